@@ -1,0 +1,113 @@
+"""What happens in a session, as frozen values that anyone may read: the record, reporters, the console, other programs.
+
+Events are ordered and complete: folding a session's events gives its results. The messages between launcher and
+scheduler are another thing (`canary.launch`) and may change without these changing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from canary.frozen import EMPTY
+from canary.status import Category, Outcome, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`at` is epoch seconds on the session's clock."""
+
+    kind: ClassVar[str] = "event"
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted(Event):
+    """A session begins: its name, directory, command line and how many jobs it will run."""
+
+    kind = "session_started"
+    session: str
+    directory: str
+    argv: tuple[str, ...]
+    jobs: int
+    excluded: Mapping[str, int] = field(default=EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSubmitted(Event):
+    """A job has its resources and is being staged."""
+
+    kind = "job_submitted"
+    id: str
+    name: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobStarted(Event):
+    """A job's command runs."""
+
+    kind = "job_started"
+    id: str
+    name: str
+    ticket: str = ""
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JobFinished(Event):
+    """A job is over; `times` are those of its timekeeper, `retry` says that another attempt follows."""
+
+    kind = "job_finished"
+    id: str
+    name: str
+    status: Status
+    times: Mapping[str, float]
+    measurements: Mapping[str, Any]
+    attempt: int = 1
+    retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Event):
+    """Something people should know; `level` is `info`, `warning` or `error`."""
+
+    kind = "notice"
+    level: str
+    text: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFinished(Event):
+    """The session is over with this exit code."""
+
+    kind = "session_finished"
+    exit_code: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a session came to: its name, `{outcome name: count}`, seconds, and the exit code."""
+
+    session: str
+    counts: Mapping[str, int]
+    duration: float
+    exit_code: int
+    interrupted: int = 0
+
+    @property
+    def total(self) -> int:
+        """Number of jobs."""
+        return sum(self.counts.values())
+
+    def line(self) -> str:
+        """`26 total: 8 pass, 1 skipped, 1 diffed, 16 failed`: what passed, then others, then failures."""
+        rank = {Category.PASS: 0, Category.NOTRUN: 1, Category.ABORTED: 1, Category.NONE: 1, Category.FAIL: 2}
+        known = sorted(
+            (Outcome[name] for name, n in self.counts.items() if n), key=lambda o: (rank[o.category], int(o))
+        )
+        parts = (f"{self.counts[o.name]} {'pass' if o is Outcome.SUCCESS else o.name.lower()}" for o in known)
+        return f"{self.total} total: " + ", ".join(parts)

@@ -1,0 +1,26 @@
+"""A dictionary that refuses to change, so that it can be a default shared by fifty thousand values."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NoReturn, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class FrozenDict(dict[K, V]):
+    """Reads like a dict (and is one for `json`); every way to change it raises TypeError."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:  # type: ignore[override] - dict has None; dataclass defaults must be hashable
+        return hash(frozenset(self))
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ANN401, ARG002 - any call
+        raise TypeError("this mapping is frozen")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment] - refused, whatever is asked
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment] - as above
+
+
+EMPTY: Final[FrozenDict[Any, Any]] = FrozenDict()

@@ -1,0 +1,112 @@
+"""Files, written whole or not at all, and paths that cannot leave where they belong.
+
+All writing of files that others read goes through here, so that there is one place to get durability, permissions
+and link handling right.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from canary.errors import WorkspaceError
+
+MAX_NAME: Final = 255
+_SAFE: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=,@:~ ()[]{}#^!$&';*?|<>\"`")
+
+
+def write_atomic(path: str | Path, data: bytes, *, durable: bool = False) -> None:
+    """Write a temporary file beside `path` and rename it over; `durable` also flushes it to the disk."""
+    name = os.fspath(path)
+    temporary = f"{name}.{os.getpid()}~"
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            write_all(fd, data)
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, name)  # noqa: PTH104 - texts are at hand
+    except OSError:
+        try:
+            os.unlink(temporary)  # noqa: PTH108
+        except OSError:
+            pass
+        raise
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`, however many calls the system wants."""
+    done = os.write(fd, data)
+    while done < len(data):
+        done += os.write(fd, data[done:])
+
+
+def encode_name(name: str) -> str:
+    """A path component that is exactly one component, reversibly: what cannot be in a name becomes `%XX`.
+
+    The separator, NUL, control and bidirectional characters, `%`, a leading `-` and the names `.` and `..` are
+    encoded; a name over 255 bytes keeps its head and gets a digest.
+    """
+    if name in (".", ".."):
+        return name.replace(".", "%2E")
+    out = name if _is_plain(name) else "".join(map(_encode_character, name))
+    if out.startswith("-"):
+        out = "%2D" + out[1:]
+    return out if len(out) <= 60 or len(os.fsencode(out)) <= MAX_NAME - 20 else _shorten(out)
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii() and name.isprintable() and "/" not in name and "%" not in name
+
+
+def _encode_character(c: str) -> str:
+    if c in "/%\0" or not (c.isprintable() or c == " "):
+        return "".join(f"%{b:02X}" for b in c.encode("utf-8", "surrogateescape"))
+    return c
+
+
+def _shorten(name: str) -> str:
+    import hashlib  # noqa: PLC0415 - rare, and not free to import
+
+    raw = os.fsencode(name)
+    digest = hashlib.sha256(raw).hexdigest()[:12]
+    return raw[: MAX_NAME - 40].decode("utf-8", "ignore") + "~" + digest
+
+
+def encode_path(path: str) -> str:
+    """Encode each component of a relative path; a component that is empty is dropped."""
+    return "/".join(encode_name(part) for part in path.split("/") if part)
+
+
+def copy_or_link(src: str, dst: str, *, link: bool) -> None:
+    """Put `src` at `dst`: a symbolic link, or a copy (a directory as a tree, links in it kept as links)."""
+    if link:
+        os.symlink(src, dst)
+    elif os.path.isdir(src):  # noqa: PTH112
+        shutil.copytree(src, dst, symlinks=True)
+    else:
+        shutil.copy2(src, dst)
+
+
+def is_network(path: str | Path) -> bool:
+    """Is `path` on a file system shared between hosts (by the mount table; False if that cannot be known)?"""
+    kinds = {"nfs", "nfs4", "lustre", "gpfs", "cifs", "smb3", "beegfs", "ceph", "panfs", "afs", "9p", "fuse.sshfs"}
+    try:
+        real = os.path.realpath(path)
+        with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as f:
+            mounts = [line.split(" ")[1:3] for line in f]
+    except (OSError, IndexError):
+        return False
+    best = max((m for m in mounts if real == m[0] or real.startswith(m[0].rstrip("/") + "/")), default=["", ""])
+    return best[1] in kinds
+
+
+def explain(error: OSError, path: str | Path, what: str) -> WorkspaceError:
+    """One line for an `OSError`: what could not be done, where, and why."""
+    name = errno.errorcode.get(error.errno or 0, "error")
+    return WorkspaceError(f"cannot {what}: {error.strerror} ({name})", file=str(path))

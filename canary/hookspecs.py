@@ -1,0 +1,279 @@
+"""Every hook of canary, in the order in which a run calls them. Read this page to know the system.
+
+A hook is a leaf: it is called from one place, gets frozen values or a job it may ask but not steer, and returns a
+value; it never edits what it was handed. All hooks are called in the main thread unless their docstring says another.
+An exception in a hook is reported as one line naming the plugin and its distribution; the run goes on without that
+plugin, or stops (`plugin_errors = "stop"`). Returning None means "nothing from me".
+
+A plugin is a module, class or object with functions of these names marked `@canary.hookimpl`.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pluggy
+
+if TYPE_CHECKING:
+    import argparse
+
+    from canary.config import Config
+    from canary.events import Event, Summary
+    from canary.job import BaseJob, Job
+    from canary.launch import Exit, Launcher
+    from canary.plugins import PluginManager
+    from canary.resources import Machine
+    from canary.session import Session
+    from canary.spec import JobSpec, Mask, SpecGenerator
+    from canary.status import Status
+
+hookspec = pluggy.HookspecMarker("canary")
+hookimpl = pluggy.HookimplMarker("canary")
+
+
+class Settings:
+    """Base of a plugin's settings: a frozen dataclass whose fields are options.
+
+    One declaration gives a TOML key (`[section] field`), a flag (`--section-field`, or `metadata["flag"]`), an
+    environment variable (`CANARY_SECTION_FIELD`) and a row in the documentation. `metadata`: `help` (required),
+    `flag`, `metavar`, `choices`, `short`. Types: bool, int, float, str, `str | None`, `tuple[str, ...]`, and
+    `dict[str, str]` (`KEY=VALUE`, repeatable). `commands` names the commands that take the flags.
+
+        @dataclass(frozen=True, slots=True)
+        class Mine(Settings):
+            section = "mine"
+            depth: int = field(default=3, metadata={"help": "how deep to look"})
+
+    Read them with `config.settings(Mine)`.
+    """
+
+    __slots__ = ()
+    section: ClassVar[str]
+    commands: ClassVar[tuple[str, ...]] = ("run",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A subcommand: `canary NAME …`.
+
+    `help` is one line; `arguments(parser)` adds to an `argparse.ArgumentParser`; `run(args, config)` does it and
+    returns the exit code. `examples` are shown below its help, one command line each.
+    """
+
+    name: str
+    help: str
+    run: Callable[[argparse.Namespace, Config], int]
+    arguments: Callable[[argparse.ArgumentParser], None] | None = None
+    aliases: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+
+
+class Reporter(abc.ABC):
+    """Turns a session into something people or programs read: `canary report NAME` and `run --report NAME`."""
+
+    name: ClassVar[str]
+    help: ClassVar[str] = ""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options of `canary report NAME` to `parser`; their names are handed to `report`."""
+
+    @abc.abstractmethod
+    def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
+        """Write the report; return the paths written. Raising never changes a verdict or an exit code."""
+
+
+class Results(abc.ABC):
+    """What a reporter gets: one session, read from its record."""
+
+    session: str
+    directory: Path
+    summary: Summary
+
+    @abc.abstractmethod
+    def events(self) -> Iterable[Event]:
+        """All events of the session in order."""
+
+    @abc.abstractmethod
+    def jobs(self) -> Iterable[Mapping[str, Any]]:
+        """The last result of each job, as `canary query jobs` gives it, masked jobs included with their reason."""
+
+
+@hookspec
+def canary_addhooks(pluginmanager: PluginManager) -> None:
+    """Add hook specifications of your own: `pluginmanager.add_hookspecs(module)`.
+
+    When: right after the plugin is registered, before any other hook. Result: none.
+    Example: `pluginmanager.add_hookspecs(my_plugin.hooks)`.
+    """
+
+
+@hookspec
+def canary_settings() -> type[Settings] | Iterable[type[Settings]] | None:
+    """Declare settings: each class becomes flags, TOML keys, environment variables and documentation.
+
+    When: start-up, before the command line is parsed; the answer is kept in the discovery cache. None: no settings.
+    Example: `return MySettings`.
+    """
+
+
+@hookspec
+def canary_commands() -> Iterable[Command] | None:
+    """Add subcommands.
+
+    When: start-up; names and help lines are kept in the discovery cache. Two commands of one name are an error that
+    names both plugins. Example: `return [Command(name="hello", help="say hello", run=hello)]`.
+    """
+
+
+@hookspec
+def canary_configure(config: Config) -> None:
+    """Get ready with the merged, frozen configuration.
+
+    When: once, before the command runs. May raise ConfigError to refuse it. Example: check a licence file.
+    """
+
+
+@hookspec
+def canary_unconfigure(config: Config) -> None:
+    """Clean up what `canary_configure` made.
+
+    When: at the end of the command, also after an error. Exceptions are warnings.
+    """
+
+
+@hookspec
+def canary_spec_generators() -> Iterable[SpecGenerator] | None:
+    """Offer test formats.
+
+    When: at the start of collection. Two generators that claim one file are an error naming both.
+    Example: `return [YamlGenerator()]`.
+    """
+
+
+@hookspec(firstresult=True)
+def canary_ignore_path(path: Path, config: Config) -> bool | None:
+    """Leave a directory out of the scan.
+
+    When: for each directory found; first True or False wins, None leaves it to others.
+    Example: `return path.name == "third_party" or None`.
+    """
+
+
+@hookspec
+def canary_select(specs: Sequence[JobSpec], config: Config) -> Mapping[str, Mask] | None:
+    """Mask jobs that must not run, with the reason shown to people: `{job id: Mask(True, "…")}`.
+
+    When: after the filters of the command line; a job may be masked by any plugin, unmasked by none.
+    """
+
+
+@hookspec(firstresult=True)
+def canary_machine(config: Config) -> Machine | None:
+    """Say what machine the session has (nodes, CPUs); first answer wins.
+
+    When: before the pool is made, if no pool file was given. None: ask the next; the core falls back to one node
+    with the CPUs this process may use. Example: read the nodes of an allocation.
+    """
+
+
+@hookspec
+def canary_resources(config: Config) -> Mapping[str, Sequence[Mapping[str, Any]]] | None:
+    """Detect resources of this node: `{type: [{"id": "0", "slots": 1, "properties": {...}}]}`.
+
+    When: after `canary_machine`. Two plugins answering for one type are an error that names both.
+    Example: GPU detectors return `{"gpus": [...]}`.
+    """
+
+
+@hookspec
+def canary_launchers(config: Config) -> Iterable[Launcher] | None:
+    """Offer launchers; chosen by name: the spec's, else the command line's, the configuration's, the default.
+
+    When: after the machine is known. Two of one name are an error naming both.
+    """
+
+
+@hookspec(firstresult=True)
+def canary_group(jobs: Sequence[Job], config: Config) -> Sequence[BaseJob] | None:
+    """Pack jobs into others that the scheduler drives instead (batches); first answer wins.
+
+    When: once, before the first dispatch. Each job must be in the result, itself or in one that holds it.
+    """
+
+
+@hookspec
+def canary_job_setup(job: Job) -> None:
+    """Add to a job's directory, after it was staged and before its command starts.
+
+    When: per job, in the scheduler's thread or a staging thread, cwd is not the job's directory. Raising makes
+    the job BROKEN with the message as its reason.
+    """
+
+
+@hookspec
+def canary_job_env(job: Job) -> Mapping[str, str | None] | None:
+    """Environment variables for the job's command; None as a value unsets.
+
+    When: per job, after its resources are assigned. Two plugins setting one name: the later registered wins.
+    Example: `{"CUDA_VISIBLE_DEVICES": ",".join(job.gpu_ids)}`.
+    """
+
+
+@hookspec(firstresult=True)
+def canary_job_status(job: Job, exit: Exit) -> Status | None:
+    """Judge the end of a job's command; first answer wins.
+
+    When: per job, after its command ended by itself. None: the core judges by the exit code.
+    """
+
+
+@hookspec
+def canary_job_finish(job: Job, exit: Exit) -> Mapping[str, Any] | None:
+    """Measurements to record with the job, `{name: JSON value}`.
+
+    When: per job, after its status is known. Exceptions are warnings; the outcome is unchanged.
+    """
+
+
+@hookspec
+def canary_rebaseline(job: Job, config: Config) -> Iterable[Path] | None:
+    """Update the job's reference files; return the paths written.
+
+    When: `canary rebaseline`, per job. Nothing outside the test's own tree may be written.
+    """
+
+
+@hookspec
+def canary_session_start(session: Session) -> None:
+    """A session is about to run its jobs.
+
+    When: after selection, before the first job. `session.jobs` is complete; change nothing.
+    """
+
+
+@hookspec
+def canary_event(event: Event) -> None:
+    """Watch: every event of the session in order, after it was recorded.
+
+    When: in the scheduler's thread; be quick (a slow watcher is named in a warning). Read-only.
+    """
+
+
+@hookspec
+def canary_session_finish(session: Session, summary: Summary) -> None:
+    """A session is over and recorded.
+
+    When: before the reporters. Exceptions are warnings; the exit code is unchanged.
+    """
+
+
+@hookspec
+def canary_reporters() -> Iterable[Reporter] | None:
+    """Offer reporters for `canary report NAME` and `canary run --report NAME`.
+
+    When: as one is asked for. Two of one name are an error naming both.
+    """

@@ -1,0 +1,274 @@
+"""The process seam: a frozen `Launch` goes in, `Started` and `Exit` come out; a launcher never sees a job.
+
+Three ways to write one: `Launcher` itself for something that lives in the scheduler's event loop, `BlockingLauncher`
+when "run it and wait" is all there is, `PollingLauncher` for a batch system that is asked now and then about all its
+tickets at once.
+"""
+
+from __future__ import annotations
+
+import abc
+import enum
+import queue
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from canary.frozen import EMPTY
+from canary.loop import Loop
+
+
+class ExitReason(str, enum.Enum):
+    """Why a launch is over."""
+
+    EXITED = "exited"
+    TIMEOUT = "timeout"
+    NO_OUTPUT = "no-output"
+    OUTPUT_LIMIT = "output-limit"
+    MEMORY_LIMIT = "memory-limit"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    NOT_STARTED = "not-started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """All that is needed to run one job's command; times in seconds, sizes in bytes, paths absolute.
+
+    `stderr` None merges it into `stdout`. `affinity` are logical CPU numbers, empty for no pinning. `resources` is
+    `{type: ({"id", "slots", "node"}, …)}` as assigned. `options` are for the launcher alone (`partition`, …).
+    """
+
+    id: str
+    name: str
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str]
+    stdout: str
+    stderr: str | None = None
+    timeout: float | None = None
+    grace: float = 2.0
+    no_output_timeout: float | None = None
+    output_limit: int | None = None
+    trim_output: bool = False
+    memory_limit: int | None = None
+    affinity: tuple[int, ...] = ()
+    nodes: int = 1
+    exclusive: bool = False
+    attempt: int = 1
+    resources: Mapping[str, Sequence[Mapping[str, Any]]] = field(default=EMPTY)
+    options: Mapping[str, Any] = field(default=EMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the whole process tree used: seconds and bytes; -1 where it is not known."""
+
+    user: float = -1.0
+    system: float = -1.0
+    max_rss: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The command runs; `at` epoch seconds, `ticket` finds it again (`pid:start-time`, a batch ID)."""
+
+    id: str
+    at: float
+    ticket: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The command and everything it started is over.
+
+    `code` is the exit code, negative for a signal, None if nobody can know it. `detail` is one line for people.
+    `leaked` names processes that outlived the command and were killed.
+    """
+
+    id: str
+    at: float
+    code: int | None
+    reason: ExitReason = ExitReason.EXITED
+    detail: str = ""
+    usage: Usage = field(default_factory=Usage)
+    leaked: tuple[str, ...] = ()
+
+
+Message = Started | Exit
+Post = Callable[[Message], None]
+
+
+class Launcher(abc.ABC):
+    """Runs commands. All methods are called in the loop's thread; none may block.
+
+    For each launch given to `start` exactly one `Exit` is posted, after at most one `Started`.
+    """
+
+    name: ClassVar[str]
+
+    def open(self, loop: Loop, post: Post) -> None:
+        """Get ready; `post` is to be called in the loop's thread (`loop.post` brings a call there)."""
+        self.loop = loop
+        self.post = post
+
+    @abc.abstractmethod
+    def start(self, launches: Sequence[Launch]) -> None:
+        """Run them; a launch that cannot be started ends with `ExitReason.NOT_STARTED`."""
+
+    @abc.abstractmethod
+    def cancel(self, ids: Collection[str], grace: float) -> None:
+        """End these: asked to stop first, killed after `grace` seconds (0: at once); their `Exit` follows."""
+
+    def pause(self) -> None:  # noqa: B027 - a launcher that cannot pause does nothing
+        """Stop the clocks and the processes of all that runs, as far as possible."""
+
+    def resume(self) -> None:  # noqa: B027 - see pause
+        """Undo `pause`."""
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to give back
+        """Called once, when nothing runs any more."""
+
+
+class BlockingLauncher(Launcher):
+    """For an author who writes `run`: called in a thread of its own for each launch."""
+
+    @abc.abstractmethod
+    def run(self, launch: Launch, cancelled: threading.Event) -> Exit:
+        """Run it, wait for it, say how it ended; leave early once `cancelled` is set."""
+
+    def open(self, loop: Loop, post: Post) -> None:
+        """See `Launcher.open`."""
+        super().open(loop, post)
+        self._events: dict[str, threading.Event] = {}
+
+    def start(self, launches: Sequence[Launch]) -> None:
+        """See `Launcher.start`."""
+        for launch in launches:
+            event = self._events[launch.id] = threading.Event()
+            threading.Thread(target=self._serve, args=(launch, event), name=f"{self.name}:{launch.name}").start()
+
+    def cancel(self, ids: Collection[str], grace: float) -> None:  # noqa: ARG002 - `run` knows its own grace
+        """See `Launcher.cancel`."""
+        for id in ids:
+            if id in self._events:
+                self._events[id].set()
+
+    def _serve(self, launch: Launch, event: threading.Event) -> None:
+        self._hand_over(Started(launch.id, time.time()))
+        try:
+            end = self.run(launch, event)
+        except Exception as e:  # noqa: BLE001 - an author's error ends this launch, not the session
+            end = Exit(launch.id, time.time(), None, ExitReason.LOST, f"launcher {self.name}: {e!r}")
+        self._hand_over(end)
+
+    def _hand_over(self, message: Message) -> None:
+        def deliver() -> None:
+            if isinstance(message, Exit):
+                self._events.pop(message.id, None)
+            self.post(message)
+
+        self.loop.post(deliver)
+
+
+class PollingLauncher(Launcher):
+    """For a batch system: the author writes `submit`, `query` and `kill`, each for many launches at once.
+
+    The base has one thread: it submits what has come, asks about all tickets in one `query` per interval (seconds,
+    from `first_interval`, growing by half up to `interval` while nothing changes) and turns answers into messages. A
+    query that raises `OSError` means "unknown", never "gone", and backs off.
+    """
+
+    first_interval: float = 0.25
+    interval: float = 5.0
+
+    @abc.abstractmethod
+    def submit(self, launches: Sequence[Launch]) -> Mapping[str, str | Exit]:
+        """Submit them; `{launch id: ticket}`, or an `Exit` for one that was refused."""
+
+    @abc.abstractmethod
+    def query(self, tickets: Mapping[str, str]) -> Mapping[str, Started | Exit]:
+        """What is known now of `{launch id: ticket}`; a launch without news is left out."""
+
+    @abc.abstractmethod
+    def kill(self, tickets: Mapping[str, str], grace: float) -> None:
+        """Cancel these; their end is seen by `query`."""
+
+    def open(self, loop: Loop, post: Post) -> None:
+        """See `Launcher.open`."""
+        super().open(loop, post)
+        self._orders: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._serve, name=f"{self.name}:poll", daemon=True)
+        self._thread.start()
+
+    def start(self, launches: Sequence[Launch]) -> None:
+        """See `Launcher.start`."""
+        self._orders.put(("start", tuple(launches)))
+
+    def cancel(self, ids: Collection[str], grace: float) -> None:
+        """See `Launcher.cancel`."""
+        self._orders.put(("cancel", (frozenset(ids), grace)))
+
+    def close(self) -> None:
+        """See `Launcher.close`."""
+        self._orders.put(("close", None))
+        self._thread.join()
+
+    def _serve(self) -> None:
+        tickets: dict[str, str] = {}
+        started: set[str] = set()
+        wait = self.first_interval
+        while True:
+            order = self._next(wait if tickets else None)
+            if order is not None:
+                kind, what = order
+                if kind == "close":
+                    return
+                self._obey(kind, what, tickets)
+                wait = self.first_interval
+                continue
+            news = self._ask(tickets)
+            for message in news.values():
+                if isinstance(message, Exit):
+                    tickets.pop(message.id, None)
+                    started.discard(message.id)
+                elif message.id in started:
+                    continue
+                else:
+                    started.add(message.id)
+                self._hand_over(message)
+            wait = self.first_interval if news else min(wait * 1.5, self.interval)
+
+    def _next(self, wait: float | None) -> tuple[str, Any] | None:
+        try:
+            return self._orders.get(timeout=wait)
+        except queue.Empty:
+            return None
+
+    def _obey(self, kind: str, what: Any, tickets: dict[str, str]) -> None:  # noqa: ANN401 - an order's payload
+        if kind == "start":
+            launches: Sequence[Launch] = what
+            try:
+                answers = self.submit(launches)
+            except OSError as e:
+                refused = f"launcher {self.name}: {e}"
+                answers = {x.id: Exit(x.id, time.time(), None, ExitReason.NOT_STARTED, refused) for x in launches}
+            for id, answer in answers.items():
+                if isinstance(answer, Exit):
+                    self._hand_over(answer)
+                else:
+                    tickets[id] = answer
+        else:
+            ids, grace = what
+            self.kill({id: ticket for id, ticket in tickets.items() if id in ids}, grace)
+
+    def _ask(self, tickets: Mapping[str, str]) -> Mapping[str, Started | Exit]:
+        try:
+            return self.query(dict(tickets))
+        except OSError:
+            return {}
+
+    def _hand_over(self, message: Message) -> None:
+        self.loop.post(lambda: self.post(message))

@@ -1,0 +1,52 @@
+"""`testcase.lock`: the state of one job as a file in its directory, schema 1.
+
+Written once before the job's command starts (the test reads it) and replaced once at its end. It holds plain JSON and
+no class paths; a dependency is named by ID, name, condition and relative work directory, so that a job reads the locks
+of its dependencies without the store. The contents are made and understood by `canary.job`; here is only the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from canary import fsio
+from canary.errors import RecordError
+
+FILE_NAME: Final = "testcase.lock"
+SCHEMA: Final = 1
+# a lock larger than this was not written by us
+MAX_BYTES: Final = 64 << 20
+
+
+def write(directory: str | Path, data: Mapping[str, Any]) -> None:
+    """Replace the lock in `directory` by `data` in one step."""
+    text = json.dumps({"schema": SCHEMA, **data}, separators=(",", ":"), default=str)
+    fsio.write_atomic(f"{directory}/{FILE_NAME}", text.encode("utf-8", "surrogatepass"))
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The content of a lock file, or of the one in a directory; RecordError if it is absent, damaged or newer."""
+    file = os.path.join(path, FILE_NAME) if os.path.isdir(path) else os.fspath(path)  # noqa: PTH112, PTH118
+    try:
+        with open(file, "rb") as f:
+            raw = f.read(MAX_BYTES + 1)
+    except OSError as e:
+        raise RecordError(f"cannot read the job's lock: {e.strerror}", file=file) from None
+    if len(raw) > MAX_BYTES:
+        raise RecordError("this is no job lock: too large", file=file)
+    try:
+        data = json.loads(raw.decode("utf-8", "surrogatepass"))
+        schema = data["schema"] if "schema" in data else 0
+    except (ValueError, TypeError, RecursionError):
+        raise RecordError(
+            "the job's lock is damaged", hint="run `canary doctor` to rebuild it", file=file
+        ) from None
+    if not isinstance(data, dict) or not isinstance(schema, int) or schema < 1:
+        raise RecordError("the lock is of a tool or release we cannot read", file=file)
+    if schema > SCHEMA:
+        raise RecordError(f"the lock has schema {schema}, this release reads {SCHEMA}", hint="update canary", file=file)
+    return data

@@ -1,0 +1,312 @@
+"""What a machine has and who holds it: frozen `Machine`, and the one `ResourcePool` that hands out and takes back.
+
+A resource is any named type (`cpus`, `gpus`, `licences`, …) with instances on nodes, each of some slots. The pool has
+one writer, the scheduler. Nothing here looks at the real machine: detectors do, and hand a `Machine` in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Final
+
+from canary.errors import ResourceError
+from canary.frozen import EMPTY
+
+Assigned = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One CPU, GPU, licence, …: its ID on its node, and how many slots it can hand out."""
+
+    id: str
+    slots: int = 1
+    properties: Mapping[str, Any] = field(default=EMPTY)
+
+    def asdict(self) -> dict[str, Any]:
+        """As in a resource pool file."""
+        data: dict[str, Any] = {"id": self.id, "slots": self.slots}
+        if self.properties:
+            data["properties"] = dict(self.properties)
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A host: `{type: instances}`."""
+
+    id: str
+    resources: Mapping[str, tuple[Instance, ...]]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """All that a session may use."""
+
+    nodes: tuple[Node, ...]
+    allow_multinode: bool = True
+
+    @classmethod
+    def single(cls, host: str, **counts: int) -> Machine:
+        """A machine of one node with `counts` one-slot instances of each type."""
+        return cls((Node(host, {t: _instances(n) for t, n in counts.items()}),))
+
+    @cached_property
+    def types(self) -> frozenset[str]:
+        """The names of all resource types."""
+        return frozenset(t for node in self.nodes for t in node.resources)
+
+    def count(self, type: str) -> int:
+        """Slots of `type` on all nodes."""
+        return sum(i.slots for node in self.nodes for i in node.resources.get(type, ()))
+
+    def count_per_node(self, type: str) -> int:
+        """Slots of `type` on the node that has most of it; `nodes` itself is counted by `count`."""
+        return max((sum(i.slots for i in n.resources.get(type, ())) for n in self.nodes), default=0)
+
+    @cached_property
+    def capacity(self) -> Capacity:
+        """What a job has to know to state its needs."""
+        return Capacity({t: self.count_per_node(t) for t in sorted(self.types)})
+
+    def with_count(self, type: str, n: int) -> Machine:
+        """Give each node `n` one-slot instances of `type`; `nodes` clones the first node `n` times."""
+        if n < 0 or (type == "nodes" and n < 1):
+            raise ResourceError(f"{type}={n}: a count cannot be negative", hint="use -r TYPE=N with N >= 0")
+        if type == "nodes":
+            first = self.nodes[0]
+            rest = (Node(f"{first.id}-{i}", first.resources) for i in range(1, n))
+            return replace(self, nodes=(first, *rest))
+        return self._map(lambda r: {**r, type: _instances(n)})
+
+    def with_slots(self, type: str, n: int) -> Machine:
+        """Multiply the slots of each instance of `type` by `n` (oversubscription)."""
+        if type not in self.types:
+            raise ResourceError(f"no resource type {type!r}", hint=f"there are: {', '.join(sorted(self.types))}")
+        if n < 1:
+            raise ResourceError(f"{type}={n}: must be at least 1")
+        return self._map(
+            lambda r: {**r, type: tuple(replace(i, slots=i.slots * n) for i in r.get(type, ()))}
+        )
+
+    def _map(self, change: Any) -> Machine:  # noqa: ANN401 - a function from resources to resources
+        return replace(self, nodes=tuple(Node(n.id, change(n.resources)) for n in self.nodes))
+
+    def asdict(self) -> dict[str, Any]:
+        """As in a resource pool file."""
+        return {
+            "allow_multinode": self.allow_multinode,
+            "nodes": [
+                {"id": n.id, "resources": {t: [i.asdict() for i in x] for t, x in n.resources.items()}}
+                for n in self.nodes
+            ],
+        }
+
+    @classmethod
+    def fromdict(cls, data: Mapping[str, Any], *, file: str | None = None) -> Machine:
+        """Read the content of a resource pool file (its `resource_pool` key is optional)."""
+        inner = data.get("resource_pool", data)
+        try:
+            nodes = tuple(
+                Node(str(n["id"]), {str(t): tuple(map(_instance, x)) for t, x in n["resources"].items()})
+                for n in inner["nodes"]
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as e:
+            raise ResourceError(
+                f"not a resource pool: {e!r}",
+                hint='want {"nodes": [{"id": ..., "resources": {TYPE: [{"id": ..., "slots": 1}]}}]}',
+                file=file,
+            ) from None
+        if not nodes:
+            raise ResourceError("a resource pool needs at least one node", file=file)
+        if len({n.id for n in nodes}) != len(nodes):
+            raise ResourceError("two nodes of the resource pool have the same id", file=file)
+        return cls(nodes, bool(inner.get("allow_multinode", True)))
+
+
+def _instance(data: Mapping[str, Any]) -> Instance:
+    slots = data.get("slots", 1)
+    if isinstance(slots, bool) or not isinstance(slots, int) or slots < 0:
+        raise ValueError(f"slots = {slots!r}")
+    return Instance(str(data["id"]), slots, dict(data.get("properties", {})))
+
+
+def _instances(n: int) -> tuple[Instance, ...]:
+    return tuple(Instance(str(i)) for i in range(n))
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Resource types and how many slots of each a node has; handed to jobs with their directory."""
+
+    per_node: Mapping[str, int]
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Names of the types."""
+        return frozenset(self.per_node)
+
+    def nodes_for(self, wanted: Mapping[str, int]) -> int:
+        """Fewest nodes that hold `{type: slots}`; at least 1."""
+        nodes = 1
+        for type, n in wanted.items():
+            each = self.per_node.get(type, 0)
+            if each > 0:
+                nodes = max(nodes, -(-n // each))
+        return nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one job wants: slots by type in all, on how many nodes; hashable, so that it names a shape."""
+
+    slots: tuple[tuple[str, int], ...]
+    nodes: int = 1
+
+    @classmethod
+    def of(cls, entries: Iterable[Mapping[str, Any]]) -> Request:
+        """Sum the entries of `BaseJob.required_resources`; the type `nodes` says on how many nodes."""
+        wanted: dict[str, int] = {}
+        for entry in entries:
+            wanted[entry["type"]] = wanted.get(entry["type"], 0) + int(entry["slots"])
+        nodes = wanted.pop("nodes", 1)
+        return cls(tuple(sorted(wanted.items())), max(1, nodes))
+
+
+class ResourcePool:
+    """Who holds what. `checkout` gives a whole request or nothing; what is given comes back with `checkin`."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._nodes = [_NodePool(node) for node in machine.nodes]
+        self._by_id = {node.id: node for node in self._nodes}
+        self._never: dict[Request, str | None] = {}
+
+    def refusal(self, request: Request) -> str | None:
+        """Why this can never fit, even on the idle machine; None if it can."""
+        if request not in self._never:
+            self._never[request] = self._refusal(request)
+        return self._never[request]
+
+    def _refusal(self, request: Request) -> str | None:
+        if request.nodes > len(self._nodes):
+            return f"needs {request.nodes} nodes, the machine has {len(self._nodes)}"
+        if request.nodes > 1 and not self.machine.allow_multinode:
+            return f"needs {request.nodes} nodes, and jobs over several nodes are not allowed here"
+        for type, n in request.slots:
+            if n > 0 and type not in self.machine.types:
+                return f"needs {n} {type}, the machine has no {type}"
+        for type, n in request.slots:
+            if n > self.machine.count(type):
+                return f"needs {n} {type}, the machine has {self.machine.count(type)}"
+        if request.nodes == 1:
+            if any(node.could_hold(request.slots) for node in self._nodes):
+                return None
+            return "no single node has " + " and ".join(f"{n} {t}" for t, n in request.slots if n)
+        shares = _shares(request)
+        if sum(node.could_hold(shares) for node in self._nodes) < request.nodes:
+            return f"fewer than {request.nodes} nodes have " + " and ".join(f"{n} {t}" for t, n in shares if n)
+        return None
+
+    def checkout(self, request: Request) -> Assigned | None:
+        """Hand out `{type: [{"id", "slots", "node"}]}`, or None if it does not fit now.
+
+        One node: the slots asked for, instances with the fewest free slots first. Several nodes: each is taken whole.
+        """
+        if request.nodes == 1:
+            for node in self._nodes:
+                if node.has(request.slots):
+                    return node.take(request.slots)
+            return None
+        shares = _shares(request)
+        free = [node for node in self._nodes if node.idle and node.could_hold(shares)][: request.nodes]
+        if len(free) < request.nodes:
+            return None
+        assigned: Assigned = {}
+        for node in free:
+            for type, got in node.take_all().items():
+                assigned.setdefault(type, []).extend(got)
+        return assigned
+
+    def checkin(self, assigned: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Take back what `checkout` gave."""
+        for type, entries in assigned.items():
+            for entry in entries:
+                self._by_id[entry["node"]].give_back(type, entry["id"], entry["slots"])
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is handed out."""
+        return all(node.idle for node in self._nodes)
+
+    def in_use(self, type: str) -> int:
+        """Slots of `type` that are handed out now."""
+        return self.machine.count(type) - sum(node.free.get(type, 0) for node in self._nodes)
+
+
+def _shares(request: Request) -> tuple[tuple[str, int], ...]:
+    """What each of several nodes must at least have."""
+    return tuple((t, -(-n // request.nodes)) for t, n in request.slots)
+
+
+class _NodePool:
+    __slots__ = ("free", "id", "instances", "taken", "total")
+
+    def __init__(self, node: Node) -> None:
+        self.id = node.id
+        self.instances: dict[str, dict[str, int]] = {
+            t: {i.id: i.slots for i in x} for t, x in node.resources.items()
+        }
+        self.total = {t: sum(x.values()) for t, x in self.instances.items()}
+        self.free = dict(self.total)
+        self.taken = 0
+
+    @property
+    def idle(self) -> bool:
+        return self.taken == 0
+
+    def could_hold(self, slots: Iterable[tuple[str, int]]) -> bool:
+        return all(n <= self.total.get(t, 0) for t, n in slots)
+
+    def has(self, slots: Iterable[tuple[str, int]]) -> bool:
+        free = self.free
+        for t, n in slots:
+            if n and n > free.get(t, 0):
+                return False
+        return True
+
+    def take(self, slots: Iterable[tuple[str, int]]) -> Assigned:
+        assigned: Assigned = {}
+        for type, n in slots:
+            if n:
+                assigned[type] = self._take(type, n)
+        return assigned
+
+    def _take(self, type: str, n: int) -> list[dict[str, Any]]:
+        instances = self.instances[type]
+        self.free[type] -= n
+        self.taken += n
+        got: list[dict[str, Any]] = []
+        if n == 1:
+            best = min((i for i in instances.items() if i[1] > 0), key=lambda i: i[1])[0]
+            instances[best] -= 1
+            return [{"id": best, "slots": 1, "node": self.id}]
+        for id, free in sorted(instances.items(), key=lambda i: i[1]):
+            if free > 0:
+                k = min(free, n)
+                instances[id] -= k
+                got.append({"id": id, "slots": k, "node": self.id})
+                n -= k
+                if n == 0:
+                    break
+        return got
+
+    def take_all(self) -> Assigned:
+        return {t: self._take(t, n) for t, n in self.free.items() if n}
+
+    def give_back(self, type: str, id: str, slots: int) -> None:
+        self.instances[type][id] += slots
+        self.free[type] += slots
+        self.taken -= slots

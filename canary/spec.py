@@ -1,0 +1,295 @@
+"""What a test definition says: frozen `JobSpec`s, and the `SpecGenerator` that makes them from a file.
+
+A generator has two halves. `load` reads one file, may run the user's code, and happens in the collector process; what
+it returns is plain data that can be stored and used again while the file is unchanged. `expand` turns that data into
+specs; it is pure and cheap, because it is called for every file of every run. Nothing here knows of sessions.
+"""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
+
+from canary.errors import RecordError
+from canary.frozen import EMPTY
+
+OUTPUT_FILE: Final = "canary-out.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file for the work directory; `action` is `copy`, `link` or `none`, `dst` a plain name or None for its own."""
+
+    src: str
+    dst: str | None = None
+    action: str = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Files worth keeping: a pattern in the work directory, kept `always`, on `success` or on `failure`."""
+
+    pattern: str
+    when: str = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How to rebaseline: copy `src` over `dst` of the test's tree, or run the test with `flag`."""
+
+    src: str | None = None
+    dst: str | None = None
+    flag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyPattern:
+    """`pattern` selects jobs, `expects` (`+ ? *` or a number) says how many, `when` what they must come to.
+
+    `file` and `line` are where it was written, for errors. `ids` short-cuts matching where the maker knows them.
+    """
+
+    pattern: str
+    when: str | None = "on_success"
+    expects: str | int = "+"
+    line: int | None = None
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Why a job is not to be run; false where it is."""
+
+    value: bool = False
+    reason: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.value
+
+
+UNMASKED: Final = Mask()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """One job as defined: plain, frozen, storable.
+
+    `file_root` is the scan root, `file_path` relative to it. `name` is `family.k=v…`. `timeout` is in seconds;
+    `timeout_explicit` says that the file asked for it. `xstatus` 0, 64 (expected diff), -1 (any failure) or a code.
+    `parameters` are in the name, `meta_parameters` are not. `skip_codes` are exit codes that mean SKIPPED.
+    `stage_file` puts a link to the test file in the work directory. `fixture` is `setup` or `teardown` for a job that
+    stands around all others at or below its directory. `options` belong to launchers (`launcher`, `partition`, …).
+    """
+
+    file_root: str
+    file_path: str
+    id: str
+    family: str
+    name: str
+    command: tuple[str, ...]
+    generator: str = ""
+    parameters: Mapping[str, Any] = field(default=EMPTY)
+    meta_parameters: Mapping[str, Any] = field(default=EMPTY)
+    keywords: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    timeout: float = -1.0
+    timeout_explicit: bool = False
+    xstatus: int = 0
+    exclusive: bool = False
+    dependencies: tuple[DependencyPattern, ...] = ()
+    assets: tuple[Asset, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    baseline: tuple[Baseline, ...] = ()
+    attributes: Mapping[str, Any] = field(default=EMPTY)
+    environment: Mapping[str, str | None] = field(default=EMPTY)
+    modules: tuple[tuple[str, str | None], ...] = ()
+    rcfiles: tuple[str, ...] = ()
+    preload: str | None = None
+    stdout: str = OUTPUT_FILE
+    stderr: str | None = None
+    skip_codes: tuple[int, ...] = (80,)
+    stage_file: bool = True
+    exec_path: str = ""
+    view_path: str = ""
+    fixture: str | None = None
+    options: Mapping[str, Any] = field(default=EMPTY)
+    mask: Mask = UNMASKED
+
+    @property
+    def file(self) -> str:
+        """Absolute path of the test file."""
+        return os.path.join(self.file_root, self.file_path)  # noqa: PTH118 - made for every job
+
+    @property
+    def fullname(self) -> str:
+        """`directory/name`, the directory being that of the file relative to the scan root."""
+        head, sep, _ = self.file_path.rpartition("/")
+        return f"{head}{sep}{self.name}"
+
+    def asdict(self) -> dict[str, Any]:
+        """As JSON; fields that have their default are left out."""
+        data: dict[str, Any] = {}
+        for name, default, encode in _CODEC:
+            value = getattr(self, name)
+            if value != default:
+                data[name] = encode(value)
+        return data
+
+    @classmethod
+    def fromdict(cls, data: Mapping[str, Any]) -> JobSpec:
+        """Read what `asdict` wrote; RecordError if it is not that."""
+        try:
+            known = {k: _DECODE[k](v) if k in _DECODE else v for k, v in data.items()}
+            return cls(**known)
+        except (TypeError, KeyError, ValueError, AttributeError) as e:
+            raise RecordError(f"not a job specification: {e}") from None
+
+
+def _rows(value: Sequence[Any]) -> list[Any]:
+    return [[getattr(x, f.name) for f in fields(x)] for x in value]
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
+    return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+
+
+def _encoder(name: str) -> Callable[[Any], Any]:
+    if name in ("dependencies", "assets", "artifacts", "baseline"):
+        return _rows
+    if name == "mask":
+        return lambda m: [m.value, m.reason]
+    return _plain
+
+
+_DECODE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
+    {
+        "dependencies": lambda rows: tuple(DependencyPattern(*r[:4], tuple(r[4])) for r in rows),
+        "assets": lambda rows: tuple(Asset(*r) for r in rows),
+        "artifacts": lambda rows: tuple(Artifact(*r) for r in rows),
+        "baseline": lambda rows: tuple(Baseline(*r) for r in rows),
+        "mask": lambda m: Mask(bool(m[0]), m[1]),
+        "modules": lambda rows: tuple((str(n), u) for n, u in rows),
+        **{k: tuple for k in ("command", "keywords", "owners", "rcfiles", "skip_codes")},
+    }
+)
+_CODEC: Final = tuple(
+    (f.name, f.default, _encoder(f.name)) for f in fields(JobSpec)
+)
+
+
+def job_id(family: str, path: str, parameters: Mapping[str, Any]) -> str:
+    """The 64-hex identity of a job: SHA-256 over family, path in the repository, and `key=value` of all parameters.
+
+    Keys are sorted and `runtime` is left out; a float counts with 17 digits, anything else as its text.
+    """
+    digest = hashlib.sha256(f"{family}{path}".encode(errors="surrogateescape"))
+    for key in sorted(parameters):
+        if key != "runtime":
+            value = parameters[key]
+            text = f"{value:.16e}" if isinstance(value, float) else str(value)
+            digest.update(f"{key}={text}".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def parameter_text(value: Any) -> str:  # noqa: ANN401 - any parameter value
+    """A parameter as names show it: `%g` for a float, decimal for an integer or a bool, else its text."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, int):
+        return f"{int(value)}"
+    return str(value)
+
+
+def job_name(family: str, parameters: Mapping[str, Any]) -> str:
+    """`family.k=v…` with sorted keys."""
+    return ".".join([family, *(f"{k}={parameter_text(parameters[k])}" for k in sorted(parameters))])
+
+
+@dataclass(frozen=True, slots=True)
+class SpecFile:
+    """A file that a generator claims: scan root, path relative to it, and what `stat` said."""
+
+    root: str
+    path: str
+    generator: str
+    mtime_ns: int = 0
+    size: int = 0
+    inode: int = 0
+
+    @property
+    def file(self) -> str:
+        """Absolute path."""
+        return os.path.join(self.root, self.path)  # noqa: PTH118 - made for every file
+
+    def asdict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What `load` found: plain data (None, bool, int, float, str, bytes, tuple, list, dict) and whether it may be
+    kept for as long as the file is unchanged (false when it depends on anything outside the file).
+    """
+
+    data: Any
+    cacheable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ExpandContext:
+    """What specs may depend on besides their file.
+
+    `options` are the `-o` names, `platforms` the names of this platform, `timeout_for(keywords)` the configured
+    timeout in seconds, `repository(path)` the path of a file in its repository (the part of its identity),
+    `config` the merged configuration as plain nested mappings.
+    """
+
+    options: frozenset[str]
+    platforms: frozenset[str]
+    timeout_for: Callable[[Sequence[str]], float]
+    repository: Callable[[str], str]
+    config: Mapping[str, Any] = field(default=EMPTY)
+
+
+class SpecGenerator(abc.ABC):
+    """Reads one format. `name` is unique, `patterns` are matched with the file's base name.
+
+    `version` is part of the cache key: raise it when `load` returns something else for the same file.
+    """
+
+    name: ClassVar[str]
+    patterns: ClassVar[tuple[str, ...]]
+    version: ClassVar[int] = 1
+    description: ClassVar[str] = ""
+
+    def claims(self, name: str) -> bool:
+        """Is a file of that base name ours?"""
+        return any(fnmatchcase(name, pattern) for pattern in self.patterns)
+
+    def prune(self, files: Sequence[SpecFile]) -> Sequence[SpecFile]:
+        """Leave out files of one root that others of them cover already (default: none)."""
+        return files
+
+    @abc.abstractmethod
+    def load(self, file: SpecFile) -> Loaded:
+        """Read the file; SpecError naming file and line if it is wrong. In the collector process."""
+
+    @abc.abstractmethod
+    def expand(self, file: SpecFile, data: Any, context: ExpandContext) -> list[JobSpec]:  # noqa: ANN401 - as loaded
+        """Make its specs; SpecError naming file and line if that cannot be done. Pure."""
+
+    def describe(self, file: SpecFile, data: Any) -> Mapping[str, Any]:  # noqa: ARG002, ANN401 - as loaded
+        """What `canary describe FILE` shows besides the specs."""
+        return {}
+
+
+def resource_parameters(parameters: Mapping[str, Any], types: Collection[str]) -> dict[str, Any]:
+    """The parameters that are requests for resources: `nodes` and the names of resource types."""
+    return {k: v for k, v in parameters.items() if k in types or k == "nodes"}

@@ -1,0 +1,192 @@
+"""What a job came to: category, outcome, reason and code.
+
+The integer of an outcome is what files store and, for 64 and 80, what a process exits with. A `Status` is frozen and
+replaced, never changed. This module knows nothing of jobs, files or terminals beyond a glyph and a colour name.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from canary.errors import ExitCode, RecordError
+
+
+class Category(str, enum.Enum):
+    """The five kinds of end (and NONE: no end yet)."""
+
+    NONE = "NONE"
+    PASS = "PASS"
+    FAIL = "FAIL"
+    ABORTED = "ABORTED"
+    NOTRUN = "NOTRUN"
+
+    @property
+    def colour(self) -> str:
+        """Name of the terminal colour; a word always stands beside it."""
+        return _COLOURS[self.value]
+
+
+_COLOURS: Final = MappingProxyType(
+    {"NONE": "default", "PASS": "green", "FAIL": "red", "ABORTED": "magenta", "NOTRUN": "yellow"}
+)
+
+
+class Outcome(enum.IntEnum):
+    """What exactly happened; the value is the stored integer."""
+
+    NONE = -1
+    SUCCESS = 0
+    XDIFF = 10
+    XFAIL = 11
+    DIFFED = 64
+    FAILED = 65
+    ERROR = 66
+    BROKEN = 67
+    TIMEOUT = 68
+    INVALID = 69
+    CANCELLED = 70
+    INTERRUPTED = 71
+    SKIPPED = 80
+    BLOCKED = 81
+    OVERSIZED = 82
+
+    @property
+    def category(self) -> Category:
+        """The category this outcome belongs to."""
+        value = self.value
+        if value < 0:
+            return Category.NONE
+        if value < 64:
+            return Category.PASS
+        if value < 70:
+            return Category.FAIL
+        return Category.ABORTED if value < 80 else Category.NOTRUN
+
+    @property
+    def glyph(self) -> str:
+        """One sign for a terminal that can show it, or nothing."""
+        return _GLYPHS.get(self.value, "✗" if self.category is Category.FAIL else "")
+
+
+_GLYPHS: Final = MappingProxyType(
+    {10: "✓", 11: "✓", 66: "⚠", 68: "⏱", 70: "⊘", 71: "⊘", 80: "⊘", 81: "⊘", 82: "⊘"}
+)
+
+DIFF_EXIT_CODE = 64
+SKIP_EXIT_CODE = 80
+
+_DEFAULT_OUTCOME: Final = MappingProxyType(
+    {
+        Category.NONE: Outcome.NONE,
+        Category.PASS: Outcome.SUCCESS,
+        Category.FAIL: Outcome.FAILED,
+        Category.ABORTED: Outcome.CANCELLED,
+        Category.NOTRUN: Outcome.SKIPPED,
+    }
+)
+
+# the names that workspaces of older releases hold
+_OLD_CATEGORIES: Final = MappingProxyType({"SKIP": "NOTRUN", "CANCEL": "ABORTED"})
+
+_EXIT_BITS: Final = MappingProxyType(
+    {
+        Outcome.DIFFED: ExitCode.DIFFED,
+        Outcome.TIMEOUT: ExitCode.TIMEOUT,
+        Outcome.OVERSIZED: ExitCode.NOT_RUN,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Category and outcome always agree; `code` is the process's exit code, or the outcome's integer."""
+
+    outcome: Outcome = Outcome.NONE
+    reason: str | None = None
+    code: int = -1
+
+    @property
+    def category(self) -> Category:
+        """The category of the outcome."""
+        return self.outcome.category
+
+    @classmethod
+    def make(
+        cls,
+        category: Category | str | None = None,
+        outcome: Outcome | str | int | None = None,
+        reason: str | None = None,
+        code: int | None = None,
+    ) -> Status:
+        """Make a status from any part; what is missing is inferred, what disagrees is a ValueError."""
+        kind = None if category is None else read_category(category)
+        if outcome is None:
+            result = _DEFAULT_OUTCOME[kind] if kind is not None else Outcome.NONE
+        else:
+            result = read_outcome(outcome)
+        if kind is not None and result.category is not kind:
+            raise ValueError(f"outcome {result.name} is not of category {kind.value}")
+        return cls(result, reason, int(result) if code is None or code == -1 else code)
+
+    @property
+    def text(self) -> str:
+        """`CATEGORY (OUTCOME)`, as people see it."""
+        return f"{self.category.value} ({self.outcome.name})"
+
+    @property
+    def exit_bit(self) -> int:
+        """What this status adds to the exit code of a session."""
+        bit = _EXIT_BITS.get(self.outcome)
+        if bit is not None:
+            return int(bit)
+        category = self.category
+        if category is Category.FAIL:
+            return int(ExitCode.FAILED)
+        if category is Category.ABORTED:
+            return int(ExitCode.ABORTED)
+        return int(ExitCode.NOT_RUN) if category is Category.NONE else 0
+
+    def asdict(self) -> dict[str, Any]:
+        """For files: the outcome is its integer."""
+        return {
+            "category": self.category.value,
+            "outcome": int(self.outcome),
+            "reason": self.reason,
+            "code": self.code,
+        }
+
+    @classmethod
+    def fromdict(cls, data: Mapping[str, Any]) -> Status:
+        """Read what `asdict` wrote, also as older releases wrote it; RecordError if it is neither."""
+        try:
+            reason = data.get("reason")
+            code = int(data.get("code", -1))
+            return cls.make(
+                data.get("category"), data.get("outcome"), None if reason is None else str(reason), code
+            )
+        except (ValueError, TypeError, KeyError) as e:
+            raise RecordError(f"not a status: {e}") from None
+
+
+def read_category(value: Category | str) -> Category:
+    """The category of that name in any case, older names included; ValueError otherwise."""
+    if isinstance(value, Category):
+        return value
+    name = str(value).upper()
+    return Category(_OLD_CATEGORIES.get(name, name))
+
+
+def read_outcome(value: Outcome | str | int) -> Outcome:
+    """The outcome of that name (any case) or integer; ValueError otherwise."""
+    if isinstance(value, Outcome):
+        return value
+    if isinstance(value, int):
+        return Outcome(value)
+    try:
+        return Outcome[str(value).upper()]
+    except KeyError:
+        raise ValueError(f"unknown outcome {value!r}") from None

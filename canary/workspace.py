@@ -1,0 +1,80 @@
+"""One job's directory: where it is, how it is made clean, and that nothing leaves it.
+
+An `ExecutionSpace` is a place, not a job: the session's root, a relative path below it, and what the machine offers
+per node (so that a job can state its needs without asking the world). It does not know what is put in there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from canary.errors import WorkspaceError
+from canary.resources import Capacity
+
+
+def this_machine() -> Capacity:
+    """One node with the CPUs that this process may use and no GPU."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return Capacity({"cpus": cpus, "gpus": 0})
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionSpace:
+    """`root` is the session's directory, `path` the job's below it; `session` the session's name."""
+
+    root: Path
+    path: Path
+    session: str | None = None
+    capacity: Capacity = field(default_factory=this_machine)
+
+    def __post_init__(self) -> None:
+        path = os.fspath(self.path)
+        if path.startswith("/") or ".." in path.split("/") or "\0" in path:
+            raise WorkspaceError(f"the work directory {path!r} would leave the session's directory")
+
+    @property
+    def dir(self) -> Path:
+        """The job's directory."""
+        return Path(self.text)
+
+    @property
+    def text(self) -> str:
+        """The job's directory as text: cheap where there are many."""
+        return f"{self.root}/{self.path}"
+
+    def create(self) -> None:
+        """Make the directory and its parents; it may be there."""
+        try:
+            os.mkdir(self.text)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            os.makedirs(self.text, exist_ok=True)  # noqa: PTH103 - text is at hand, a Path is not
+
+    def remove(self) -> None:
+        """Remove the directory and all in it; links are removed, never followed."""
+        try:
+            if os.path.islink(self.text):
+                os.unlink(self.text)  # noqa: PTH108 - see create
+            else:
+                shutil.rmtree(self.text)
+        except FileNotFoundError:
+            pass
+
+    def restore(self) -> None:
+        """An empty directory, whatever was there."""
+        self.remove()
+        self.create()
+
+    def joinpath(self, *names: str) -> Path:
+        """A path in the directory."""
+        return self.dir.joinpath(*names)
+
+    def asdict(self) -> dict[str, Any]:
+        """As in the lock."""
+        return {"root": str(self.root), "path": str(self.path), "session": self.session}
