@@ -1,0 +1,86 @@
+"""What a plugin declares: settings, commands, reporters. Plain classes, so that asking for them loads nothing.
+
+They are kept apart from the hooks because commands that ask a question of the workspace must not load pluggy. Plugin
+authors reach all of it as `canary.Settings`, `canary.Command`, `canary.Reporter`.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    import argparse
+
+    from canary.config import Config
+    from canary.events import Event, Summary
+
+
+class Settings:
+    """Base of a plugin's settings: a frozen dataclass whose fields are options.
+
+    One declaration gives a TOML key (`[section] field`), a flag (`--section-field`, or `metadata["flag"]`), an
+    environment variable (`CANARY_SECTION_FIELD`) and a row in the documentation. `metadata`: `help` (required),
+    `flag`, `metavar`, `choices`, `short`. Types: bool, int, float, str, `str | None`, `tuple[str, ...]`, and
+    `dict[str, str]` (`KEY=VALUE`, repeatable). `commands` names the commands that take the flags.
+
+        @dataclass(frozen=True, slots=True)
+        class Mine(Settings):
+            section = "mine"
+            depth: int = field(default=3, metadata={"help": "how deep to look"})
+
+    Read them with `config.settings(Mine)`.
+    """
+
+    __slots__ = ()
+    section: ClassVar[str]
+    commands: ClassVar[tuple[str, ...]] = ("run",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A subcommand: `canary NAME …`.
+
+    `help` is one line; `arguments(parser)` adds to an `argparse.ArgumentParser`; `run(args, config)` does it and
+    returns the exit code. `examples` are shown below its help, one command line each.
+    """
+
+    name: str
+    help: str
+    run: Callable[[argparse.Namespace, Config], int]
+    arguments: Callable[[argparse.ArgumentParser], None] | None = None
+    aliases: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+
+
+class Reporter(abc.ABC):
+    """Turns a session into something people or programs read: `canary report NAME` and `run --report NAME`."""
+
+    name: ClassVar[str]
+    help: ClassVar[str] = ""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options of `canary report NAME` to `parser`; their names are handed to `report`."""
+
+    @abc.abstractmethod
+    def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
+        """Write the report; return the paths written. Raising never changes a verdict or an exit code."""
+
+
+class Results(abc.ABC):
+    """What a reporter gets: one session, read from its record."""
+
+    session: str
+    directory: Path
+    summary: Summary
+
+    @abc.abstractmethod
+    def events(self) -> Iterable[Event]:
+        """All events of the session in order."""
+
+    @abc.abstractmethod
+    def jobs(self) -> Iterable[Mapping[str, Any]]:
+        """The last result of each job, as `canary query jobs` gives it, masked jobs included with their reason."""
