@@ -1,7 +1,7 @@
-"""What a plugin declares: settings, commands, reporters. Plain classes, so that asking for them loads nothing.
+"""What a plugin declares: settings, commands, reporters. Plain classes; asking for them loads nothing.
 
-They are kept apart from the hooks because commands that ask a question of the workspace must not load pluggy. Plugin
-authors reach all of it as `canary.Settings`, `canary.Command`, `canary.Reporter`.
+They are kept apart from the hooks because a command that asks a question of the workspace must not
+load pluggy. Plugin authors reach them as `canary.Settings`, `canary.Command`, `canary.Reporter`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 class Settings:
     """Base of a plugin's settings: a frozen dataclass whose fields are options.
 
-    One declaration gives a TOML key (`[section] field`), a flag (`--section-field`, or `metadata["flag"]`), an
-    environment variable (`CANARY_SECTION_FIELD`) and a row in the documentation. `metadata`: `help` (required),
-    `flag`, `metavar`, `choices`, `short`. Types: bool, int, float, str, `str | None`, `tuple[str, ...]`, and
-    `dict[str, str]` (`KEY=VALUE`, repeatable). `commands` names the commands that take the flags.
+    One declaration gives a TOML key (`[section] field`), a flag (`--section-field`, or
+    `metadata["flag"]`), an environment variable (`CANARY_SECTION_FIELD`) and a row in the
+    documentation. `metadata`: `help` (required), `flag` (None: no flag), `short` (`-x`), `metavar`,
+    `choices`, `const` (the value of the flag without one), `kind` (`duration`: seconds as a float;
+    `durations`: a table of them). Types: bool, int, float, str, each also `| None`,
+    `tuple[str, ...]` (repeatable) and `dict[str, str]` (`KEY=VALUE`, repeatable). `commands` names
+    the commands that take the flags; they are also taken before the command word.
 
         @dataclass(frozen=True, slots=True)
         class Mine(Settings):
@@ -44,8 +47,10 @@ class Settings:
 class Command:
     """A subcommand: `canary NAME …`.
 
-    `help` is one line; `arguments(parser)` adds to an `argparse.ArgumentParser`; `run(args, config)` does it and
-    returns the exit code. `examples` are shown below its help, one command line each.
+    `help` is one line; `arguments(parser)` adds to an `argparse.ArgumentParser`; `run(args, config)`
+    does it and returns the exit code. `examples` are shown below its help, one command line each.
+    `args.script_args` holds the words after `--` if `arguments` did
+    `parser.set_defaults(script_args=())`.
     """
 
     name: str
@@ -57,17 +62,20 @@ class Command:
 
 
 class Reporter(abc.ABC):
-    """Turns a session into something people or programs read: `canary report NAME` and `run --report NAME`."""
+    """Turns a session into something to read: `canary report NAME` and `run --report NAME`."""
 
     name: ClassVar[str]
     help: ClassVar[str] = ""
 
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add the options of `canary report NAME` to `parser`; their names are handed to `report`."""
+    def arguments(self, parser: argparse.ArgumentParser) -> None:  # noqa: B027 - most have none
+        """Add options of `canary report NAME` to `parser`; `report` gets them by their names."""
 
     @abc.abstractmethod
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
-        """Write the report; return the paths written. Raising never changes a verdict or an exit code."""
+        """Write the report; return the paths written.
+
+        Raising never changes a verdict or an exit code.
+        """
 
 
 class Results(abc.ABC):
@@ -83,4 +91,7 @@ class Results(abc.ABC):
 
     @abc.abstractmethod
     def jobs(self) -> Iterable[Mapping[str, Any]]:
-        """The last result of each job, as `canary query jobs` gives it, masked jobs included with their reason."""
+        """The last result of each job, as `canary query jobs` gives it.
+
+        Masked jobs are among them, with their reason.
+        """
