@@ -70,6 +70,8 @@ def test_core_imports_only_what_it_declares(core):
             if top == "canary" or top in sys.stdlib_module_names:
                 continue
             rooms = THIRD_PARTY.get(top, set())
+            if (top, module.name) == ("canary_api", "canary"):
+                continue  # the namespace in which distributions add to the lazy face
             if rooms is not None and not is_in(module.name, rooms):
                 wrong.append(f"{module.at(node)}: {name}")
     assert wrong == []

@@ -95,6 +95,10 @@ def test_function_level_imports_only_where_loading_late_is_the_point(core):
     assert sorted(set(wrong)) == []
 
 
+# The child process that loads users' test files puts back what a file has changed.
+RESTORES = ("canary/generate.py",)
+
+
 def changes_process(node):
     """True for a call or assignment that changes the runner's directory or environment."""
     if isinstance(node, ast.Call):
@@ -114,6 +118,7 @@ def test_the_runner_changes_neither_its_directory_nor_its_environment(core):
     wrong = [
         f"{module.at(node)}: {ast.unparse(node)}"
         for module in core
+        if module.path not in RESTORES
         for node in ast.walk(module.tree)
         if changes_process(node)
     ]

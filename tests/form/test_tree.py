@@ -11,7 +11,9 @@ LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?\)")
 # Written so that this file does not hold what it looks for.
 FORBIDDEN = {
     "a directory of one machine": re.compile(r"(?<![\w.~}>/-])/(work|root|opt/peer)" + "/"),
-    "a workplace": re.compile(r"farm" + r"-(studio|bench)|before" + "-stop|" + r"\.\./" + "shared"),
+    "a workplace": re.compile(
+        r"farm" + r"-(studio|bench)|before" + "-stop|" + r"\.\./" + r"shared\b(?!\.)"
+    ),
     "a package host": re.compile("pypi" + r"\.org|pythonhosted" + r"\.org|/" + "simple/?$", re.M),
 }
 
