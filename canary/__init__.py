@@ -82,7 +82,7 @@ def _given(name: str) -> "Any":  # noqa: ANN401 - whatever has that name
 
 def _distributed() -> "Table":
     """`{name: [(giving module, target)]}` and the giving modules that fail; listed once."""
-    known: "Any" = globals().get("_table")
+    known: Any = globals().get("_table")
     if known is None:
         import os
         from importlib import import_module

@@ -1,4 +1,4 @@
-"""What a plugin declares: settings, commands, reporters. Plain classes; asking for them loads nothing.
+"""What a plugin declares: settings, commands, reporters. Plain classes: asking for them is cheap.
 
 They are kept apart from the hooks because a command that asks a question of the workspace must not
 load pluggy. Plugin authors reach them as `canary.Settings`, `canary.Command`, `canary.Reporter`.
@@ -47,8 +47,9 @@ class Settings:
 class Command:
     """A subcommand: `canary NAME …`.
 
-    `help` is one line; `arguments(parser)` adds to an `argparse.ArgumentParser`; `run(args, config)`
-    does it and returns the exit code. `examples` are shown below its help, one command line each.
+    `help` is one line; `arguments(parser)` adds to an `argparse.ArgumentParser`;
+    `run(args, config)` does it and returns the exit code. `examples` are shown below its help, one
+    command line each.
     `args.script_args` holds the words after `--` if `arguments` did
     `parser.set_defaults(script_args=())`.
     """

@@ -22,10 +22,15 @@ SCHEMA: Final = 1
 MAX_BYTES: Final = 64 << 20
 
 
-def write(directory: str | Path, data: Mapping[str, Any]) -> None:
-    """Replace the lock in `directory` by `data` in one step."""
-    text = json.dumps({"schema": SCHEMA, **data}, separators=(",", ":"), default=str)
-    fsio.write_atomic(f"{directory}/{FILE_NAME}", text.encode("utf-8", "surrogatepass"))
+def dump(data: Mapping[str, Any]) -> str:
+    """`data` as compact JSON; what JSON does not know becomes its text."""
+    return json.dumps(data, separators=(",", ":"), default=str)
+
+
+def write(directory: str | Path, data: Mapping[str, Any], texts: Mapping[str, str]) -> None:
+    """Replace the lock in `directory` in one step; `texts` are further keys whose JSON is made already."""
+    parts = [dump({"schema": SCHEMA, **data})[:-1], *(f'"{key}":{text}' for key, text in texts.items())]
+    fsio.write_atomic(f"{directory}/{FILE_NAME}", (",".join(parts) + "}").encode("utf-8", "surrogatepass"))
 
 
 def read(path: str | Path) -> dict[str, Any]:

@@ -230,6 +230,30 @@ class ResourcePool:
                 assigned.setdefault(type, []).extend(got)
         return assigned
 
+    def can_hold(self, request: Request) -> bool:
+        """Would `checkout` succeed now?"""
+        if request.nodes == 1:
+            return any(node.has(request.slots) for node in self._nodes)
+        shares = _shares(request)
+        return sum(node.idle and node.could_hold(shares) for node in self._nodes) >= request.nodes
+
+    def free_at(self, request: Request, ends: Iterable[tuple[float, Assigned]]) -> float:
+        """The first of the `ends` (time, what comes back then; in order) after which the request fits."""
+        shadow = [node.copy() for node in self._nodes]
+        by_id = {node.id: node for node in shadow}
+        shares = _shares(request)
+        at = 0.0
+        for at, assigned in ends:
+            for type, entries in assigned.items():
+                for entry in entries:
+                    by_id[entry["node"]].give_back(type, entry["id"], entry["slots"])
+            if request.nodes == 1:
+                if any(node.has(request.slots) for node in shadow):
+                    return at
+            elif sum(node.idle and node.could_hold(shares) for node in shadow) >= request.nodes:
+                return at
+        return at
+
     def checkin(self, assigned: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Take back what `checkout` gave."""
         for type, entries in assigned.items():
@@ -262,6 +286,12 @@ class _NodePool:
         self.total = {t: sum(x.values()) for t, x in self.instances.items()}
         self.free = dict(self.total)
         self.taken = 0
+
+    def copy(self) -> _NodePool:
+        new = _NodePool.__new__(_NodePool)
+        new.id, new.total, new.free, new.taken = self.id, self.total, dict(self.free), self.taken
+        new.instances = {t: dict(x) for t, x in self.instances.items()}
+        return new
 
     @property
     def idle(self) -> bool:

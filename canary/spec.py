@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
+from canary import fsio
 from canary.errors import RecordError
 from canary.frozen import EMPTY
 
@@ -132,6 +133,16 @@ class JobSpec:
         head, sep, _ = self.file_path.rpartition("/")
         return f"{head}{sep}{self.name}"
 
+    @property
+    def work_path(self) -> str:
+        """The job's directory below the session's: `exec_path` or the full name, each part made safe."""
+        return fsio.encode_path(self.exec_path or self.fullname)
+
+    @property
+    def result_path(self) -> str:
+        """Where the view shows the job: `view_path` or the full name, each part made safe."""
+        return fsio.encode_path(self.view_path or self.fullname)
+
     def asdict(self) -> dict[str, Any]:
         """As JSON; fields that have their default are left out."""
         data: dict[str, Any] = {}
@@ -140,6 +151,10 @@ class JobSpec:
             if value != default:
                 data[name] = encode(value)
         return data
+
+    def full(self) -> dict[str, Any]:
+        """As JSON with every field, for files that other programs read."""
+        return {name: encode(getattr(self, name)) for name, _, encode in _CODEC}
 
     @classmethod
     def fromdict(cls, data: Mapping[str, Any]) -> JobSpec:
@@ -152,7 +167,7 @@ class JobSpec:
 
 
 def _rows(value: Sequence[Any]) -> list[Any]:
-    return [[getattr(x, f.name) for f in fields(x)] for x in value]
+    return [{f.name: getattr(x, f.name) for f in fields(x)} for x in value]
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
@@ -163,17 +178,19 @@ def _encoder(name: str) -> Callable[[Any], Any]:
     if name in ("dependencies", "assets", "artifacts", "baseline"):
         return _rows
     if name == "mask":
-        return lambda m: [m.value, m.reason]
+        return lambda m: {"value": m.value, "reason": m.reason}
     return _plain
 
 
 _DECODE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
     {
-        "dependencies": lambda rows: tuple(DependencyPattern(*r[:4], tuple(r[4])) for r in rows),
-        "assets": lambda rows: tuple(Asset(*r) for r in rows),
-        "artifacts": lambda rows: tuple(Artifact(*r) for r in rows),
-        "baseline": lambda rows: tuple(Baseline(*r) for r in rows),
-        "mask": lambda m: Mask(bool(m[0]), m[1]),
+        "dependencies": lambda rows: tuple(
+            DependencyPattern(**{**r, "ids": tuple(r.get("ids", ()))}) for r in rows
+        ),
+        "assets": lambda rows: tuple(Asset(**r) for r in rows),
+        "artifacts": lambda rows: tuple(Artifact(**r) for r in rows),
+        "baseline": lambda rows: tuple(Baseline(**r) for r in rows),
+        "mask": lambda m: Mask(bool(m["value"]), m["reason"]),
         "modules": lambda rows: tuple((str(n), u) for n, u in rows),
         **{k: tuple for k in ("command", "keywords", "owners", "rcfiles", "skip_codes")},
     }

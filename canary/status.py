@@ -7,7 +7,7 @@ replaced, never changed. This module knows nothing of jobs, files or terminals b
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -190,3 +190,28 @@ def read_outcome(value: Outcome | str | int) -> Outcome:
         return Outcome[str(value).upper()]
     except KeyError:
         raise ValueError(f"unknown outcome {value!r}") from None
+
+
+def judge_exit_code(code: int, *, xstatus: int = 0, skip_codes: Collection[int] = (80,), name: str = "job") -> Status:
+    """The status for an exit code: 0 pass, 64 diffed, skip codes skipped, else failed; reversed where expected."""
+    make = Status.make
+    if xstatus == DIFF_EXIT_CODE:
+        if code == DIFF_EXIT_CODE:
+            return make(outcome=Outcome.XDIFF, reason=f"{name}: differed, as expected", code=code)
+        return make(outcome=Outcome.FAILED, reason=f"{name}: should have differed, exited {code}", code=code)
+    if xstatus < 0:
+        if code != 0:
+            return make(outcome=Outcome.XFAIL, reason=f"{name}: failed with {code}, as expected", code=code)
+        return make(outcome=Outcome.FAILED, reason=f"{name}: should have failed, exited 0", code=code)
+    if xstatus > 0:
+        if code == xstatus:
+            return make(outcome=Outcome.XFAIL, reason=f"{name}: exited {code}, as expected", code=code)
+        return make(outcome=Outcome.FAILED, reason=f"{name}: should have exited {xstatus}, not {code}", code=code)
+    if code == 0:
+        return make(outcome=Outcome.SUCCESS)
+    if code == DIFF_EXIT_CODE:
+        return make(outcome=Outcome.DIFFED, reason="exit code 64 reports a difference", code=code)
+    if code in skip_codes:
+        return make(outcome=Outcome.SKIPPED, reason=f"exit code {code} reports a skip", code=code)
+    how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+    return make(outcome=Outcome.FAILED, reason=how, code=code)

@@ -71,6 +71,15 @@ class ExecutionSpace:
         self.remove()
         self.create()
 
+    def fresh(self) -> None:
+        """An empty directory; cheapest where there was none."""
+        try:
+            os.mkdir(self.text)
+        except FileExistsError:
+            self.restore()
+        except FileNotFoundError:
+            os.makedirs(self.text, exist_ok=True)  # noqa: PTH103 - see create
+
     def joinpath(self, *names: str) -> Path:
         """A path in the directory."""
         return self.dir.joinpath(*names)

@@ -1,0 +1,207 @@
+"""Which files are tests: scan roots are walked once, and each file goes to the generator that claims its name.
+
+Nothing is opened here. A directory that is a link is not entered (no loops); a file that is a link is a file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from canary.errors import PluginError, UsageError
+from canary.home import DIRECTORY, TAG
+from canary.spec import SpecFile, SpecGenerator
+
+SKIPPED: Final = frozenset({"__pycache__", ".git", ".svn", ".hg", ".canary", "TestResults"})
+VIEW_MARK: Final = ".canary-view.json"
+
+Ignore = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRoot:
+    """A root, absolute, and the paths below it to scan (empty: all of it)."""
+
+    root: str
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words after the options of `canary run`, by kind: what to scan, and what to take from the store."""
+
+    roots: tuple[ScanRoot, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+def classify(words: Sequence[str], cwd: str) -> Words:
+    """Tell paths from names of jobs and tags; UsageError for a mixture, or a path that does not exist.
+
+    A word is, in this order: a directory, a file, `ROOT:PATH`, `git@DIR`; anything else names jobs or a tag.
+    """
+    roots: dict[str, list[str]] = {}
+    names: list[str] = []
+    for word in words:
+        found = _root_of(word, cwd)
+        if found is None:
+            names.append(word)
+            continue
+        root, path = found
+        known = roots.setdefault(root, [])
+        if path is None:
+            known.append("")
+        else:
+            known.append(path)
+    if roots and names:
+        missing = ", ".join(repr(n) for n in names)
+        raise UsageError(
+            f"paths and names of jobs cannot be mixed: {missing} is no path", hint="check the spelling, or run them apart"
+        )
+    return Words(
+        tuple(ScanRoot(r, () if "" in paths else tuple(dict.fromkeys(paths))) for r, paths in roots.items()),
+        tuple(names),
+    )
+
+
+def _root_of(word: str, cwd: str) -> tuple[str, str | None] | None:
+    path = os.path.normpath(os.path.join(cwd, word))  # noqa: PTH118
+    if os.path.isdir(path):  # noqa: PTH112
+        return path, None
+    if os.path.isfile(path):  # noqa: PTH113
+        return os.path.split(path)
+    root, colon, rest = word.partition(":")
+    if colon and rest:
+        base = os.path.normpath(os.path.join(cwd, root))  # noqa: PTH118
+        inner = os.path.normpath(os.path.join(base, rest))  # noqa: PTH118
+        if inner.startswith(base + os.sep) and os.path.exists(inner):  # noqa: PTH110
+            return base, os.path.relpath(inner, base)
+    if word.startswith(("git@", "repo@")):
+        directory = os.path.join(cwd, word.partition("@")[2])  # noqa: PTH118
+        if os.path.isdir(directory):  # noqa: PTH112
+            return os.path.normpath(directory), None
+    return None
+
+
+class _Claims:
+    """Which generator claims a base name; extensions are looked up, other patterns matched."""
+
+    def __init__(self, generators: Iterable[SpecGenerator]) -> None:
+        self._suffixes: dict[str, SpecGenerator] = {}
+        self._others: list[SpecGenerator] = []
+        for generator in generators:
+            for pattern in generator.patterns:
+                suffix = pattern[1:]
+                plain = pattern.startswith("*.") and not any(c in suffix for c in "*?[") and suffix.count(".") == 1
+                if plain and suffix in self._suffixes:
+                    raise _clash(self._suffixes[suffix], generator, pattern)
+                if plain:
+                    self._suffixes[suffix] = generator
+                elif generator not in self._others:
+                    self._others.append(generator)
+
+    def find(self, name: str) -> SpecGenerator | None:
+        dot = name.rfind(".")
+        found = self._suffixes.get(name[dot:]) if dot >= 0 else None
+        for other in self._others:
+            if other is not found and other.claims(name):
+                if found is not None:
+                    raise _clash(found, other, name)
+                found = other
+        return found
+
+
+def _clash(a: SpecGenerator, b: SpecGenerator, what: str) -> PluginError:
+    return PluginError(f"the generators {a.name!r} and {b.name!r} both claim {what}", hint="block one with -p no:NAME")
+
+
+def find(
+    roots: Sequence[ScanRoot], generators: Sequence[SpecGenerator], ignore: Ignore | None = None
+) -> list[SpecFile]:
+    """The test files of all roots in path order, each with what `stat` says of it."""
+    claims = _Claims(generators)
+    by_name = {g.name: g for g in generators}
+    out: list[SpecFile] = []
+    for root in roots:
+        files = list(_scan(root, claims, ignore))
+        files.sort(key=_order)
+        out += _pruned(files, by_name)
+    return out
+
+
+def _order(file: SpecFile) -> str:
+    return file.path
+
+
+def _pruned(files: list[SpecFile], generators: Mapping[str, SpecGenerator]) -> list[SpecFile]:
+    groups: dict[str, list[SpecFile]] = {}
+    for file in files:
+        groups.setdefault(file.generator, []).append(file)
+    if all(type(generators[g]).prune is SpecGenerator.prune for g in groups):
+        return files
+    kept = {id(f) for name, group in groups.items() for f in generators[name].prune(group)}
+    return [f for f in files if id(f) in kept]
+
+
+def _scan(root: ScanRoot, claims: _Claims, ignore: Ignore | None) -> Iterator[SpecFile]:
+    starts = [os.path.join(root.root, p) for p in root.paths] or [root.root]  # noqa: PTH118
+    prefix = len(root.root.rstrip("/")) + 1
+    todo: list[str] = []
+    for start in starts:
+        if os.path.isdir(start):  # noqa: PTH112
+            todo.append(start)
+        else:
+            generator = claims.find(os.path.basename(start))  # noqa: PTH119
+            if generator is not None:
+                yield _file(root.root, start[prefix:], generator.name, os.stat(start))
+    while todo:
+        directory = todo.pop()
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                name = entry.name
+                generator = claims.find(name)
+                if generator is not None and not entry.is_dir():
+                    try:
+                        stat = entry.stat()
+                    except OSError:
+                        continue  # a link to nothing
+                    yield _file(root.root, entry.path[prefix:], generator.name, stat)
+                elif entry.is_dir(follow_symlinks=False) and not _left_out(name, entry.path, ignore):
+                    todo.append(entry.path)
+
+
+def _left_out(name: str, path: str, ignore: Ignore | None) -> bool:
+    if name in SKIPPED or name.startswith(".canary."):
+        return True
+    if os.path.lexists(f"{path}/{VIEW_MARK}") or (name == DIRECTORY and os.path.lexists(f"{path}/{TAG}")):
+        return True
+    return ignore is not None and ignore(path)
+
+
+def _file(root: str, path: str, generator: str, stat: os.stat_result) -> SpecFile:
+    return SpecFile(root, path, generator, stat.st_mtime_ns, stat.st_size, stat.st_ino)
+
+
+def repository_path(marks: dict[str, str], file: str) -> str:
+    """Path of `file` in its repository: the nearest directory above that has a mark of one, else `/`.
+
+    `marks` remembers directories between calls.
+    """
+    directory, _, name = file.rpartition("/")
+    base = marks.get(directory)
+    if base is None:
+        base = marks[directory] = _repository(marks, directory)
+    return file[len(base) :].lstrip("/") if base != "/" else file[1:]
+
+
+def _repository(marks: dict[str, str], directory: str) -> str:
+    here = Path(directory)
+    for parent in (here, *here.parents):
+        known = marks.get(str(parent))
+        if known is not None:
+            return known
+        if any((parent / mark).exists() for mark in (".git", ".repo", ".canary-root")):
+            return str(parent)
+    return "/"

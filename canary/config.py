@@ -1,0 +1,430 @@
+"""The merged configuration: frozen, checked, and every value knows where it came from.
+
+Layers, each over those before it: defaults, site, user, project, workspace, environment, `-f`,
+`-c` and the flags of the command line. Layers are read once and merged twice: at first leniently,
+to learn which plugins to load, then with the plugins' settings. What is wrong is an error naming
+file, line and key, all of them at once. This module must not know plugins, commands or argparse.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import platformdirs
+
+from canary import settings, textdata
+from canary.errors import CanaryErrors, ConfigError
+from canary.frozen import EMPTY, FrozenDict
+
+if TYPE_CHECKING:
+    from canary.declare import Settings
+    from canary.plugins import PluginManager
+    from canary.settings import Option, Schema
+
+S = TypeVar("S", bound="Settings")
+Key = tuple[str, ...]
+
+WORKSPACE: Final = ".canary"
+HOOKS: Final = "canary-hooks"
+# names of the older tool that keep their meaning; others of its names are already ours
+_OLD_VARIABLES: Final = (("CANARY_MAX_WORKERS", ("run", "workers")),)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where configuration and hook files are: what exists of them."""
+
+    files: tuple[tuple[str, Path], ...]
+    hooks: tuple[Path, ...]
+    project: Path | None
+    workspace: Path | None
+
+
+def find_places(cwd: Path, environ: Mapping[str, str], workspace: Path | None = None) -> Places:
+    """Look from `cwd` upwards for project and workspace, and in the directories of site and user.
+
+    `workspace` is a `.canary` directory, or the directory that holds one, in place of the search.
+    """
+    found = find_workspace(cwd, workspace)
+    project = _find_project(cwd)
+    site = (Path(platformdirs.site_config_dir("canary")), Path(sys.prefix, "etc", "canary"))
+    user = platformdirs.user_config_path("canary")
+    files = []
+    for scope, directories, variable in (
+        ("site", site, "CANARY_SITE_CONFIG"),
+        ("user", (user,), "CANARY_GLOBAL_CONFIG"),
+    ):
+        if given := environ.get(variable):
+            files.append((scope, cwd / given))
+            continue
+        for directory in directories:
+            files += [(scope, f) for f in _first(directory / n for n in _NAMES)]
+    if not any(scope == "user" for scope, _ in files):
+        files += [("user", f) for f in _first([user.parent / "canary.yaml"])]
+    if project:
+        files.append(("project", project))
+    if found:
+        files += [("workspace", f) for f in _first(found / n for n in _NAMES)]
+    hooks = [d / "hooks" for d in (*site, user)]
+    if project:
+        hooks.append(project.parent / HOOKS)
+    return Places(tuple(files), tuple(d for d in hooks if d.is_dir()), project, found)
+
+
+_NAMES: Final = ("config.toml", "config.yaml")
+
+
+def _first(paths: Iterator[Path] | Sequence[Path]) -> list[Path]:
+    return next(([path] for path in paths if path.is_file()), [])
+
+
+def find_workspace(cwd: Path, given: Path | None = None) -> Path | None:
+    """The `.canary` directory at or above `cwd`; `given` is one, or holds one, and is not checked."""
+    if given is not None:
+        return given if given.name == WORKSPACE else given / WORKSPACE
+    for directory in (cwd, *cwd.parents):
+        if (directory / WORKSPACE).is_dir():
+            return directory / WORKSPACE
+    return None
+
+
+def _find_project(cwd: Path) -> Path | None:
+    """The nearest `canary.toml`, or `pyproject.toml` with a table `tool.canary`."""
+    for directory in (cwd, *cwd.parents):
+        own, shared = directory / "canary.toml", directory / "pyproject.toml"
+        if own.is_file():
+            return own
+        if shared.is_file() and "[tool.canary" in textdata.read_text(shared):
+            return shared
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One value of a layer: its key, what was written, and where; `text` if it is yet to be read."""
+
+    path: Key
+    raw: Any
+    origin: str
+    text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one source says. A file has `data`; others have `entries`.
+
+    `lenient`: written for the older tool, so that what is unknown or wrong is a warning.
+    """
+
+    scope: str
+    file: str = ""
+    data: Mapping[str, Any] = field(default=EMPTY)
+    entries: tuple[Entry, ...] = ()
+    lenient: bool = False
+
+
+def read_layer(scope: str, path: Path) -> Layer:
+    """Read a configuration file; ConfigError if it is none."""
+    data = textdata.read(path)
+    lenient = path.suffix in (".yaml", ".yml")
+    if path.name == "pyproject.toml":
+        data = data.get("tool", {}).get("canary", {})
+    elif lenient and isinstance(data, Mapping) and isinstance(data.get("canary"), Mapping):
+        data = data["canary"]
+    if data is None:
+        data = {}
+    if not isinstance(data, Mapping):
+        raise ConfigError("must be a table of settings", file=str(path))
+    return Layer(scope, str(path), data, lenient=lenient)
+
+
+def environment_layer(environ: Mapping[str, str], schema: Schema) -> Layer:
+    """What variables say: `CANARY_SECTION_KEY`."""
+    entries = [
+        Entry(path, environ[name], name, text=True)
+        for name, path in _OLD_VARIABLES
+        if name in environ
+    ]
+    for option in schema.options.values():
+        if (text := environ.get(option.variable)) is not None:
+            entries.append(Entry(option.path, text, option.variable, text=True))
+    return Layer("environment", entries=tuple(entries))
+
+
+def override(text: str) -> Entry:
+    """Read a `-c` option, `a:b:value` or `a.b=value`; which part is the value shows in the merge."""
+    head, sep, value = text.partition("=")
+    if sep and ":" not in head:
+        return Entry(tuple(head.strip().split(".")), value, f"-c {text}", text=True)
+    path = tuple(text.split(":"))
+    if len(path) < 2 or not all(path[:-1]):
+        raise ConfigError("not an override", key=f"-c {text}", hint="-c section:key:value")
+    return Entry(path[:-1], path[-1], f"-c {text}", text=True)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The merged configuration; read it with `settings(cls)`, `get(key)` or the properties.
+
+    `cwd` is the directory that relative paths of the command line are relative to (`-C`, else the
+    process's). `workspace` is the `.canary` directory, if one was found or named, `project` the
+    project's file. `warnings` are lines for people.
+    """
+
+    cwd: Path
+    schema: Schema
+    values: Mapping[Key, Any]
+    origins: Mapping[Key, str]
+    workspace: Path | None = None
+    project: Path | None = None
+    warnings: tuple[str, ...] = ()
+    manager: PluginManager | None = None
+    _made: dict[type, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def settings(self, cls: type[S]) -> S:
+        """The settings declared by `cls`, with their values."""
+        made = self._made.get(cls)
+        if made is None:
+            options = settings.options_of(cls)
+            given = {o.name: self.values[o.path] for o in options if o.path in self.values}
+            made = self._made[cls] = cls(**given)
+        return cast(S, made)
+
+    @property
+    def main(self) -> settings.Main:
+        """Top-level settings."""
+        return self.settings(settings.Main)
+
+    @property
+    def run(self) -> settings.Run:
+        """Section `run`."""
+        return self.settings(settings.Run)
+
+    @property
+    def output(self) -> settings.Output:
+        """Section `run.output`."""
+        return self.settings(settings.Output)
+
+    @property
+    def view(self) -> settings.View:
+        """Section `workspace.view`."""
+        return self.settings(settings.View)
+
+    @property
+    def environment(self) -> settings.Environment:
+        """Section `environment`."""
+        return self.settings(settings.Environment)
+
+    @property
+    def plugins(self) -> PluginManager:
+        """Who implements the hooks."""
+        if self.manager is None:
+            raise RuntimeError("this command loads no plugins: see canary/commands/__init__.py")
+        return self.manager
+
+    def get(self, key: str) -> Any:  # noqa: ANN401 - a value of any type
+        """The value of `section.key`, an entry of a table, or a whole section as a dict.
+
+        ConfigError if there is no such key; an entry that is not there is None.
+        """
+        path = tuple(key.replace(":", ".").split(".")) if key else ()
+        found = self.schema.find(path)
+        if found is None:
+            if self.schema.is_section(path):
+                value: Any = self.asdict()
+                for part in path:
+                    value = value[part.replace("-", "_")]
+                return value
+            raise ConfigError("no such setting", key=key, hint=self.schema.hint(path))
+        option, rest = found
+        value = self.values[option.path]
+        for part in rest:
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return value
+
+    def origin(self, key: str) -> str:
+        """Where the value of `section.key` came from: `default`, a file, a variable, a flag."""
+        path = tuple(key.replace(":", ".").split("."))
+        found = self.schema.find(path)
+        if found is None:
+            raise ConfigError("no such setting", key=key, hint=self.schema.hint(path))
+        option, rest = found
+        default = self.origins.get(option.path, "default")
+        return self.origins.get((*option.path, *rest), default)
+
+    def asdict(self) -> dict[str, Any]:
+        """All values as nested plain data."""
+        data: dict[str, Any] = {}
+        for path, value in self.values.items():
+            place = data
+            for part in path[:-1]:
+                place = place.setdefault(part, {})
+            place[path[-1]] = _plain(value)
+        return data
+
+    def with_plugins(self, manager: PluginManager) -> Config:
+        """The same, with plugins."""
+        return replace(self, manager=manager, _made={})
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a value of any type
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value
+
+
+class _Merge:
+    """One merge: values and origins so far, and what is wrong."""
+
+    def __init__(self, schema: Schema, strict: bool) -> None:
+        self.schema = schema
+        self.strict = strict
+        self.values = {o.path: _frozen(o.default) for o in schema.options.values()}
+        self.origins: dict[Key, str] = {}
+        self.errors: list[ConfigError] = []
+        self.warnings: list[str] = []
+
+    def add(self, layer: Layer) -> None:
+        for entry in self._entries(layer, layer.data, ()):
+            self._enter(layer, entry)
+        for entry in layer.entries:
+            self._enter(layer, entry)
+
+    def _entries(self, layer: Layer, data: Mapping[str, Any], prefix: Key) -> Iterator[Entry]:
+        origin = f"{layer.scope} {layer.file}"
+        for key, value in data.items():
+            path = (*prefix, str(key))
+            option = self.schema.options.get(tuple(p.replace("-", "_") for p in path))
+            if option is None and self.schema.is_section(path) and isinstance(value, Mapping):
+                yield from self._entries(layer, value, path)
+            else:
+                yield Entry(path, value, origin)
+
+    def _enter(self, layer: Layer, entry: Entry) -> None:
+        path, raw = entry.path, entry.raw
+        found = self.schema.find(path)
+        if found is not None and found[1]:
+            option, rest = found
+            if option.kind in settings.TABLES:
+                # a colon may be part of what was written: -c environment:set:PATH:/a:/b
+                raw = {rest[0]: ":".join((*rest[1:], raw))}
+            elif entry.text and entry.origin.startswith("-c"):
+                raw = ":".join((*rest, raw))
+            else:
+                found = None
+        if found is None:
+            self._unknown(layer, entry)
+            return
+        option = found[0]
+        try:
+            as_text = entry.text and isinstance(raw, str)
+            value = option.read(raw) if as_text else option.value(raw)
+            if entry.text and isinstance(raw, Mapping):
+                value = option.value({k: option.text_item(v) for k, v in raw.items()})
+        except ConfigError as e:
+            self._report(layer, entry, e)
+            return
+        self._set(layer, option, value, entry.origin)
+
+    def _set(self, layer: Layer, option: Option, value: Any, origin: str) -> None:  # noqa: ANN401
+        if option.kind in settings.TABLES:
+            for key in value:
+                self.origins[(*option.path, key)] = origin
+            value = FrozenDict({**self.values[option.path], **value})
+        elif option.path == ("plugins",):
+            beside = Path(layer.file).parent if layer.file else None
+            value = (*self.values[option.path], *(_beside(name, beside) for name in value))
+        self.values[option.path] = value
+        self.origins[option.path] = origin
+
+    def _unknown(self, layer: Layer, entry: Entry) -> None:
+        top = entry.path[:1]
+        if not self.strict and not self.schema.is_section(top):
+            return
+        hint = self.schema.hint(entry.path)
+        if hint is None and len(entry.path) > 1 and not self.schema.is_section(top):
+            hint = f"no plugin with settings [{top[0]}] is installed"
+        self._report(layer, entry, ConfigError("unknown setting", hint=hint))
+
+    def _report(self, layer: Layer, entry: Entry, error: ConfigError) -> None:
+        key = ".".join(entry.path)
+        line = None
+        if layer.file:
+            line = textdata.find_line(textdata.read_text(layer.file), entry.path)
+        elif entry.origin != key:
+            key = entry.origin
+        error = cast(ConfigError, error.located(file=layer.file or None, line=line, key=key))
+        if layer.lenient:
+            self.warnings.append(f"ignored: {error}")
+        else:
+            self.errors.append(error)
+
+
+def _frozen(default: Any) -> Any:  # noqa: ANN401 - a value of any type
+    if isinstance(default, Mapping):
+        return FrozenDict(default)
+    return tuple(default) if isinstance(default, list) else default
+
+
+def _beside(name: str, directory: Path | None) -> str:
+    """The name of a plugin; a path is relative to the file that names it."""
+    is_path = "/" in name or name.endswith(".py")
+    return str(directory / name) if directory is not None and is_path else name
+
+
+def merge(
+    layers: Sequence[Layer], schema: Schema, *, cwd: Path, places: Places, strict: bool
+) -> Config:
+    """Merge `layers`, weakest first; all that is wrong is raised at once.
+
+    Not `strict`: sections that nobody declared are passed over, for their plugins may not be loaded.
+    """
+    merged = _Merge(schema, strict)
+    for layer in layers:
+        merged.add(layer)
+    if len(merged.errors) > 1:
+        raise CanaryErrors(merged.errors)
+    if merged.errors:
+        raise merged.errors[0]
+    return Config(
+        cwd=cwd,
+        schema=schema,
+        values=merged.values,
+        origins=merged.origins,
+        workspace=places.workspace,
+        project=places.project,
+        warnings=tuple(merged.warnings),
+    )
+
+
+def read_layers(
+    places: Places, environ: Mapping[str, str], schema: Schema, extra: Sequence[Path] = ()
+) -> list[Layer]:
+    """The layers below the command line's, weakest first; `extra` are the files of `-f`."""
+    layers = [read_layer(scope, path) for scope, path in places.files]
+    layers.append(environment_layer(environ, schema))
+    layers += [read_layer("file", path) for path in extra]
+    return layers
+
+
+def load(
+    cwd: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Sequence[str] = (),
+    declared: Sequence[type[Settings]] = (),
+) -> Config:
+    """The configuration as the command line would have it, for programs and tests."""
+    cwd = Path.cwd() if cwd is None else cwd
+    environ = os.environ if environ is None else environ
+    own = [option for cls in declared for option in settings.options_of(cls)]
+    schema = settings.Schema([*settings.core_options(), *own])
+    places = find_places(cwd, environ)
+    layers = read_layers(places, environ, schema)
+    layers.append(Layer("command line", entries=tuple(map(override, overrides))))
+    return merge(layers, schema, cwd=cwd, places=places, strict=False)

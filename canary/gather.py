@@ -1,0 +1,170 @@
+"""All that a walk needs from plugins and configuration: formats, the machine, launchers, and the hooks lent to jobs.
+
+Each hook is called from one place, and these are most of those places. What is gathered here is handed to the session
+as plain values; nothing is kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from canary import collect
+from canary.config import Config
+from canary.errors import PluginError, UsageError
+from canary.expression import platform_names
+from canary.frozen import EMPTY
+from canary.job import BaseJob, Job, JobServices
+from canary.launch import Exit, Launcher
+from canary.process import SubprocessLauncher
+from canary.request import RunRequest
+from canary.resources import Machine, Node
+from canary.spec import ExpandContext, JobSpec, Mask, SpecGenerator
+from canary.status import Status
+from canary.workspace import this_machine
+
+DEFAULT_LAUNCHER: Final = "local"
+
+
+def spec_generators(config: Config) -> dict[str, SpecGenerator]:
+    """All test formats by name; PluginError if two have one name."""
+    out: dict[str, SpecGenerator] = {}
+    for info, offered in config.plugins.call("canary_spec_generators"):
+        for generator in offered:
+            if generator.name in out:
+                raise PluginError(f"{info}: a generator named {generator.name!r} is there already")
+            out[generator.name] = generator
+    return out
+
+
+def ignore(config: Config) -> collect.Ignore | None:
+    plugins = config.plugins
+    if not plugins.has("canary_ignore_path"):
+        return None
+    return lambda path: bool(plugins.first("canary_ignore_path", path=Path(path), config=config))
+
+
+def expand_context(request: RunRequest, config: Config) -> ExpandContext:
+    """What specs may depend on besides their file."""
+    marks: dict[str, str] = {}
+    configured: Mapping[str, Any] = config.get("run.timeout")
+    return ExpandContext(
+        options=request.options,
+        platforms=platform_names(os.environ),
+        timeout_for=lambda keywords: timeout_of(keywords, request.timeouts, configured),
+        repository=lambda file: collect.repository_path(marks, file),
+        config=config.asdict(),
+    )
+
+
+def timeout_of(keywords: Sequence[str], given: Mapping[str, float], configured: Mapping[str, float]) -> float:
+    """Command line before configuration; in each the job's first keyword, then `all`, then `default`."""
+    for table in (given, configured):
+        if table:
+            for key in (*keywords, "*", "all", "default"):
+                if key in table:
+                    return float(table[key])
+    return 300.0
+
+
+def plugin_masks(specs: Mapping[str, JobSpec], config: Config) -> dict[str, Mask]:
+    """What plugins mask."""
+    masks: dict[str, Mask] = {}
+    for _, answer in config.plugins.call("canary_select", specs=tuple(specs.values()), config=config):
+        masks.update({id: mask for id, mask in answer.items() if mask})
+    return masks
+
+
+def find_machine(request: RunRequest, config: Config) -> Machine:
+    """The pool file, else what plugins say, else this host; then detected resources and the request's changes."""
+    machine = request.machine
+    if machine is None:
+        machine = config.plugins.first("canary_machine", config=config) or _this_host()
+        owners: dict[str, str] = {}
+        for info, answer in config.plugins.call("canary_resources", config=config):
+            for type, instances in answer.items():
+                if type in owners:
+                    raise PluginError(f"{owners[type]} and {info} both detect {type}", hint="block one: -p no:NAME")
+                owners[type] = str(info)
+                machine = _with_instances(machine, type, instances)
+    for type, n in request.counts:
+        machine = machine.with_count(type if type == "nodes" or type.endswith("s") else type + "s", n)
+    for type, n in request.oversubscribe:
+        machine = machine.with_slots(type, n)
+    return machine
+
+
+def _this_host() -> Machine:
+    return Machine.single(os.uname().nodename, **{t: n for t, n in this_machine().per_node.items()})
+
+
+def _with_instances(machine: Machine, type: str, instances: Sequence[Mapping[str, Any]]) -> Machine:
+    pool = {"nodes": [{"id": "x", "resources": {type: list(instances)}}]}
+    made = Machine.fromdict(pool).nodes[0].resources[type]
+    first, *rest = machine.nodes
+    return replace(machine, nodes=(Node(first.id, {**first.resources, type: made}), *rest))
+
+
+def choose_launcher(request: RunRequest, config: Config) -> Callable[[BaseJob], Launcher]:
+    """By name: the spec's, else the request's, the configuration's, `local` if there is one, the core's own."""
+    launchers: dict[str, Launcher] = {SubprocessLauncher.name: SubprocessLauncher()}
+    for info, offered in config.plugins.call("canary_launchers", config=config):
+        for launcher in offered:
+            if launcher.name in launchers:
+                raise PluginError(f"{info}: a launcher named {launcher.name!r} is there already")
+            launchers[launcher.name] = launcher
+    usual = request.launcher or config.get("run.launcher")
+    if usual is None:
+        usual = DEFAULT_LAUNCHER if DEFAULT_LAUNCHER in launchers else SubprocessLauncher.name
+
+    def choose(job: BaseJob) -> Launcher:
+        name = job.launcher_name or usual
+        if name not in launchers:
+            raise PluginError(f"no launcher {name!r}", hint=f"there are: {', '.join(sorted(launchers))}")
+        return launchers[name]
+
+    if request.launcher is not None and request.launcher not in launchers:
+        raise UsageError(f"no launcher {request.launcher!r}", hint=f"there are: {', '.join(sorted(launchers))}")
+    return choose
+
+
+class HookServices(JobServices):
+    """The hooks of plugins, lent to jobs; a hook that nobody implements costs nothing."""
+
+    def __init__(self, config: Config) -> None:
+        self._plugins = config.plugins
+        names = ("canary_job_env", "canary_job_setup", "canary_job_status", "canary_job_finish")
+        self._used = {name: self._plugins.has(name) for name in names}
+
+    def environment(self, job: Job) -> Mapping[str, str | None]:
+        """See `JobServices.environment`."""
+        if not self._used["canary_job_env"]:
+            return EMPTY
+        out: dict[str, str | None] = {}
+        for _, answer in self._plugins.call("canary_job_env", job=job):
+            out.update(answer)
+        return out
+
+    def setup(self, job: Job) -> None:
+        """See `JobServices.setup`."""
+        if self._used["canary_job_setup"]:
+            self._plugins.call("canary_job_setup", job=job, reraise=True)
+
+    def judge(self, job: Job, exit: Exit) -> Status | None:
+        """See `JobServices.judge`."""
+        if not self._used["canary_job_status"]:
+            return None
+        status: Status | None = self._plugins.first("canary_job_status", job=job, exit=exit)
+        return status
+
+    def measure(self, job: Job, exit: Exit) -> Mapping[str, Any]:
+        """See `JobServices.measure`."""
+        if not self._used["canary_job_finish"]:
+            return EMPTY
+        out: dict[str, Any] = {}
+        for _, answer in self._plugins.call("canary_job_finish", job=job, exit=exit):
+            out.update(answer)
+        return out

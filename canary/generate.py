@@ -1,0 +1,242 @@
+"""From files to specs: `load` in a collector process, `expand` here; what is unchanged is not loaded again.
+
+Loading may run the user's code, so it happens in a child that was forked for it: nothing a file does (chdir, exit,
+signals, prints, threads, forks) reaches the runner, and a file that kills or hangs the child is one error naming it,
+after which a new child goes on with the next. All errors of all files are returned together.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import select
+import signal
+import struct
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from canary.errors import CanaryError, SpecError
+from canary.spec import ExpandContext, JobSpec, SpecFile, SpecGenerator
+
+FILE_SECONDS: Final = 60.0
+# below this many files a second collector costs more than it brings
+PARALLEL_FROM: Final = 1500
+_LENGTH: Final = struct.Struct("<I")
+
+
+@dataclass(slots=True)
+class Cache:
+    """What earlier loads found, by path; `get` and `put` speak in bytes, the store keeps them."""
+
+    known: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
+    fresh: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """All specs in file order, and all errors, each naming its file."""
+
+    specs: list[JobSpec]
+    errors: list[CanaryError]
+    bad_files: list[SpecFile]
+
+
+def expand(
+    files: Sequence[SpecFile],
+    generators: Mapping[str, SpecGenerator],
+    context: ExpandContext,
+    *,
+    cache: Cache | None = None,
+    file_seconds: float = FILE_SECONDS,
+) -> Generated:
+    """Load what is not known, expand everything."""
+    cache = cache or Cache()
+    loaded: dict[int, Any] = {}
+    todo: list[int] = []
+    for i, file in enumerate(files):
+        entry = cache.known.get(file.file)
+        if entry is not None and entry[0] == cache_key(file, generators[file.generator]):
+            loaded[i] = marshal.loads(entry[1])
+        else:
+            todo.append(i)
+    errors: list[CanaryError] = []
+    bad: list[SpecFile] = []
+    for i, answer in _collected(files, todo, generators, file_seconds):
+        file = files[i]
+        if isinstance(answer, CanaryError):
+            errors.append(answer.located(file=file.file))
+            bad.append(file)
+            continue
+        data, raw, cacheable = answer
+        loaded[i] = data
+        if cacheable:
+            cache.fresh[file.file] = (cache_key(file, generators[file.generator]), raw)
+    specs: list[JobSpec] = []
+    for i, file in enumerate(files):
+        if i in loaded:
+            try:
+                specs += generators[file.generator].expand(file, loaded[i], context)
+            except CanaryError as e:
+                errors.append(e.located(file=file.file))
+                bad.append(file)
+    return Generated(specs, errors, bad)
+
+
+def cache_key(file: SpecFile, generator: SpecGenerator) -> str:
+    """Changes whenever what `load` returned may not hold any more."""
+    version = f"{generator.name}:{generator.version}:{sys.version_info[0]}.{sys.version_info[1]}"
+    return f"{version}:{file.mtime_ns}:{file.size}:{file.inode}"
+
+
+Answer = CanaryError | tuple[Any, bytes, bool]
+
+
+def _collected(
+    files: Sequence[SpecFile], todo: Sequence[int], generators: Mapping[str, SpecGenerator], limit: float
+) -> Iterator[tuple[int, Answer]]:
+    if not todo:
+        return
+    half = (len(todo) + 1) // 2
+    parts = [todo[:half], todo[half:]] if len(todo) >= PARALLEL_FROM and (os.cpu_count() or 1) > 1 else [todo]
+    collectors = [_Collector(files, part, generators, limit) for part in parts]
+    try:
+        for collector in collectors:
+            yield from collector.answers()
+    finally:
+        for collector in collectors:
+            collector.end()
+
+
+class _Collector:
+    """One child at a time that loads files in order; started again after the one that killed or hung it."""
+
+    def __init__(
+        self,
+        files: Sequence[SpecFile],
+        part: Sequence[int],
+        generators: Mapping[str, SpecGenerator],
+        limit: float,
+    ) -> None:
+        self.files, self.part, self.generators, self.limit = files, part, generators, limit
+        self.done = 0
+        self._start()
+
+    def _start(self) -> None:
+        r, w = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(r)
+            _serve(w, [self.files[i] for i in self.part[self.done :]], self.generators)
+        os.close(w)
+        self.fd = r
+
+    def answers(self) -> Iterator[tuple[int, Answer]]:
+        buffer = bytearray()
+        while self.done < len(self.part):
+            chunk, why = self._read()
+            buffer += chunk
+            for answer in _frames(buffer):
+                yield self.part[self.done], answer
+                self.done += 1
+            if why:
+                self.end()
+                if self.done < len(self.part):
+                    yield self.part[self.done], SpecError(why, hint="loading this file ended the collector")
+                    self.done += 1
+                    buffer.clear()
+                    if self.done < len(self.part):
+                        self._start()
+
+    def _read(self) -> tuple[bytes, str]:
+        poll = select.poll()
+        poll.register(self.fd, select.POLLIN)
+        if not poll.poll(self.limit * 1000):
+            return b"", f"still loading after {self.limit:g} s"
+        chunk = os.read(self.fd, 1 << 20)
+        if chunk:
+            return chunk, ""
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        code = os.waitstatus_to_exitcode(status)
+        return b"", f"killed the collector with signal {-code}" if code < 0 else f"ended the collector with exit code {code}"
+
+    def end(self) -> None:
+        """Kill what is left of the child and whatever it started in its session."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        if self.pid:
+            for kill in (os.killpg, os.kill):
+                try:
+                    kill(self.pid, signal.SIGKILL)
+                except OSError:
+                    pass
+            os.waitpid(self.pid, 0)
+            self.pid = 0
+
+
+def _frames(buffer: bytearray) -> Iterator[Answer]:
+    """Take whole frames out of the buffer; what a child sends is plain data, so `marshal` runs nothing."""
+    at = 0
+    while len(buffer) - at >= 4:
+        (size,) = _LENGTH.unpack_from(buffer, at)
+        if len(buffer) - at - 4 < size:
+            break
+        frame = marshal.loads(memoryview(buffer)[at + 4 : at + 4 + size])
+        at += 4 + size
+        if frame[0] == "error":
+            yield SpecError(frame[1], hint=frame[2], file=frame[3], line=frame[4], key=frame[5])
+        else:
+            yield marshal.loads(frame[1]), frame[1], frame[2]
+    del buffer[:at]
+
+
+def _serve(w: int, files: Sequence[SpecFile], generators: Mapping[str, SpecGenerator]) -> None:
+    """The child: never returns."""
+    try:
+        os.setsid()
+        _quieten()
+        me, cwd, environ = os.getpid(), os.getcwd(), dict(os.environ)
+        for file in files:
+            frame = marshal.dumps(_load(file, generators[file.generator]))
+            if os.getpid() != me:
+                os._exit(0)  # a file forked and came back here in its child
+            if os.getcwd() != cwd:
+                os.chdir(cwd)
+            if os.environ != environ:
+                os.environ.clear()
+                os.environ.update(environ)
+            _write(w, _LENGTH.pack(len(frame)) + frame)
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 - a child of fork must not run its parent's code
+        os._exit(70)
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _quieten() -> None:
+    """What files print goes to the terminal's error stream; nothing can be read from it."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _load(file: SpecFile, generator: SpecGenerator) -> tuple[Any, ...]:
+    try:
+        found = generator.load(file)
+        return ("data", marshal.dumps(found.data), found.cacheable)
+    except CanaryError as e:
+        return ("error", e.message, e.hint, e.file, e.line, e.key)
+    except BaseException as e:  # noqa: BLE001 - whatever a file or generator raises is that file's error
+        return ("error", f"{type(e).__name__}: {e}", f"raised while {generator.name} loaded it", None, None, None)
+

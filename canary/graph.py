@@ -1,0 +1,275 @@
+"""Who depends on whom: patterns become edges, every fault is found at once, and order follows.
+
+Everything is iterative and linear but for glob patterns, which are compared once per distinct pattern. A graph knows
+specs and edges, not jobs or results.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import translate
+from typing import NamedTuple
+
+from canary.errors import CanaryError, GraphError
+from canary.frozen import EMPTY
+from canary.spec import DependencyPattern, JobSpec
+
+
+class Edge(NamedTuple):
+    """A dependency: the ID of the job depended on, and the condition on its end."""
+
+    id: str
+    when: str | None
+
+
+@dataclass(frozen=True)
+class SpecGraph:
+    """Specs by ID in collection order, the edges of those that have any, and why some are not sound."""
+
+    specs: Mapping[str, JobSpec]
+    edges: Mapping[str, tuple[Edge, ...]]
+    invalid: Mapping[str, str] = field(default=EMPTY)
+
+    def upstream(self, id: str) -> tuple[Edge, ...]:
+        """What a job depends on."""
+        return self.edges.get(id, ())
+
+    def children(self) -> dict[str, list[str]]:
+        """Who depends on each job, in collection order."""
+        out: dict[str, list[str]] = {}
+        for id, edges in self.edges.items():
+            for edge in edges:
+                out.setdefault(edge.id, []).append(id)
+        return out
+
+    def descendants(self, roots: Iterable[str]) -> set[str]:
+        """The roots and everything that depends on them, directly or not."""
+        return _closure(roots, self.children())
+
+    def ancestors(self, roots: Iterable[str]) -> set[str]:
+        """The roots and everything that they depend on, directly or not."""
+        return _closure(roots, {id: [e.id for e in edges] for id, edges in self.edges.items()})
+
+    def order(self) -> list[str]:
+        """All IDs, each after what it depends on; collection order otherwise."""
+        if not self.edges:
+            return list(self.specs)
+        order, _ = _sorted(self.specs, self.edges)
+        return order
+
+
+def _closure(roots: Iterable[str], nexts: Mapping[str, Sequence[str]]) -> set[str]:
+    seen = set(roots)
+    todo = deque(seen)
+    while todo:
+        for other in nexts.get(todo.popleft(), ()):
+            if other not in seen:
+                seen.add(other)
+                todo.append(other)
+    return seen
+
+
+def _sorted(specs: Iterable[str], edges: Mapping[str, Sequence[Edge]]) -> tuple[list[str], dict[str, int]]:
+    """Kahn's algorithm; what remains in the second value is on a cycle or behind one."""
+    missing = {id: len(e) for id, e in edges.items() if e}
+    children: dict[str, list[str]] = {}
+    for id in missing:
+        for edge in edges[id]:
+            children.setdefault(edge.id, []).append(id)
+    order: list[str] = []
+    todo = deque(id for id in specs if id not in missing)
+    while todo:
+        id = todo.popleft()
+        order.append(id)
+        for child in children.get(id, ()):
+            missing[child] -= 1
+            if not missing[child]:
+                del missing[child]
+                todo.append(child)
+    return order, missing
+
+
+def build(specs: Sequence[JobSpec]) -> tuple[SpecGraph, list[CanaryError]]:
+    """Resolve all dependencies; the graph holds what is sound, the errors name file, line and pattern."""
+    faults: list[tuple[str, CanaryError]] = []
+    unique: dict[str, JobSpec] = {}
+    for spec in specs:
+        first = unique.setdefault(spec.id, spec)
+        if first is not spec and not _same(first, spec):
+            error = GraphError(
+                f"{spec.name!r} has the same ID as {first.name!r} of {first.file}",
+                hint="names, parameters or set_id must tell them apart",
+                file=spec.file,
+            )
+            faults.append((spec.id, error))
+    edges: dict[str, tuple[Edge, ...]] = {}
+    _resolve(unique, edges, faults)
+    _add_fixtures(unique, edges)
+    faults += _cycles(unique, edges)
+    invalid = {id: str(error) for id, error in reversed(faults)}
+    return SpecGraph(_place(unique), edges, invalid), list(dict.fromkeys(error for _, error in faults))
+
+
+def _same(a: JobSpec, b: JobSpec) -> bool:
+    """The same file found twice, through overlapping paths with the same root."""
+    return a.file == b.file and a.name == b.name and a.file_root == b.file_root
+
+
+def _resolve(unique: Mapping[str, JobSpec], edges: dict[str, tuple[Edge, ...]], faults: list[tuple[str, CanaryError]]) -> None:
+    index: _Index | None = None
+    for id, spec in unique.items():
+        if not spec.dependencies:
+            continue
+        found: dict[str, Edge] = {}
+        for dependency in spec.dependencies:
+            if dependency.ids:
+                matches: list[str] = [i for i in dependency.ids if i in unique]
+            else:
+                index = index or _Index(unique)
+                try:
+                    matches = index.match(dependency.pattern)
+                except ValueError as e:
+                    faults.append((id, _pattern_error(spec, dependency, f"cannot be read: {e}")))
+                    continue
+            matches = [m for m in matches if m != id]
+            fault = _unexpected(dependency, len(matches))
+            if fault:
+                faults.append((id, _pattern_error(spec, dependency, fault)))
+            for match in matches:
+                found.setdefault(match, Edge(match, dependency.when))
+        if found:
+            edges[id] = tuple(found.values())
+
+
+def _pattern_error(spec: JobSpec, dependency: DependencyPattern, text: str) -> GraphError:
+    return GraphError(
+        f"{spec.name} depends on {dependency.pattern!r}, which {text}",
+        hint="a pattern is matched with the ID, name, family, full name and path of every test found in this run",
+        file=spec.file,
+        line=dependency.line,
+    )
+
+
+def _unexpected(dependency: DependencyPattern, n: int) -> str | None:
+    expects = dependency.expects
+    if expects == "*" or (expects == "+" and n >= 1) or (expects == "?" and n <= 1) or expects == n:
+        return None
+    want = {"+": "at least 1 job", "?": "at most 1 job"}.get(str(expects), f"exactly {expects} job(s)")
+    return f"matches {n} job(s), expected {want}"
+
+
+class _Index:
+    """Finds specs by exact text first, by glob else; answers are remembered per pattern."""
+
+    def __init__(self, specs: Mapping[str, JobSpec]) -> None:
+        self._exact: dict[str, list[str]] = {}
+        self._answers: dict[str, list[str]] = {}
+        for id, spec in specs.items():
+            for key in {id, spec.name, spec.family, spec.fullname, spec.file_path, spec.file}:
+                self._exact.setdefault(key, []).append(id)
+
+    def match(self, pattern: str) -> list[str]:
+        if pattern not in self._answers:
+            found: dict[str, None] = {}
+            for word in shlex.split(pattern):
+                found.update(dict.fromkeys(self._word(word)))
+            self._answers[pattern] = list(found)
+        return self._answers[pattern]
+
+    def _word(self, word: str) -> Iterable[str]:
+        exact = self._exact.get(word, [])
+        if not any(c in word for c in "*?["):
+            return exact
+        regex = re.compile(translate(word)).match
+        globbed = (id for key, ids in self._exact.items() if regex(key) for id in ids)
+        return dict.fromkeys([*exact, *globbed])
+
+
+def _add_fixtures(unique: Mapping[str, JobSpec], edges: dict[str, tuple[Edge, ...]]) -> None:
+    """A setup job comes before all others at or below its directory, a teardown job after them."""
+    for id, spec in unique.items():
+        if not spec.fixture:
+            continue
+        directory = spec.file_path.rpartition("/")[0]
+        prefix = directory + "/" if directory else ""
+        inside = [
+            other.id
+            for other in unique.values()
+            if other.id != id and other.file_root == spec.file_root and other.file_path.startswith(prefix)
+        ]
+        if spec.fixture == "setup":
+            for other in inside:
+                _add(edges, other, Edge(id, "on_success"))
+        else:
+            for other in inside:
+                _add(edges, id, Edge(other, "always"))
+
+
+def _add(edges: dict[str, tuple[Edge, ...]], id: str, edge: Edge) -> None:
+    known = edges.get(id, ())
+    if all(e.id != edge.id for e in known):
+        edges[id] = (*known, edge)
+
+
+def _cycles(unique: Mapping[str, JobSpec], edges: dict[str, tuple[Edge, ...]]) -> list[tuple[str, CanaryError]]:
+    """One error for each cycle, as a path of names; its edges are taken out of the graph."""
+    faults: list[tuple[str, CanaryError]] = []
+    _, rest = _sorted(unique, edges)
+    while rest:
+        cycle = _walk(rest, edges)
+        names = " -> ".join(unique[id].name for id in [*cycle, cycle[0]])
+        first = unique[cycle[0]]
+        line = next((d.line for d in first.dependencies if d.line), None)
+        error = GraphError(f"these jobs wait for each other: {names}", file=first.file, line=line)
+        for id in cycle:
+            faults.append((id, error))
+            edges[id] = tuple(e for e in edges[id] if e.id not in cycle)
+        _, rest = _sorted(unique, edges)
+    return faults
+
+
+def _walk(rest: Mapping[str, int], edges: Mapping[str, Sequence[Edge]]) -> list[str]:
+    """Follow unfinished dependencies until one comes again; return that circle, first collected first."""
+    at = next(iter(rest))
+    seen: dict[str, int] = {}
+    path: list[str] = []
+    while at not in seen:
+        seen[at] = len(path)
+        path.append(at)
+        at = next(e.id for e in edges[at] if e.id in rest)
+    return path[seen[at] :]
+
+
+def _place(unique: dict[str, JobSpec]) -> dict[str, JobSpec]:
+    """Give each job a work directory and a view path of its own, none inside another.
+
+    Only a job whose path is taken already, or is a directory on the way to another's, gets `~ID` at its end.
+    """
+    work = _clashes({id: spec.work_path for id, spec in unique.items()})
+    view = _clashes({id: spec.result_path for id, spec in unique.items()})
+    for id in work:
+        unique[id] = replace(unique[id], exec_path=f"{unique[id].work_path}~{id[:7]}")
+    for id in view:
+        unique[id] = replace(unique[id], view_path=f"{unique[id].result_path}~{id[:7]}")
+    return unique
+
+
+def _clashes(paths: Mapping[str, str]) -> list[str]:
+    """The IDs whose path an earlier one has, or which is a directory above another's."""
+    parents: set[str] = set()
+    for path in paths.values():
+        directory = path.rpartition("/")[0]
+        while directory and directory not in parents:
+            parents.add(directory)
+            directory = directory.rpartition("/")[0]
+    taken: set[str] = set()
+    out = []
+    for id, path in paths.items():
+        if path in taken or path in parents:
+            out.append(id)
+        taken.add(path)
+    return out

@@ -1,0 +1,158 @@
+"""The workspace on disk: `.canary`, what is where in it, and who may use it.
+
+It is found by looking upward from the current directory, made by `canary init` or the first run, and recognised by its
+tag and version. Contents of the store, the record and the view have modules of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from canary import fsio
+from canary.errors import UsageError, WorkspaceError
+
+DIRECTORY: Final = ".canary"
+TAG: Final = "WORKSPACE.TAG"
+VERSION: Final = "2.0.0"
+_TAG_TEXT: Final = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This file marks a canary workspace and keeps backup tools out of it.\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """`root` is the `.canary` directory itself."""
+
+    root: Path
+
+    @property
+    def home(self) -> Path:
+        """The directory that holds `.canary` and the view."""
+        return self.root.parent
+
+    @property
+    def database(self) -> Path:
+        """The store."""
+        return self.root / "workspace.sqlite3"
+
+    @property
+    def sessions(self) -> Path:
+        """Where sessions have their directories."""
+        return self.root / "sessions"
+
+    @property
+    def config_file(self) -> Path:
+        """The workspace's own configuration."""
+        return self.root / "config.toml"
+
+    @property
+    def latest(self) -> str | None:
+        """Name of the newest session."""
+        try:
+            return (self.root / "refs" / "latest").read_text(encoding="utf-8").strip().rpartition("/")[2] or None
+        except OSError:
+            return None
+
+    def point_to(self, session: str) -> None:
+        """Make `session` the newest."""
+        (self.root / "refs").mkdir(exist_ok=True)
+        fsio.write_atomic(self.root / "refs" / "latest", f"../sessions/{session}\n".encode())
+
+    def new_session(self) -> tuple[str, Path]:
+        """Make the directory of a new session; its name is the time, to the microsecond."""
+        self.sessions.mkdir(exist_ok=True)
+        while True:
+            now = time.time()
+            name = time.strftime("%Y-%m-%dT%H-%M-%S", time.localtime(now)) + f".{int(now * 1e6) % 1000000:06d}"
+            try:
+                (self.sessions / name).mkdir()
+            except FileExistsError:
+                continue
+            return name, self.sessions / name
+
+
+def find(start: Path, explicit: Path | None = None) -> Workspace | None:
+    """The workspace at or above `start`, or the one named: `.canary` or the directory that holds it."""
+    if explicit is not None:
+        inner = explicit / DIRECTORY
+        root = inner if inner.is_dir() else explicit
+        return _checked(root) if (root / TAG).is_file() else None
+    here = start.absolute()
+    for directory in (here, *here.parents):
+        if (directory / DIRECTORY / TAG).is_file():
+            return _checked(directory / DIRECTORY)
+    return None
+
+
+def require(start: Path, explicit: Path | None = None) -> Workspace:
+    """The workspace, or one line saying how to make one."""
+    found = find(start, explicit)
+    if found is None:
+        where = explicit or start
+        raise WorkspaceError(f"no workspace at or above {where}", hint="canary run PATH or canary init makes one")
+    return found
+
+
+def _checked(root: Path) -> Workspace:
+    try:
+        version = (root / "VERSION").read_text(encoding="utf-8").strip()
+    except OSError:
+        version = ""
+    major = version.split(".")[0]
+    if major.isdecimal() and int(major) > int(VERSION.split(".")[0]):
+        raise WorkspaceError(
+            f"this workspace is of version {version}, this release reads {VERSION}", hint="update canary", file=str(root)
+        )
+    return Workspace(root)
+
+
+def is_foreign(workspace: Workspace) -> bool:
+    """Was it made by the older tool of this name?"""
+    try:
+        return (workspace.root / "VERSION").read_text(encoding="utf-8").strip().startswith("1.")
+    except OSError:
+        return False
+
+
+def create(directory: Path, *, wipe: bool = False) -> Workspace:
+    """Make a workspace in `directory`; WorkspaceError if there is one and `wipe` is not asked for."""
+    root = directory.absolute() / DIRECTORY
+    if root.exists() or root.is_symlink():
+        if not wipe:
+            raise UsageError(f"a workspace exists at {root}", hint="use -w to wipe it first")
+        remove(Workspace(root))
+    try:
+        root.mkdir(parents=True)
+        for name in ("sessions", "refs", "logs"):
+            (root / name).mkdir()
+        (root / TAG).write_text(_TAG_TEXT, encoding="utf-8")
+        (root / "VERSION").write_text(VERSION + "\n", encoding="utf-8")
+    except OSError as e:
+        raise fsio.explain(e, root, "make a workspace") from None
+    return Workspace(root)
+
+
+def remove(workspace: Workspace) -> None:
+    """Delete `.canary` and the views that belong to it; refuses what has no tag."""
+    root = workspace.root
+    if root.is_symlink() or not ((root / TAG).is_file() or not any(root.iterdir())):
+        raise WorkspaceError("this is no workspace, so it is not removed", file=str(root))
+    try:
+        for marker in root.parent.glob("*/.canary-view.json"):
+            if not marker.parent.is_symlink():
+                shutil.rmtree(marker.parent)
+        shutil.rmtree(root)
+    except OSError as e:
+        raise fsio.explain(e, root, "remove the workspace") from None
+
+
+def relative(path: str | os.PathLike[str]) -> str:
+    """`path` as people like to read it: relative to the current directory if it is below it."""
+    text = os.path.relpath(path)
+    return os.fspath(path) if text.startswith("..") else text

@@ -1,0 +1,58 @@
+"""All that was asked of a run, as one frozen value; made by commands, read by the session.
+
+No argparse, no configuration and no plugin from here on: what they had to say is in a `RunRequest`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from canary.collect import ScanRoot
+from canary.frozen import EMPTY
+from canary.generate import FILE_SECONDS
+from canary.job import LaunchSettings
+from canary.resources import Machine
+from canary.schedule import Policy
+from canary.select import Criteria
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewSettings:
+    """How the view is made: its name, `symlink`, `hardlink` or `copy`, when, and of which results."""
+
+    name: str = "TestResults"
+    mode: str = "symlink"
+    when: str = "always"
+    only: str = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """All that was asked of a run; times in seconds. `timeouts` are by keyword, `default` and `all` (or `*`)."""
+
+    words: tuple[str, ...] = ()
+    roots: tuple[ScanRoot, ...] = ()
+    cwd: str
+    argv: tuple[str, ...] = ()
+    canary_dir: Path | None = None
+    wipe: bool = False
+    criteria: Criteria = field(default_factory=Criteria)
+    only_given: bool = False
+    options: frozenset[str] = frozenset()
+    timeouts: Mapping[str, float] = field(default=EMPTY)
+    multiplier: float = 1.0
+    permissive: bool = False
+    empty_ok: bool = False
+    machine: Machine | None = None
+    counts: tuple[tuple[str, int], ...] = ()
+    oversubscribe: tuple[tuple[str, int], ...] = ()
+    launcher: str | None = None
+    script_args: tuple[str, ...] = ()
+    tag: str | None = None
+    policy: Policy = field(default_factory=Policy)
+    launch: LaunchSettings = field(default_factory=LaunchSettings)
+    view: ViewSettings = field(default_factory=ViewSettings)
+    file_seconds: float = FILE_SECONDS
+    dry_run: bool = False

@@ -1,0 +1,208 @@
+"""Which jobs are to run: filters, reruns and their closure, with a reason for every job that is left out.
+
+Nothing vanishes: a job is in the plan to run, or it has a mask. Earlier results come in as plain statuses by ID; this
+room reads no store and starts nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from canary.errors import UsageError
+from canary.expression import compile_names, compile_parameters
+from canary.graph import SpecGraph
+from canary.spec import JobSpec, Mask
+from canary.status import Category, Outcome, Status
+
+STRATEGIES: Final = ("not_pass", "failed", "not_run", "changed", "all")
+MASKED_UPSTREAM: Final = "a job it depends on is masked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criteria:
+    """The filters of a command line. Keyword expressions are joined by `and`, owners by `or`; `only` is a strategy.
+
+    `named` is an explicit choice by ID: these jobs, and what they need. `limit` is the longest timeout that still
+    fits into the session, in seconds.
+    """
+
+    keywords: tuple[str, ...] = ()
+    parameters: str | None = None
+    owners: tuple[str, ...] = ()
+    regex: str | None = None
+    only: str = "not_pass"
+    named: frozenset[str] | None = None
+    dependencies: bool = True
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The last result of a job: its status, when it started (epoch), and where its directory is."""
+
+    status: Status
+    started: float
+    session: str
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """IDs to run, each after what it depends on; a mask for every other; IDs whose earlier result stands in."""
+
+    run: tuple[str, ...]
+    masks: Mapping[str, Mask]
+    standing: tuple[str, ...] = ()
+
+    def reasons(self) -> dict[str, int]:
+        """How many jobs are left out for which reason."""
+        return dict(Counter(mask.reason or "masked" for mask in self.masks.values()))
+
+
+def choose(
+    graph: SpecGraph,
+    criteria: Criteria,
+    earlier: Mapping[str, Earlier],
+    plugin_masks: Mapping[str, Mask] | None = None,
+) -> Plan:
+    """Filter, then choose among what is left by what is known of it."""
+    masks = {id: spec.mask for id, spec in graph.specs.items() if spec.mask}
+    masks.update(plugin_masks or {})
+    for reason, test in _filters(criteria):
+        for id, spec in graph.specs.items():
+            if id not in masks and not test(spec):
+                masks[id] = Mask(True, reason)
+    children = graph.children() if graph.edges else {}
+    _spread(masks, children)
+    candidates = [id for id in graph.order() if id not in masks]
+    chosen = _strategy(graph, criteria, earlier, candidates, masks)
+    run = tuple(id for id in candidates if id in chosen)
+    needed: set[str] = set()
+    for id in run:
+        needed.update(e.id for e in graph.upstream(id) if e.id not in chosen)
+    _, reason = criteria.only, _not_chosen(criteria)
+    for id in candidates:
+        if id not in chosen:
+            masks[id] = Mask(True, reason)
+    return Plan(run, masks, tuple(id for id in candidates if id in needed and id in earlier))
+
+
+def _not_chosen(criteria: Criteria) -> str:
+    if criteria.named is not None:
+        return "not named"
+    return {
+        "not_pass": "passed before",
+        "failed": "did not fail before",
+        "not_run": "ran before",
+        "changed": "did not change",
+    }.get(criteria.only, "not chosen")
+
+
+def _filters(criteria: Criteria) -> list[tuple[str, Callable[[JobSpec], bool]]]:
+    out: list[tuple[str, Callable[[JobSpec], bool]]] = []
+    for text in criteria.keywords:
+        if text.strip() in (":all:", "__all__"):
+            continue
+        matches = compile_names(text, ignore_case=True).matches
+        out.append(
+            (f"keyword expression {text!r}", lambda s, m=matches: m((*s.keywords, s.name, s.family, s.file)))
+        )
+    if criteria.parameters:
+        holds = compile_parameters(criteria.parameters).matches
+        out.append(
+            (
+                f"parameter expression {criteria.parameters!r}",
+                lambda s: holds({**s.meta_parameters, **s.parameters}),
+            )
+        )
+    if criteria.owners:
+        owners = frozenset(criteria.owners)
+        out.append((f"owner {' or '.join(criteria.owners)}", lambda s: not owners.isdisjoint(s.owners)))
+    if criteria.regex is not None:
+        out.append((f"regular expression {criteria.regex!r}", _regex_filter(criteria.regex)))
+    if criteria.limit is not None:
+        limit = criteria.limit
+        out.append(("its timeout is not below the session's", lambda s: s.timeout < limit))
+    return out
+
+
+def _regex_filter(text: str) -> Callable[[JobSpec], bool]:
+    try:
+        search = re.compile(text).search
+    except re.error as e:
+        raise UsageError(f"--regex {text!r}: {e}", column=(e.pos or 0) + 1) from None
+    answers: dict[str, bool] = {}
+
+    def found(path: str) -> bool:
+        if path not in answers:
+            try:
+                with open(path, encoding="utf-8", errors="replace") as f:
+                    answers[path] = search(f.read()) is not None
+            except OSError:
+                answers[path] = False
+        return answers[path]
+
+    def test(spec: JobSpec) -> bool:
+        here = os.path.dirname(spec.file)  # noqa: PTH120 - made for every job
+        return found(spec.file) or any(found(os.path.join(here, a.src)) for a in spec.assets)  # noqa: PTH118
+
+    return test
+
+
+def _spread(masks: dict[str, Mask], children: Mapping[str, Sequence[str]]) -> None:
+    """A job that depends on a masked one is masked."""
+    todo = list(masks)
+    while todo:
+        for child in children.get(todo.pop(), ()):
+            if child not in masks:
+                masks[child] = Mask(True, MASKED_UPSTREAM)
+                todo.append(child)
+
+
+def _strategy(
+    graph: SpecGraph,
+    criteria: Criteria,
+    earlier: Mapping[str, Earlier],
+    candidates: Sequence[str],
+    masks: Collection[str],
+) -> set[str]:
+    pool = set(candidates)
+    if criteria.named is not None:
+        pool &= criteria.named
+    roots = {id for id in pool if _wanted(criteria.only, graph.specs[id], earlier.get(id))}
+    if not roots:
+        return roots
+    if criteria.only == "all" and criteria.named is None:
+        return roots
+    chosen = {id for id in graph.descendants(roots) if id not in masks}
+    if criteria.dependencies:
+        chosen |= {
+            id
+            for id in graph.ancestors(chosen)
+            if id not in masks and id not in chosen and id not in earlier
+        }
+    return chosen
+
+
+def _wanted(only: str, spec: JobSpec, last: Earlier | None) -> bool:
+    if only == "all" or last is None:
+        return only != "failed"
+    if only == "not_pass":
+        return last.status.category is not Category.PASS
+    if only == "failed":
+        return last.status.category is Category.FAIL or last.status.outcome is Outcome.BLOCKED
+    if only == "changed":
+        return _modified(spec.file) > last.started
+    return False
+
+
+def _modified(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime  # noqa: PTH116 - made for every job
+    except OSError:
+        return float("inf")

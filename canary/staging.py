@@ -1,0 +1,164 @@
+"""What goes into a job's directory and environment before it runs, and what is worth keeping of it after.
+
+Pure functions of a spec and a directory: which files to link or copy where, which variables to set, how many slots of
+which resource to ask for, which artifacts match. Links and copies land in the directory itself under plain names; a
+destination cannot point out of it.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from canary import fsio
+from canary.resources import Capacity
+from canary.spec import Artifact, JobSpec, resource_parameters
+from canary.status import Category
+
+
+class MissingSourceError(Exception):
+    """An asset to copy or link does not exist."""
+
+
+class InvalidTypeError(Exception):
+    """A resource parameter (`cpus`, `gpus`, `nodes`, any pool type) is not an int."""
+
+    def __init__(self, name: str, value: object) -> None:
+        kind = type(value).__name__
+        super().__init__(f"{name}={value!r} is a {kind}: expected type({name})=int")
+        self.name = name
+        self.value = value
+
+
+def is_light(spec: JobSpec) -> bool:
+    """True if staging makes a few links only: no copies, no shell to source files in."""
+    return not (spec.rcfiles or spec.modules or any(a.action == "copy" for a in spec.assets))
+
+
+def stage(spec: JobSpec, directory: str, *, copy_all: bool = False) -> None:
+    """Put the test file and the assets into `directory`; MissingSourceError if one is not there."""
+    if spec.stage_file:
+        source = spec.file
+        fsio.copy_or_link(source, f"{directory}/{_base(spec.file_path)}", link=not copy_all)
+    for asset in spec.assets:
+        if asset.action == "none":
+            continue
+        link = asset.action == "link" and not copy_all
+        for source, name in _expand(asset.src, asset.dst, spec):
+            _place(source, f"{directory}/{fsio.encode_name(name)}", link=link)
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _expand(src: str, dst: str | None, spec: JobSpec) -> Iterator[tuple[str, str]]:
+    source = os.path.join(os.path.dirname(spec.file), src)  # noqa: PTH118, PTH120 - made for every job
+    if os.path.lexists(source):
+        if not os.path.exists(source):  # noqa: PTH110
+            raise MissingSourceError(f"{src}: a link to nothing")
+        yield source, _base(dst) if dst else _base(source.rstrip("/"))
+    elif any(c in src for c in "*?["):
+        for found in sorted(glob.glob(source)):  # noqa: PTH207 - Path.glob refuses absolute patterns
+            yield found, _base(found)
+    else:
+        raise MissingSourceError(f"{src}: no such file, named by {spec.file}")
+
+
+def _place(source: str, target: str, *, link: bool) -> None:
+    if os.path.lexists(target):
+        if os.path.islink(target) or os.path.isfile(target):  # noqa: PTH113, PTH114
+            os.unlink(target)  # noqa: PTH108 - a later asset of the same name replaces an earlier one
+        else:
+            return
+    fsio.copy_or_link(os.path.realpath(source) if link else source, target, link=link)
+
+
+def search_paths(directory: str, environment: Mapping[str, str | None], base: Mapping[str, str]) -> dict[str, str]:
+    """`PATH` and `PYTHONPATH` with the job's directory first."""
+    out = {}
+    for name in ("PATH", "PYTHONPATH"):
+        old = environment[name] if name in environment else base.get(name)
+        out[name] = f"{directory}{os.pathsep}{old}" if old else directory
+    return out
+
+
+def resource_needs(spec: JobSpec, capacity: Capacity) -> dict[str, int]:
+    """How many slots of each type, and `nodes`; InvalidTypeError for a value that is not an int.
+
+    Nodes given and cpus or gpus not: as many as that many nodes have. Nodes not given: enough for the rest.
+    """
+    given = resource_parameters({**spec.meta_parameters, **spec.parameters}, {*capacity.per_node, "cpus", "gpus"})
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InvalidTypeError(name, value)
+    nodes = given.pop("nodes", None)
+    if nodes is None:
+        needs = {"cpus": 1, "gpus": 0, **given}
+        needs["nodes"] = capacity.nodes_for(needs)
+    else:
+        needs = {"cpus": nodes * capacity.per_node.get("cpus", 1), "gpus": nodes * capacity.per_node.get("gpus", 0)}
+        needs.update(given)
+        needs["nodes"] = nodes
+    return needs
+
+
+def artifacts(wanted: Iterable[Artifact], directory: str, category: Category) -> list[Path]:
+    """Paths relative to `directory` of the files that match an artifact whose condition holds, each once."""
+    found: dict[str, None] = {}
+    for artifact in wanted:
+        when = artifact.when.removeprefix("on_")
+        if when == "never" or (when == "success" and category is not Category.PASS):
+            continue
+        if when == "failure" and category is not Category.FAIL:
+            continue
+        pattern = f"{glob.escape(directory)}/**/{artifact.pattern}"
+        for path in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - see _expand
+            relative = os.path.relpath(path, directory)
+            if not relative.startswith(".."):
+                found[relative] = None
+    return [Path(p) for p in found]
+
+
+def read_text(path: str, limit: int | None = None) -> str:
+    """A file as text, whatever its bytes; with `limit`, its head and tail of that many bytes each."""
+    try:
+        with open(path, "rb") as f:
+            size = os.fstat(f.fileno()).st_size
+            if limit is None or size <= 2 * limit:
+                return f.read().decode("utf-8", "replace")
+            head = f.read(limit)
+            f.seek(size - limit)
+            tail = f.read(limit)
+    except OSError as e:
+        return f"(no output: {e.strerror})"
+    left = f"\n… {size - 2 * limit} bytes left out …\n"
+    return head.decode("utf-8", "replace") + left + tail.decode("utf-8", "replace")
+
+
+def rebaseline(spec: JobSpec, directory: str) -> list[Path]:
+    """Copy the sources of the spec's baseline over their references beside the test file; return what was written.
+
+    Both names stay inside their directories; MissingSourceError if the run did not make a source.
+    """
+    tree = os.path.dirname(spec.file)  # noqa: PTH120
+    written = []
+    for action in spec.baseline:
+        if action.src is None or action.dst is None:
+            continue
+        source = _inside(directory, action.src)
+        target = _inside(tree, action.dst)
+        if not os.path.isfile(source):  # noqa: PTH113
+            raise MissingSourceError(f"{action.src}: not in {directory}, so there is no new baseline")
+        fsio.write_atomic(target, Path(source).read_bytes())
+        written.append(Path(target))
+    return written
+
+
+def _inside(directory: str, name: str) -> str:
+    path = os.path.normpath(os.path.join(directory, name))  # noqa: PTH118
+    if not path.startswith(os.path.normpath(directory) + os.sep):
+        raise MissingSourceError(f"{name}: leaves {directory}")
+    return path

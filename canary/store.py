@@ -1,0 +1,251 @@
+"""The store: one SQLite file that answers questions; derived from the sessions' event logs, which are the truth.
+
+It knows tables and rows, not sessions in progress. There is one writer (the record of a running session); readers open
+it read-only. Column names are public: `canary query db` shows them.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from canary import fsio
+from canary.errors import RecordError
+from canary.graph import Edge, SpecGraph
+from canary.spec import JobSpec
+from canary.status import Status
+
+SCHEMA: Final = 1
+
+_TABLES: Final = """
+create table if not exists meta(key text primary key, value text) without rowid;
+create table if not exists specs(spec_id text primary key, data json) without rowid;
+create table if not exists specs_meta(spec_id text primary key, source text, view text) without rowid;
+create table if not exists spec_deps(
+  spec_id text, dep_id text, condition text, primary key(spec_id, dep_id)) without rowid;
+create table if not exists selections(tag text, spec_id text, primary key(tag, spec_id)) without rowid;
+create table if not exists selection_meta(tag text primary key, data json) without rowid;
+create table if not exists results(
+  spec_id text, spec_name text, spec_fullname text, file_root text, file_path text, session text,
+  workspace text, job_state text, status_category text, status_outcome text, status_reason text,
+  status_code int, timekeeper json, measurements json, attempt int, variables json,
+  primary key(spec_id, session)) without rowid;
+create index if not exists results_session on results(session);
+create table if not exists excluded(
+  session text, spec_id text, fullname text, reason text, primary key(session, spec_id)) without rowid;
+create table if not exists sessions(name text primary key, data json) without rowid;
+create table if not exists history(spec_id text primary key, data json) without rowid;
+create table if not exists files(path text primary key, key text, data blob) without rowid;
+"""
+
+_RESULT: Final = (
+    "spec_id, spec_name, spec_fullname, file_root, file_path, session, workspace, job_state, status_category,"
+    " status_outcome, status_reason, status_code, timekeeper, measurements, attempt, variables"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One row of `results`: the end of one job in one session. `workspace` is its directory, absolute."""
+
+    id: str
+    name: str
+    fullname: str
+    file_root: str
+    file_path: str
+    session: str
+    workspace: str
+    phase: str
+    category: str
+    outcome: str
+    reason: str | None
+    code: int
+    timekeeper: str
+    measurements: str
+    attempt: int = 1
+    variables: str = "{}"
+
+    @property
+    def status(self) -> Status:
+        """As a value."""
+        return Status.make(None, self.outcome, self.reason, self.code)
+
+    @property
+    def times(self) -> dict[str, float]:
+        """The timekeeper's stamps, epoch seconds."""
+        return json.loads(self.timekeeper)  # type: ignore[no-any-return] - our own column
+
+
+class Store:
+    """An open store. `writable` makes the tables; otherwise nothing is ever written."""
+
+    def __init__(self, path: Path, *, writable: bool = False) -> None:
+        self.path = path
+        if not writable and not path.exists():
+            raise RecordError("the workspace has no results yet", hint="canary run PATH makes some", file=str(path))
+        try:
+            self._db = _connect(path, writable)
+            self._check(writable)
+        except sqlite3.Error as e:
+            raise RecordError(
+                f"the store cannot be opened: {e}", hint="canary doctor --rebuild makes it anew", file=str(path)
+            ) from None
+
+    def _check(self, writable: bool) -> None:
+        if writable:
+            self._db.executescript(_TABLES)
+            self._db.execute("insert or ignore into meta values('schema', ?)", (str(SCHEMA),))
+        row = self._db.execute("select value from meta where key='schema'").fetchone()
+        if row is None or not str(row[0]).isdecimal() or int(row[0]) > SCHEMA:
+            raise RecordError(
+                f"the store has schema {row and row[0]}, this release reads {SCHEMA}",
+                hint="update canary",
+                file=str(self.path),
+            )
+
+    def close(self) -> None:
+        """Close it."""
+        self._db.close()
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Rows of a statement; RecordError if the store is damaged."""
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as e:
+            raise RecordError(f"the store: {e}", hint="canary doctor checks it", file=str(self.path)) from None
+
+    def columns(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Column names and rows of a SELECT."""
+        try:
+            cursor = self._db.execute(sql)
+        except sqlite3.Error as e:
+            raise RecordError(f"{e}", hint="canary query db schema shows the tables") from None
+        return [c[0] for c in cursor.description or ()], cursor.fetchall()
+
+    def write(self, batch: Sequence[tuple[str, Iterable[Sequence[Any]]]]) -> None:
+        """Several statements with their rows, in one transaction."""
+        db = self._db
+        db.execute("begin immediate")
+        try:
+            for sql, rows in batch:
+                db.executemany(sql, rows)
+        except BaseException:
+            db.execute("rollback")
+            raise
+        db.execute("commit")
+
+    # specs
+
+    def specs(self, ids: Iterable[str] | None = None) -> dict[str, JobSpec]:
+        """Stored specs by ID, all of them or those named."""
+        if ids is None:
+            rows = self.query("select spec_id, data from specs")
+        else:
+            rows = [r for id in ids for r in self.query("select spec_id, data from specs where spec_id=?", (id,))]
+        return {id: JobSpec.fromdict(json.loads(data)) for id, data in rows}
+
+    def edges(self) -> dict[str, tuple[Edge, ...]]:
+        """All stored dependencies."""
+        out: dict[str, tuple[Edge, ...]] = {}
+        for id, other, when in self.query("select spec_id, dep_id, condition from spec_deps"):
+            out[id] = (*out.get(id, ()), Edge(other, when))
+        return out
+
+    def graph(self) -> SpecGraph:
+        """All stored specs and their dependencies."""
+        specs = self.specs()
+        edges = {i: tuple(e for e in x if e.id in specs) for i, x in self.edges().items() if i in specs}
+        return SpecGraph(specs, edges)
+
+    # results
+
+    def results(self, session: str | None = None, id: str | None = None) -> list[Result]:
+        """The results of one session, all results of one job (oldest first), or the latest of every job."""
+        if session is not None and id is not None:
+            rows = self.query(f"select {_RESULT} from results where session=? and spec_id=?", (session, id))
+        elif session is not None:
+            rows = self.query(f"select {_RESULT} from results where session=?", (session,))
+        elif id is not None:
+            rows = self.query(f"select {_RESULT} from results where spec_id=? order by session", (id,))
+        else:
+            rows = self.query(f"select {_RESULT}, max(session) from results group by spec_id")
+            return [Result(*row[:-1]) for row in rows]
+        return [Result(*row) for row in rows]
+
+    def histories(self) -> dict[str, str]:
+        """JSON of every job's run history."""
+        return dict(self.query("select spec_id, data from history"))  # type: ignore[arg-type] - rows of two
+
+    def session(self, name: str) -> dict[str, Any] | None:
+        """What is known of a session."""
+        rows = self.query("select data from sessions where name=?", (name,))
+        return json.loads(rows[0][0]) if rows else None
+
+    def sessions(self) -> list[str]:
+        """Names of all sessions, oldest first."""
+        return [r[0] for r in self.query("select name from sessions order by name")]
+
+    def excluded(self, session: str) -> list[tuple[str, str, str]]:
+        """ID, full name and reason of each job that a session left out."""
+        return [
+            (r[0], r[1], r[2])
+            for r in self.query("select spec_id, fullname, reason from excluded where session=?", (session,))
+        ]
+
+    # selections
+
+    def tag(self, tag: str) -> list[str] | None:
+        """The job IDs of a tag; None if there is no such tag."""
+        if not self.query("select 1 from selection_meta where tag=?", (tag,)):
+            return None
+        return [r[0] for r in self.query("select spec_id from selections where tag=?", (tag,))]
+
+    def tags(self) -> list[tuple[str, int]]:
+        """Every tag and how many jobs it has."""
+        rows = self.query(
+            "select m.tag, count(s.spec_id) from selection_meta m left join selections s using(tag) group by m.tag"
+        )
+        return [(str(t), int(n)) for t, n in rows]
+
+
+def _connect(path: Path, writable: bool) -> sqlite3.Connection:
+    if not writable:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        db.execute("pragma query_only=1")
+        return db
+    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    # WAL needs memory shared between processes, which a network file system cannot give
+    mode = "truncate" if fsio.is_network(path.parent) else "wal"
+    db.execute(f"pragma journal_mode={mode}")
+    db.execute("pragma synchronous=normal")
+    return db
+
+
+def spec_rows(
+    specs: Mapping[str, JobSpec], edges: Mapping[str, Sequence[Edge]], texts: Mapping[str, str]
+) -> list[tuple[str, Iterable[Sequence[Any]]]]:
+    """The statements that store specs (`texts` is their JSON) and their dependencies."""
+    return [
+        ("insert or replace into specs values(?,?)", [(id, texts[id]) for id in specs]),
+        (
+            "insert or replace into specs_meta values(?,?,?)",
+            [(id, spec.file, spec.result_path) for id, spec in specs.items()],
+        ),
+        ("delete from spec_deps where spec_id=?", [(id,) for id in specs]),
+        (
+            "insert or replace into spec_deps values(?,?,?)",
+            [(id, edge.id, edge.when) for id in specs for edge in edges.get(id, ())],
+        ),
+    ]
+
+
+def result_row(result: Result) -> tuple[Any, ...]:
+    """A result as `RESULT_STATEMENT` wants it."""
+    return tuple(getattr(result, name) for name in Result.__dataclass_fields__)
+
+
+RESULT_STATEMENT: Final = f"insert or replace into results({_RESULT}) values({','.join('?' * 16)})"

@@ -1,0 +1,215 @@
+"""Files of plain data that people write: TOML, JSON and YAML read, and TOML edited in place.
+
+An error names the file and the line. Editing changes one value and leaves every other line, with
+comments and order, as it was. Nothing here knows what the data means.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from canary.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MAX_SIZE: Final = 16 * 1024 * 1024
+_PLACE: Final = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+_HEADER: Final = re.compile(r"\s*\[([^\[\]]+)\]\s*(#.*)?$")
+
+
+def read(path: str | Path) -> Any:  # noqa: ANN401 - plain data of any shape
+    """The data in a `.toml`, `.json`, `.yaml` or `.yml` file; by content if the suffix is another.
+
+    ConfigError naming file and line if it cannot be read; for YAML without PyYAML, what to install.
+    """
+    text = read_text(path)
+    name = os.fspath(path)
+    if name.endswith((".yaml", ".yml")):
+        return _parse_yaml(text, name)
+    if name.endswith(".json") or (not name.endswith(".toml") and text.lstrip()[:1] in ("{", "[")):
+        return _parse_json(text, name)
+    return parse_toml(text, name)
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file that people write: UTF-8 and not huge, else ConfigError."""
+    name = os.fspath(path)
+    try:
+        with open(path, "rb") as f:
+            data = f.read(MAX_SIZE + 1)
+    except OSError as e:
+        raise ConfigError(f"cannot be read: {e.strerror}", file=name) from None
+    if len(data) > MAX_SIZE:
+        raise ConfigError(f"larger than {MAX_SIZE // 2**20} MiB", file=name)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        line = data.count(b"\n", 0, e.start) + 1
+        raise ConfigError("not UTF-8 text", file=name, line=line) from None
+
+
+def parse_toml(text: str, file: str) -> dict[str, Any]:
+    """The data in a TOML text; ConfigError naming file and line."""
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
+        place = _PLACE.search(str(e))
+        line = text.count("\n") + 1 if place is None or place[1] is None else int(place[1])
+        raise ConfigError(f"not TOML: {_PLACE.sub('', str(e))}", file=file, line=line) from None
+
+
+def _parse_json(text: str, file: str) -> Any:  # noqa: ANN401 - plain data of any shape
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as e:
+        raise ConfigError(f"not JSON: {e.msg}", file=file, line=e.lineno) from None
+    except RecursionError:
+        raise ConfigError("not JSON: nested too deep", file=file) from None
+
+
+def _parse_yaml(text: str, file: str) -> Any:  # noqa: ANN401 - plain data of any shape
+    try:
+        # by name, because what it needs is an extra
+        yamldata = import_module("canary.yamldata")
+    except ModuleNotFoundError as e:
+        if e.name != "yaml":
+            raise
+        hint = "pip install 'canary-core[yaml]', or write TOML"
+        raise ConfigError("YAML needs PyYAML", file=file, hint=hint) from None
+    return yamldata.parse(text, file)
+
+
+def find_line(text: str, path: Sequence[str]) -> int | None:
+    """The line (1-based) on which a TOML or YAML text sets the key `path`; None if unclear."""
+    table: tuple[str, ...] = ()
+    best: int | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = _split_key(header[1])
+            if table == tuple(path):
+                return number
+        elif (key := _key_of(line)) and (*table, *key) == tuple(path):
+            return number
+        elif best is None and path and re.match(rf"\s*\"?{re.escape(path[-1])}\"?\s*[:=]", line):
+            best = number
+    return best
+
+
+def format_toml(value: Any) -> str:  # noqa: ANN401 - a value of plain data
+    """A value as TOML: scalars, lists, and tables (inline)."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        if isinstance(value, float) and not math.isfinite(value):
+            return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+        return repr(value)
+    if isinstance(value, Mapping):
+        inner = ", ".join(
+            f"{_quoted(k)} = {format_toml(v)}" for k, v in value.items() if v is not None
+        )
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(format_toml, value))}]"
+    # JSON's escapes are all TOML's, but TOML wants DEL escaped too, and no lone surrogate
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def format_document(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:
+    """Nested mappings as a TOML document; None is left out."""
+    plain = {k: v for k, v in data.items() if not isinstance(v, Mapping) and v is not None}
+    lines = [f"{_quoted(k)} = {format_toml(v)}" for k, v in plain.items()]
+    if path and (lines or not data):
+        lines.insert(0, f"[{'.'.join(map(_quoted, path))}]")
+    parts = ["\n".join(lines)] if lines else []
+    for key, value in data.items():
+        if isinstance(value, Mapping):
+            parts.append(format_document(value, (*path, key)))
+    return "\n\n".join(part for part in parts if part)
+
+
+def set_value(text: str, path: Sequence[str], value: Any, file: str) -> str:  # noqa: ANN401 - plain
+    """A TOML text with the key `path` set to `value`, every other line as it was.
+
+    ConfigError if the key is written in a way that one line cannot replace.
+    """
+    wanted = parse_toml(text, file)
+    place = wanted
+    for key in path[:-1]:
+        place = place.setdefault(key, {})
+        if not isinstance(place, dict):
+            raise ConfigError("is a value, not a table", file=file, key=key)
+    place[path[-1]] = json.loads(json.dumps(value))
+    lines = text.splitlines()
+    entry = f"{_quoted(path[-1])} = {format_toml(value)}"
+    begin, end = _extent(lines, tuple(path), file)
+    if begin == end and path[:-1] and begin == 0:
+        if lines and lines[-1].strip():
+            lines.append("")
+        lines += [f"[{'.'.join(map(_quoted, path[:-1]))}]", entry]
+    else:
+        lines[begin:end] = [entry]
+    edited = "\n".join(lines) + "\n"
+    try:
+        right = tomllib.loads(edited) == wanted
+    except tomllib.TOMLDecodeError:
+        right = False
+    if not right:
+        key = ".".join(map(_quoted, path))
+        hint = f"write it by hand: {key} = {format_toml(value)}"
+        raise ConfigError("cannot be changed in place", file=file, key=key, hint=hint)
+    return edited
+
+
+def _extent(lines: Sequence[str], path: tuple[str, ...], file: str) -> tuple[int, int]:
+    """Which lines hold the key; empty where it is to be inserted, (0, 0) if its table is absent."""
+    table: tuple[str, ...] = ()
+    insert = 0
+    for i, line in enumerate(lines):
+        if header := _HEADER.match(line):
+            table = _split_key(header[1])
+        elif (key := _key_of(line)) and (*table, *key) == path:
+            for end in range(i + 1, len(lines) + 1):
+                try:
+                    tomllib.loads("\n".join(lines[i:end]))
+                except tomllib.TOMLDecodeError:
+                    continue
+                return i, end
+            raise ConfigError("cannot find the end of its value", file=file, key=".".join(path))
+        if table == path[:-1] and line.strip():
+            insert = i + 1
+    return insert, insert
+
+
+def _key_of(line: str) -> tuple[str, ...]:
+    """The key that a line of TOML sets, in parts; empty if it sets none."""
+    head, sep, _ = line.partition("=")
+    return _split_key(head) if sep and not head.lstrip().startswith("#") else ()
+
+
+def _split_key(text: str) -> tuple[str, ...]:
+    """`a."b c".d` in parts; empty if it is not a key."""
+    try:
+        data: Any = tomllib.loads(f"{text.strip()} = 0")
+    except tomllib.TOMLDecodeError:
+        return ()
+    parts = []
+    while isinstance(data, dict):
+        [(key, data)] = data.items()
+        parts.append(key)
+    return tuple(parts)
+
+
+def _quoted(key: str) -> str:
+    return key if _BARE.fullmatch(key) else format_toml(key)

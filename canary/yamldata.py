@@ -1,0 +1,66 @@
+"""YAML as people hand it to canary: plain data, read with limits. Loaded only where PyYAML is.
+
+The loader is the safe one, and refuses what makes a small file expensive or ambiguous: deep
+nesting, many aliases, and a key written twice. Nothing here knows what the data means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Final
+
+import yaml
+
+from canary.errors import ConfigError
+
+MAX_DEPTH: Final = 50
+MAX_ALIASES: Final = 100
+
+
+class _Loader(yaml.SafeLoader):
+    """`SafeLoader` with a ceiling."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._aliases = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            self._aliases += 1
+            if self._aliases > MAX_ALIASES:
+                self._refuse(f"more than {MAX_ALIASES} aliases", self._mark())
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            self._refuse(f"nested more than {MAX_DEPTH} deep", self._mark())
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    self._refuse(f"the key {key.value!r} is written twice", key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def _mark(self) -> yaml.Mark:
+        mark: yaml.Mark = self.peek_event().start_mark  # type: ignore[no-untyped-call] # as stubbed
+        return mark
+
+    def _refuse(self, problem: str, mark: yaml.Mark) -> None:
+        raise yaml.MarkedYAMLError(None, None, problem, mark)
+
+
+def parse(text: str, file: str) -> Any:  # noqa: ANN401 - plain data of any shape
+    """The one document in `text`; ConfigError naming file and line if it cannot be read."""
+    try:
+        return _Loader(text).get_single_data()
+    except yaml.MarkedYAMLError as e:
+        mark = e.problem_mark or e.context_mark
+        problem = e.problem or e.context or "not YAML"
+        raise ConfigError(problem, file=file, line=mark.line + 1 if mark else None) from None
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as e:
+        raise ConfigError(f"not YAML: {str(e).splitlines()[0]}", file=file) from None
