@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from canary.expression.grammar import error
 
-_PREDICATE: Final = r"\s*([^\s=!<>'\"]+)\s*(==|!=|>=|<=|>|<)\s*(.*?)\s*"
+_PREDICATE: Final = r"\s*([^\s=!<>'\"]+)\s*(==|!=|>=|<=|>|<)\s*(.*)"
 _SECOND: Final = r"\s(and|or)\s+[^\s=!<>]+\s*(?:[=!<>]=|[<>])"
 _QUOTED: Final = r"'[^']*'|\"[^\"]*\""
 _NUMBER: Final = r"[+-]?(?:[0-9]{1,300}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
@@ -105,7 +105,7 @@ def compile_where(text: str) -> Where:
     match = re.fullmatch(_PREDICATE, text, re.DOTALL)
     if match is None:
         raise error("expected key.path OP value", text, 1, _HINT)
-    path, op, value = match.groups()
+    path, op, value = match[1], match[2], match[3].rstrip()
     if re.fullmatch(_QUOTED, value):
         return Where(text, tuple(path.split(".")), op, value[1:-1], _ABSENT)
     if not value:
