@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import platformdirs
 
-from canary import settings, textdata
+from canary import options, textdata
 from canary.errors import CanaryErrors, ConfigError
 from canary.frozen import EMPTY, FrozenDict
+from canary.settings import Environment, Main, Output, Run, View, core_options
 
 if TYPE_CHECKING:
     from canary.declare import Settings
+    from canary.options import Option, Schema
     from canary.plugins import PluginManager
-    from canary.settings import Option, Schema
 
 S = TypeVar("S", bound="Settings")
 Key = tuple[str, ...]
@@ -84,7 +85,7 @@ def _first(paths: Iterator[Path] | Sequence[Path]) -> list[Path]:
 
 
 def find_workspace(cwd: Path, given: Path | None = None) -> Path | None:
-    """The `.canary` directory at or above `cwd`; `given` is one, or holds one, and is not checked."""
+    """The `.canary` directory at or above `cwd`; `given` is one, or holds one, not checked."""
     if given is not None:
         return given if given.name == WORKSPACE else given / WORKSPACE
     for directory in (cwd, *cwd.parents):
@@ -106,7 +107,7 @@ def _find_project(cwd: Path) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One value of a layer: its key, what was written, and where; `text` if it is yet to be read."""
+    """One value of a layer: key, what was written, and where; `text` if it is yet to be read."""
 
     path: Key
     raw: Any
@@ -157,7 +158,7 @@ def environment_layer(environ: Mapping[str, str], schema: Schema) -> Layer:
 
 
 def override(text: str) -> Entry:
-    """Read a `-c` option, `a:b:value` or `a.b=value`; which part is the value shows in the merge."""
+    """Read a `-c` option, `a:b:value` or `a.b=value`; where its value begins shows in the merge."""
     head, sep, value = text.partition("=")
     if sep and ":" not in head:
         return Entry(tuple(head.strip().split(".")), value, f"-c {text}", text=True)
@@ -190,35 +191,35 @@ class Config:
         """The settings declared by `cls`, with their values."""
         made = self._made.get(cls)
         if made is None:
-            options = settings.options_of(cls)
-            given = {o.name: self.values[o.path] for o in options if o.path in self.values}
+            declared = options.options_of(cls)
+            given = {o.name: self.values[o.path] for o in declared if o.path in self.values}
             made = self._made[cls] = cls(**given)
         return cast(S, made)
 
     @property
-    def main(self) -> settings.Main:
+    def main(self) -> Main:
         """Top-level settings."""
-        return self.settings(settings.Main)
+        return self.settings(Main)
 
     @property
-    def run(self) -> settings.Run:
+    def run(self) -> Run:
         """Section `run`."""
-        return self.settings(settings.Run)
+        return self.settings(Run)
 
     @property
-    def output(self) -> settings.Output:
+    def output(self) -> Output:
         """Section `run.output`."""
-        return self.settings(settings.Output)
+        return self.settings(Output)
 
     @property
-    def view(self) -> settings.View:
+    def view(self) -> View:
         """Section `workspace.view`."""
-        return self.settings(settings.View)
+        return self.settings(View)
 
     @property
-    def environment(self) -> settings.Environment:
+    def environment(self) -> Environment:
         """Section `environment`."""
-        return self.settings(settings.Environment)
+        return self.settings(Environment)
 
     @property
     def plugins(self) -> PluginManager:
@@ -306,39 +307,30 @@ class _Merge:
                 yield Entry(path, value, origin)
 
     def _enter(self, layer: Layer, entry: Entry) -> None:
-        path, raw = entry.path, entry.raw
-        found = self.schema.find(path)
-        if found is not None and found[1]:
-            option, rest = found
-            if option.kind in settings.TABLES:
-                # a colon may be part of what was written: -c environment:set:PATH:/a:/b
-                raw = {rest[0]: ":".join((*rest[1:], raw))}
-            elif entry.text and entry.origin.startswith("-c"):
-                raw = ":".join((*rest, raw))
-            else:
-                found = None
-        if found is None:
+        found = self.schema.find(entry.path)
+        if found is None or (found[1] and not entry.text):
             self._unknown(layer, entry)
             return
-        option = found[0]
+        option, rest = found
         try:
-            as_text = entry.text and isinstance(raw, str)
-            value = option.read(raw) if as_text else option.value(raw)
-            if entry.text and isinstance(raw, Mapping):
-                value = option.value({k: option.text_item(v) for k, v in raw.items()})
+            if entry.text:
+                value = option.entry(rest, entry.raw) if rest else option.read(entry.raw)
+            else:
+                value = option.value(entry.raw)
         except ConfigError as e:
             self._report(layer, entry, e)
-            return
-        self._set(layer, option, value, entry.origin)
+        else:
+            self._set(layer, option, value, entry.origin)
 
     def _set(self, layer: Layer, option: Option, value: Any, origin: str) -> None:  # noqa: ANN401
-        if option.kind in settings.TABLES:
+        if option.kind in options.TABLES:
             for key in value:
-                self.origins[(*option.path, key)] = origin
+                path = (*option.path, key)
+                self.origins[path] = origin
             value = FrozenDict({**self.values[option.path], **value})
         elif option.path == ("plugins",):
             beside = Path(layer.file).parent if layer.file else None
-            value = (*self.values[option.path], *(_beside(name, beside) for name in value))
+            value = self.values[option.path] + tuple(_beside(name, beside) for name in value)
         self.values[option.path] = value
         self.origins[option.path] = origin
 
@@ -346,9 +338,12 @@ class _Merge:
         top = entry.path[:1]
         if not self.strict and not self.schema.is_section(top):
             return
+        if self.schema.is_section(entry.path):
+            self._report(layer, entry, ConfigError("must be a table"))
+            return
         hint = self.schema.hint(entry.path)
-        if hint is None and len(entry.path) > 1 and not self.schema.is_section(top):
-            hint = f"no plugin with settings [{top[0]}] is installed"
+        if hint is None and not self.schema.is_section(top) and isinstance(entry.raw, Mapping):
+            hint = f"no plugin that is installed has settings [{top[0]}]"
         self._report(layer, entry, ConfigError("unknown setting", hint=hint))
 
     def _report(self, layer: Layer, entry: Entry, error: ConfigError) -> None:
@@ -374,7 +369,7 @@ def _frozen(default: Any) -> Any:  # noqa: ANN401 - a value of any type
 def _beside(name: str, directory: Path | None) -> str:
     """The name of a plugin; a path is relative to the file that names it."""
     is_path = "/" in name or name.endswith(".py")
-    return str(directory / name) if directory is not None and is_path else name
+    return str(directory / Path(name).expanduser()) if directory and is_path else name
 
 
 def merge(
@@ -382,15 +377,12 @@ def merge(
 ) -> Config:
     """Merge `layers`, weakest first; all that is wrong is raised at once.
 
-    Not `strict`: sections that nobody declared are passed over, for their plugins may not be loaded.
+    Not `strict`: sections that nobody declared are passed over; their plugins may not be loaded.
     """
     merged = _Merge(schema, strict)
     for layer in layers:
         merged.add(layer)
-    if len(merged.errors) > 1:
-        raise CanaryErrors(merged.errors)
-    if merged.errors:
-        raise merged.errors[0]
+    _raise(merged.errors)
     return Config(
         cwd=cwd,
         schema=schema,
@@ -406,10 +398,27 @@ def read_layers(
     places: Places, environ: Mapping[str, str], schema: Schema, extra: Sequence[Path] = ()
 ) -> list[Layer]:
     """The layers below the command line's, weakest first; `extra` are the files of `-f`."""
-    layers = [read_layer(scope, path) for scope, path in places.files]
+    layers: list[Layer] = []
+    errors: list[ConfigError] = []
+
+    def add(scope: str, path: Path) -> None:
+        try:
+            layers.append(read_layer(scope, path))
+        except ConfigError as e:
+            errors.append(e)
+
+    for scope, path in places.files:
+        add(scope, path)
     layers.append(environment_layer(environ, schema))
-    layers += [read_layer("file", path) for path in extra]
+    for path in extra:
+        add("file", path)
+    _raise(errors)
     return layers
+
+
+def _raise(errors: Sequence[ConfigError]) -> None:
+    if errors:
+        raise errors[0] if len(errors) == 1 else CanaryErrors(errors)
 
 
 def load(
@@ -422,8 +431,8 @@ def load(
     """The configuration as the command line would have it, for programs and tests."""
     cwd = Path.cwd() if cwd is None else cwd
     environ = os.environ if environ is None else environ
-    own = [option for cls in declared for option in settings.options_of(cls)]
-    schema = settings.Schema([*settings.core_options(), *own])
+    own = [option for cls in declared for option in options.options_of(cls)]
+    schema = options.Schema([*core_options(), *own])
     places = find_places(cwd, environ)
     layers = read_layers(places, environ, schema)
     layers.append(Layer("command line", entries=tuple(map(override, overrides))))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from canary.config import Config
     from canary.events import Event, Summary
+    from canary.session import Session
 
 
 class Settings:
@@ -96,3 +97,23 @@ class Results(abc.ABC):
 
         Masked jobs are among them, with their reason.
         """
+
+
+class Display(abc.ABC):
+    """What a person sees of a running session; there is one, the core's plain lines or a plugin's."""
+
+    @abc.abstractmethod
+    def start(self, session: Session) -> None:
+        """The session is about to run its jobs."""
+
+    @abc.abstractmethod
+    def event(self, event: Event) -> None:
+        """Take an event; keep it cheap and draw in `flush`."""
+
+    @abc.abstractmethod
+    def flush(self) -> None:
+        """Show what has come; called a few times a second while there is news."""
+
+    @abc.abstractmethod
+    def finish(self, session: Session, summary: Summary) -> None:
+        """The session is over: the final table and line."""
