@@ -1,0 +1,92 @@
+"""Makes trees of `.pyt` files to measure with; the same call always makes the same tree.
+
+It knows nothing of canary but the form of a test file.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+PER_DIRECTORY = 50
+
+
+def empty(root: Path, files: int) -> None:
+    """Files that do nothing and import nothing."""
+    for i in range(files):
+        write(root, i, f"t{i:05d}", [])
+
+
+def parametrized(root: Path, files: int, values: int = 10) -> None:
+    """Files in the usual form, each with a parameter of so many values."""
+    for i in range(files):
+        write(
+            root,
+            i,
+            f"t{i:05d}",
+            ['keywords("fast", "unit")', f'parameterize("p", list(range({values})))'],
+        )
+
+
+def chain(root: Path, length: int) -> None:
+    """Each job depends on the one before."""
+    graph(root, [[i - 1] if i else [] for i in range(length)])
+
+
+def ladder(root: Path, rungs: int) -> None:
+    """Two jobs a rung, each of which depends on both of the rung before."""
+    rows: list[list[int]] = [[], []]
+    for rung in range(1, rungs):
+        below = [2 * rung - 2, 2 * rung - 1]
+        rows += [below, below]
+    graph(root, rows)
+
+
+def fan(root: Path, width: int) -> None:
+    """One job, then so many, then one."""
+    write(root, 0, "first", [])
+    for i in range(width):
+        write(root, i + 1, f"m{i:05d}", ['depends_on("first")'])
+    write(root, width + 1, "last", [f'depends_on({{"job": "m*", "expects": {width}}})'])
+
+
+def dag(root: Path, jobs: int, seed: int = 7) -> None:
+    """Each job depends on up to three of the 50 before it."""
+    draw = random.Random(seed)
+    rows = [
+        draw.sample(range(max(0, i - 50), i), min(i, draw.randint(0, 3))) if i else []
+        for i in range(jobs)
+    ]
+    graph(root, rows)
+
+
+def graph(root: Path, rows: Sequence[Sequence[int]]) -> None:
+    """Job i depends on the jobs `rows[i]`."""
+    for i, parents in enumerate(rows):
+        write(root, i, f"j{i:05d}", [f'depends_on("j{p:05d}")' for p in parents])
+
+
+def sleeps(root: Path, jobs: int, seed: int = 11) -> list[tuple[float, int]]:
+    """Jobs of one or two CPUs that sleep for 0.2 to 1 s; returns (seconds, CPUs) of each."""
+    draw = random.Random(seed)
+    rows = [(round(draw.uniform(0.2, 1.0), 3), draw.choice((1, 1, 2))) for _ in range(jobs)]
+    for i, (seconds, cpus) in enumerate(rows):
+        write(root, i, f"s{i:05d}", [f'parameterize("cpus", [{cpus}])'], f"time.sleep({seconds})")
+    return rows
+
+
+def write(root: Path, number: int, name: str, directives: Sequence[str], body: str = "") -> None:
+    """One test file, 50 to a directory."""
+    lines = ["import canary\n"] if directives else []
+    lines += [f"canary.directives.{directive}\n" for directive in directives]
+    if body:
+        lines += ["import time\n", '\nif __name__ == "__main__":\n', f"    {body}\n"]
+    directory = root / f"d{number // PER_DIRECTORY:04d}"
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / f"{name}.pyt").write_text("".join(lines))
+
+
+KINDS: dict[str, Callable[..., object]] = {
+    kind.__name__: kind for kind in (empty, parametrized, chain, ladder, fan, dag, sleeps)
+}
