@@ -45,7 +45,7 @@ _NAMES = (
 )
 
 
-def __getattr__(name: str) -> "Any":  # noqa: ANN401 - whatever has that name
+def __getattr__(name: str) -> "Any":
     from importlib import import_module
 
     for module, names in _NAMES:
@@ -60,7 +60,7 @@ def __getattr__(name: str) -> "Any":  # noqa: ANN401 - whatever has that name
     return value
 
 
-def _given(name: str) -> "Any":  # noqa: ANN401 - whatever has that name
+def _given(name: str) -> "Any":
     """The value that an installed distribution gives for `name`."""
     from importlib import import_module
 

@@ -1,6 +1,8 @@
-"""Which files are tests: scan roots are walked once, and each file goes to the generator that claims its name.
+"""Which files are tests: scan roots are walked once, and each file goes to the generator that
+claims its name.
 
-Nothing is opened here. A directory that is a link is not entered (no loops); a file that is a link is a file.
+Nothing is opened here. A directory that is a link is not entered (no loops); a file that is a link
+is a file.
 """
 
 from __future__ import annotations
@@ -31,16 +33,19 @@ class ScanRoot:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words after the options of `canary run`, by kind: what to scan, and what to take from the store."""
+    """The words after the options of `canary run`, by kind: what to scan, and what to take from the
+    store."""
 
     roots: tuple[ScanRoot, ...] = ()
     names: tuple[str, ...] = ()
 
 
 def classify(words: Sequence[str], cwd: str) -> Words:
-    """Tell paths from names of jobs and tags; UsageError for a mixture, or a path that does not exist.
+    """Tell paths from names of jobs and tags; UsageError for a mixture, or a path that does not
+    exist.
 
-    A word is, in this order: a directory, a file, `ROOT:PATH`, `git@DIR`; anything else names jobs or a tag.
+    A word is, in this order: a directory, a file, `ROOT:PATH`, `git@DIR`; anything else names jobs
+    or a tag.
     """
     roots: dict[str, list[str]] = {}
     names: list[str] = []
@@ -58,29 +63,33 @@ def classify(words: Sequence[str], cwd: str) -> Words:
     if roots and names:
         missing = ", ".join(repr(n) for n in names)
         raise UsageError(
-            f"paths and names of jobs cannot be mixed: {missing} is no path", hint="check the spelling, or run them apart"
+            f"paths and names of jobs cannot be mixed: {missing} is no path",
+            hint="check the spelling, or run them apart",
         )
     return Words(
-        tuple(ScanRoot(r, () if "" in paths else tuple(dict.fromkeys(paths))) for r, paths in roots.items()),
+        tuple(
+            ScanRoot(r, () if "" in paths else tuple(dict.fromkeys(paths)))
+            for r, paths in roots.items()
+        ),
         tuple(names),
     )
 
 
 def _root_of(word: str, cwd: str) -> tuple[str, str | None] | None:
-    path = os.path.normpath(os.path.join(cwd, word))  # noqa: PTH118
-    if os.path.isdir(path):  # noqa: PTH112
+    path = os.path.normpath(os.path.join(cwd, word))
+    if os.path.isdir(path):
         return path, None
-    if os.path.isfile(path):  # noqa: PTH113
+    if os.path.isfile(path):
         return os.path.split(path)
     root, colon, rest = word.partition(":")
     if colon and rest:
-        base = os.path.normpath(os.path.join(cwd, root))  # noqa: PTH118
-        inner = os.path.normpath(os.path.join(base, rest))  # noqa: PTH118
-        if inner.startswith(base + os.sep) and os.path.exists(inner):  # noqa: PTH110
+        base = os.path.normpath(os.path.join(cwd, root))
+        inner = os.path.normpath(os.path.join(base, rest))
+        if inner.startswith(base + os.sep) and os.path.exists(inner):
             return base, os.path.relpath(inner, base)
     if word.startswith(("git@", "repo@")):
-        directory = os.path.join(cwd, word.partition("@")[2])  # noqa: PTH118
-        if os.path.isdir(directory):  # noqa: PTH112
+        directory = os.path.join(cwd, word.partition("@")[2])
+        if os.path.isdir(directory):
             return os.path.normpath(directory), None
     return None
 
@@ -94,7 +103,11 @@ class _Claims:
         for generator in generators:
             for pattern in generator.patterns:
                 suffix = pattern[1:]
-                plain = pattern.startswith("*.") and not any(c in suffix for c in "*?[") and suffix.count(".") == 1
+                plain = (
+                    pattern.startswith("*.")
+                    and not any(c in suffix for c in "*?[")
+                    and suffix.count(".") == 1
+                )
                 if plain and suffix in self._suffixes:
                     raise _clash(self._suffixes[suffix], generator, pattern)
                 if plain:
@@ -114,7 +127,10 @@ class _Claims:
 
 
 def _clash(a: SpecGenerator, b: SpecGenerator, what: str) -> PluginError:
-    return PluginError(f"the generators {a.name!r} and {b.name!r} both claim {what}", hint="block one with -p no:NAME")
+    return PluginError(
+        f"the generators {a.name!r} and {b.name!r} both claim {what}",
+        hint="block one with -p no:NAME",
+    )
 
 
 def find(
@@ -146,14 +162,14 @@ def _pruned(files: list[SpecFile], generators: Mapping[str, SpecGenerator]) -> l
 
 
 def _scan(root: ScanRoot, claims: _Claims, ignore: Ignore | None) -> Iterator[SpecFile]:
-    starts = [os.path.join(root.root, p) for p in root.paths] or [root.root]  # noqa: PTH118
+    starts = [os.path.join(root.root, p) for p in root.paths] or [root.root]
     prefix = len(root.root.rstrip("/")) + 1
     todo: list[str] = []
     for start in starts:
-        if os.path.isdir(start):  # noqa: PTH112
+        if os.path.isdir(start):
             todo.append(start)
         else:
-            generator = claims.find(os.path.basename(start))  # noqa: PTH119
+            generator = claims.find(os.path.basename(start))
             if generator is not None:
                 yield _file(root.root, start[prefix:], generator.name, os.stat(start))
     while todo:
@@ -168,14 +184,18 @@ def _scan(root: ScanRoot, claims: _Claims, ignore: Ignore | None) -> Iterator[Sp
                     except OSError:
                         continue  # a link to nothing
                     yield _file(root.root, entry.path[prefix:], generator.name, stat)
-                elif entry.is_dir(follow_symlinks=False) and not _left_out(name, entry.path, ignore):
+                elif entry.is_dir(follow_symlinks=False) and not _left_out(
+                    name, entry.path, ignore
+                ):
                     todo.append(entry.path)
 
 
 def _left_out(name: str, path: str, ignore: Ignore | None) -> bool:
     if name in SKIPPED or name.startswith(".canary."):
         return True
-    if os.path.lexists(f"{path}/{VIEW_MARK}") or (name == DIRECTORY and os.path.lexists(f"{path}/{TAG}")):
+    if os.path.lexists(f"{path}/{VIEW_MARK}") or (
+        name == DIRECTORY and os.path.lexists(f"{path}/{TAG}")
+    ):
         return True
     return ignore is not None and ignore(path)
 
@@ -185,7 +205,8 @@ def _file(root: str, path: str, generator: str, stat: os.stat_result) -> SpecFil
 
 
 def repository_path(marks: dict[str, str], file: str) -> str:
-    """Path of `file` in its repository: the nearest directory above that has a mark of one, else `/`.
+    """Path of `file` in its repository: the nearest directory above that has a mark of one, else
+    `/`.
 
     `marks` remembers directories between calls.
     """

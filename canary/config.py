@@ -228,7 +228,7 @@ class Config:
             raise RuntimeError("this command loads no plugins: see canary/commands/__init__.py")
         return self.manager
 
-    def get(self, key: str) -> Any:  # noqa: ANN401 - a value of any type
+    def get(self, key: str) -> Any:
         """The value of `section.key`, an entry of a table, or a whole section as a dict.
 
         ConfigError if there is no such key; an entry that is not there is None.
@@ -273,7 +273,7 @@ class Config:
         return replace(self, manager=manager, _made={})
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a value of any type
+def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {k: _plain(v) for k, v in value.items()}
     return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value
@@ -322,7 +322,7 @@ class _Merge:
         else:
             self._set(layer, option, value, entry.origin)
 
-    def _set(self, layer: Layer, option: Option, value: Any, origin: str) -> None:  # noqa: ANN401
+    def _set(self, layer: Layer, option: Option, value: Any, origin: str) -> None:
         if option.kind in options.TABLES:
             for key in value:
                 path = (*option.path, key)
@@ -360,7 +360,7 @@ class _Merge:
             self.errors.append(error)
 
 
-def _frozen(default: Any) -> Any:  # noqa: ANN401 - a value of any type
+def _frozen(default: Any) -> Any:
     if isinstance(default, Mapping):
         return FrozenDict(default)
     return tuple(default) if isinstance(default, list) else default

@@ -69,7 +69,7 @@ class Reporter(abc.ABC):
     name: ClassVar[str]
     help: ClassVar[str] = ""
 
-    def arguments(self, parser: argparse.ArgumentParser) -> None:  # noqa: B027 - most have none
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add options of `canary report NAME` to `parser`; `report` gets them by their names."""
 
     @abc.abstractmethod
@@ -100,7 +100,8 @@ class Results(abc.ABC):
 
 
 class Display(abc.ABC):
-    """What a person sees of a running session; there is one, the core's plain lines or a plugin's."""
+    """What a person sees of a running session; there is one, the core's plain lines or a
+    plugin's."""
 
     @abc.abstractmethod
     def start(self, session: Session) -> None:

@@ -1,8 +1,9 @@
 """What can go wrong, and what the process then exits with.
 
-Every error that a user can cause is a `CanaryError`: one line that names the place (file, line, key) and a hint that
-says what to do. The command line prints it without a traceback; any other exception is our bug and says so. A job's
-failure is never an exception: it is a `Status`. This module imports nothing of ours.
+Every error that a user can cause is a `CanaryError`: one line that names the place (file, line,
+key) and a hint that says what to do. The command line prints it without a traceback; any other
+exception is our bug and says so. A job's failure is never an exception: it is a `Status`. This
+module imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Iterable
 
 
 class ExitCode(enum.IntEnum):
-    """Exit codes of `canary`; those of a session are bits that add up (see `docs/reference/exit-codes.md`)."""
+    """Exit codes of `canary`; those of a session are bits that add up (see
+    `docs/reference/exit-codes.md`)."""
 
     OK = 0
     GENERIC = 1
@@ -56,7 +58,9 @@ class CanaryError(Exception):
         self.key = key
         self.column = column
 
-    def located(self, *, file: str | None = None, line: int | None = None, key: str | None = None) -> CanaryError:
+    def located(
+        self, *, file: str | None = None, line: int | None = None, key: str | None = None
+    ) -> CanaryError:
         """Return the same error with the missing parts of its place filled in."""
         copy = type(self).__new__(type(self))
         CanaryError.__init__(

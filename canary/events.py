@@ -1,14 +1,15 @@
-"""What happens in a session, as frozen values that anyone may read: the record, reporters, the console, other programs.
+"""What happens in a session, as frozen values that anyone may read: the record, reporters, the
+console, other programs.
 
-Events are ordered and complete: folding a session's events gives its results. The messages between launcher and
-scheduler are another thing (`canary.launch`) and may change without these changing.
+Events are ordered and complete: folding a session's events gives its results. The messages between
+launcher and scheduler are another thing (`canary.launch`) and may change without these changing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from canary.frozen import EMPTY
 from canary.status import Category, Outcome, Status
@@ -57,7 +58,8 @@ class JobStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class JobFinished(Event):
-    """A job is over; `times` are those of its timekeeper, `retry` says that another attempt follows."""
+    """A job is over; `times` are those of its timekeeper, `retry` says that another attempt
+    follows."""
 
     kind = "job_finished"
     id: str
@@ -104,10 +106,21 @@ class Summary:
         return sum(self.counts.values())
 
     def line(self) -> str:
-        """`26 total: 8 pass, 1 skipped, 1 diffed, 16 failed`: what passed, then others, then failures."""
-        rank = {Category.PASS: 0, Category.NOTRUN: 1, Category.ABORTED: 1, Category.NONE: 1, Category.FAIL: 2}
+        """`26 total: 8 pass, 1 skipped, 1 diffed, 16 failed`: what passed, then others, then
+        failures."""
+        rank = {
+            Category.PASS: 0,
+            Category.NOTRUN: 1,
+            Category.ABORTED: 1,
+            Category.NONE: 1,
+            Category.FAIL: 2,
+        }
         known = sorted(
-            (Outcome[name] for name, n in self.counts.items() if n), key=lambda o: (rank[o.category], int(o))
+            (Outcome[name] for name, n in self.counts.items() if n),
+            key=lambda o: (rank[o.category], int(o)),
         )
-        parts = (f"{self.counts[o.name]} {'pass' if o is Outcome.SUCCESS else o.name.lower()}" for o in known)
+        parts = (
+            f"{self.counts[o.name]} {'pass' if o is Outcome.SUCCESS else o.name.lower()}"
+            for o in known
+        )
         return f"{self.total} total: " + ", ".join(parts)

@@ -1,4 +1,5 @@
-"""A dictionary that refuses to change, so that it can be a default shared by fifty thousand values."""
+"""A dictionary that refuses to change, so that it can be a default shared by fifty thousand
+values."""
 
 from __future__ import annotations
 
@@ -13,14 +14,14 @@ class FrozenDict(dict[K, V]):
 
     __slots__ = ()
 
-    def __hash__(self) -> int:  # type: ignore[override] - dict has None; dataclass defaults must be hashable
+    def __hash__(self) -> int:  # type: ignore[override]  # dict has None
         return hash(frozenset(self))
 
-    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:  # noqa: ANN401, ARG002 - any call
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("this mapping is frozen")
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment] - refused, whatever is asked
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment] - as above
+    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]  # refused
+    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]  # refused
 
 
 EMPTY: Final[FrozenDict[Any, Any]] = FrozenDict()

@@ -1,7 +1,7 @@
 """Files, written whole or not at all, and paths that cannot leave where they belong.
 
-All writing of files that others read goes through here, so that there is one place to get durability, permissions
-and link handling right.
+All writing of files that others read goes through here, so that there is one place to get
+durability, permissions and link handling right.
 """
 
 from __future__ import annotations
@@ -15,25 +15,30 @@ from typing import Final
 from canary.errors import WorkspaceError
 
 MAX_NAME: Final = 255
-_SAFE: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=,@:~ ()[]{}#^!$&';*?|<>\"`")
+_SAFE: Final = frozenset(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=,@:~ ()[]{}#^!$&';*?|<>\"`"
+)
 
 
-def write_atomic(path: str | Path, data: bytes, *, durable: bool = False) -> None:
-    """Write a temporary file beside `path` and rename it over; `durable` also flushes it to the disk."""
+def write_atomic(
+    path: str | Path, data: bytes, *, durable: bool = False, mode: int = 0o666
+) -> None:
+    """Write a temporary file beside `path` and rename it over; `durable` also flushes it to the
+    disk."""
     name = os.fspath(path)
     temporary = f"{name}.{os.getpid()}~"
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         try:
             write_all(fd, data)
             if durable:
                 os.fsync(fd)
         finally:
             os.close(fd)
-        os.rename(temporary, name)  # noqa: PTH104 - texts are at hand
+        os.rename(temporary, name)
     except OSError:
         try:
-            os.unlink(temporary)  # noqa: PTH108
+            os.unlink(temporary)
         except OSError:
             pass
         raise
@@ -47,10 +52,11 @@ def write_all(fd: int, data: bytes) -> None:
 
 
 def encode_name(name: str) -> str:
-    """A path component that is exactly one component, reversibly: what cannot be in a name becomes `%XX`.
+    """A path component that is exactly one component, reversibly: what cannot be in a name becomes
+    `%XX`.
 
-    The separator, NUL, control and bidirectional characters, `%`, a leading `-` and the names `.` and `..` are
-    encoded; a name over 255 bytes keeps its head and gets a digest.
+    The separator, NUL, control and bidirectional characters, `%`, a leading `-` and the names `.`
+    and `..` are encoded; a name over 255 bytes keeps its head and gets a digest.
     """
     if name in (".", ".."):
         return name.replace(".", "%2E")
@@ -71,7 +77,7 @@ def _encode_character(c: str) -> str:
 
 
 def _shorten(name: str) -> str:
-    import hashlib  # noqa: PLC0415 - rare, and not free to import
+    import hashlib
 
     raw = os.fsencode(name)
     digest = hashlib.sha256(raw).hexdigest()[:12]
@@ -84,25 +90,43 @@ def encode_path(path: str) -> str:
 
 
 def copy_or_link(src: str, dst: str, *, link: bool) -> None:
-    """Put `src` at `dst`: a symbolic link, or a copy (a directory as a tree, links in it kept as links)."""
+    """Put `src` at `dst`: a symbolic link, or a copy (a directory as a tree, links in it kept as
+    links)."""
     if link:
         os.symlink(src, dst)
-    elif os.path.isdir(src):  # noqa: PTH112
+    elif os.path.isdir(src):
         shutil.copytree(src, dst, symlinks=True)
     else:
         shutil.copy2(src, dst)
 
 
 def is_network(path: str | Path) -> bool:
-    """Is `path` on a file system shared between hosts (by the mount table; False if that cannot be known)?"""
-    kinds = {"nfs", "nfs4", "lustre", "gpfs", "cifs", "smb3", "beegfs", "ceph", "panfs", "afs", "9p", "fuse.sshfs"}
+    """Is `path` on a file system shared between hosts (by the mount table; False if that cannot be
+    known)?"""
+    kinds = {
+        "nfs",
+        "nfs4",
+        "lustre",
+        "gpfs",
+        "cifs",
+        "smb3",
+        "beegfs",
+        "ceph",
+        "panfs",
+        "afs",
+        "9p",
+        "fuse.sshfs",
+    }
     try:
         real = os.path.realpath(path)
         with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as f:
             mounts = [line.split(" ")[1:3] for line in f]
     except (OSError, IndexError):
         return False
-    best = max((m for m in mounts if real == m[0] or real.startswith(m[0].rstrip("/") + "/")), default=["", ""])
+    best = max(
+        (m for m in mounts if real == m[0] or real.startswith(m[0].rstrip("/") + "/")),
+        default=["", ""],
+    )
     return best[1] in kinds
 
 

@@ -1,7 +1,8 @@
-"""All that a walk needs from plugins and configuration: formats, the machine, launchers, and the hooks lent to jobs.
+"""All that a walk needs from plugins and configuration: formats, the machine, launchers, and the
+hooks lent to jobs.
 
-Each hook is called from one place, and these are most of those places. What is gathered here is handed to the session
-as plain values; nothing is kept.
+Each hook is called from one place, and these are most of those places. What is gathered here is
+handed to the session as plain values; nothing is kept.
 """
 
 from __future__ import annotations
@@ -60,8 +61,11 @@ def expand_context(request: RunRequest, config: Config) -> ExpandContext:
     )
 
 
-def timeout_of(keywords: Sequence[str], given: Mapping[str, float], configured: Mapping[str, float]) -> float:
-    """Command line before configuration; in each the job's first keyword, then `all`, then `default`."""
+def timeout_of(
+    keywords: Sequence[str], given: Mapping[str, float], configured: Mapping[str, float]
+) -> float:
+    """Command line before configuration; in each the job's first keyword, then `all`, then
+    `default`."""
     for table in (given, configured):
         if table:
             for key in (*keywords, "*", "all", "default"):
@@ -73,13 +77,16 @@ def timeout_of(keywords: Sequence[str], given: Mapping[str, float], configured: 
 def plugin_masks(specs: Mapping[str, JobSpec], config: Config) -> dict[str, Mask]:
     """What plugins mask."""
     masks: dict[str, Mask] = {}
-    for _, answer in config.plugins.call("canary_select", specs=tuple(specs.values()), config=config):
+    for _, answer in config.plugins.call(
+        "canary_select", specs=tuple(specs.values()), config=config
+    ):
         masks.update({id: mask for id, mask in answer.items() if mask})
     return masks
 
 
 def find_machine(request: RunRequest, config: Config) -> Machine:
-    """The pool file, else what plugins say, else this host; then detected resources and the request's changes."""
+    """The pool file, else what plugins say, else this host; then detected resources and the
+    request's changes."""
     machine = request.machine
     if machine is None:
         machine = config.plugins.first("canary_machine", config=config) or _this_host()
@@ -87,11 +94,16 @@ def find_machine(request: RunRequest, config: Config) -> Machine:
         for info, answer in config.plugins.call("canary_resources", config=config):
             for type, instances in answer.items():
                 if type in owners:
-                    raise PluginError(f"{owners[type]} and {info} both detect {type}", hint="block one: -p no:NAME")
+                    raise PluginError(
+                        f"{owners[type]} and {info} both detect {type}",
+                        hint="block one: -p no:NAME",
+                    )
                 owners[type] = str(info)
                 machine = _with_instances(machine, type, instances)
     for type, n in request.counts:
-        machine = machine.with_count(type if type == "nodes" or type.endswith("s") else type + "s", n)
+        machine = machine.with_count(
+            type if type == "nodes" or type.endswith("s") else type + "s", n
+        )
     for type, n in request.oversubscribe:
         machine = machine.with_slots(type, n)
     return machine
@@ -109,7 +121,8 @@ def _with_instances(machine: Machine, type: str, instances: Sequence[Mapping[str
 
 
 def choose_launcher(request: RunRequest, config: Config) -> Callable[[BaseJob], Launcher]:
-    """By name: the spec's, else the request's, the configuration's, `local` if there is one, the core's own."""
+    """By name: the spec's, else the request's, the configuration's, `local` if there is one, the
+    core's own."""
     launchers: dict[str, Launcher] = {SubprocessLauncher.name: SubprocessLauncher()}
     for info, offered in config.plugins.call("canary_launchers", config=config):
         for launcher in offered:
@@ -123,11 +136,15 @@ def choose_launcher(request: RunRequest, config: Config) -> Callable[[BaseJob], 
     def choose(job: BaseJob) -> Launcher:
         name = job.launcher_name or usual
         if name not in launchers:
-            raise PluginError(f"no launcher {name!r}", hint=f"there are: {', '.join(sorted(launchers))}")
+            raise PluginError(
+                f"no launcher {name!r}", hint=f"there are: {', '.join(sorted(launchers))}"
+            )
         return launchers[name]
 
     if request.launcher is not None and request.launcher not in launchers:
-        raise UsageError(f"no launcher {request.launcher!r}", hint=f"there are: {', '.join(sorted(launchers))}")
+        raise UsageError(
+            f"no launcher {request.launcher!r}", hint=f"there are: {', '.join(sorted(launchers))}"
+        )
     return choose
 
 

@@ -1,8 +1,10 @@
-"""From files to specs: `load` in a collector process, `expand` here; what is unchanged is not loaded again.
+"""From files to specs: `load` in a collector process, `expand` here; what is unchanged is not
+loaded again.
 
-Loading may run the user's code, so it happens in a child that was forked for it: nothing a file does (chdir, exit,
-signals, prints, threads, forks) reaches the runner, and a file that kills or hangs the child is one error naming it,
-after which a new child goes on with the next. All errors of all files are returned together.
+Loading may run the user's code, so it happens in a child that was forked for it: nothing a file
+does (chdir, exit, signals, prints, threads, forks) reaches the runner, and a file that kills or
+hangs the child is one error naming it, after which a new child goes on with the next. All errors of
+all files are returned together.
 """
 
 from __future__ import annotations
@@ -94,12 +96,19 @@ Answer = CanaryError | tuple[Any, bytes, bool]
 
 
 def _collected(
-    files: Sequence[SpecFile], todo: Sequence[int], generators: Mapping[str, SpecGenerator], limit: float
+    files: Sequence[SpecFile],
+    todo: Sequence[int],
+    generators: Mapping[str, SpecGenerator],
+    limit: float,
 ) -> Iterator[tuple[int, Answer]]:
     if not todo:
         return
     half = (len(todo) + 1) // 2
-    parts = [todo[:half], todo[half:]] if len(todo) >= PARALLEL_FROM and (os.cpu_count() or 1) > 1 else [todo]
+    parts = (
+        [todo[:half], todo[half:]]
+        if len(todo) >= PARALLEL_FROM and (os.cpu_count() or 1) > 1
+        else [todo]
+    )
     collectors = [_Collector(files, part, generators, limit) for part in parts]
     try:
         for collector in collectors:
@@ -110,7 +119,8 @@ def _collected(
 
 
 class _Collector:
-    """One child at a time that loads files in order; started again after the one that killed or hung it."""
+    """One child at a time that loads files in order; started again after the one that killed or
+    hung it."""
 
     def __init__(
         self,
@@ -145,7 +155,10 @@ class _Collector:
             if why:
                 self.end()
                 if self.done < len(self.part):
-                    yield self.part[self.done], SpecError(why, hint="loading this file ended the collector")
+                    yield (
+                        self.part[self.done],
+                        SpecError(why, hint="loading this file ended the collector"),
+                    )
                     self.done += 1
                     buffer.clear()
                     if self.done < len(self.part):
@@ -162,7 +175,12 @@ class _Collector:
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
         code = os.waitstatus_to_exitcode(status)
-        return b"", f"killed the collector with signal {-code}" if code < 0 else f"ended the collector with exit code {code}"
+        return (
+            b"",
+            f"killed the collector with signal {-code}"
+            if code < 0
+            else f"ended the collector with exit code {code}",
+        )
 
     def end(self) -> None:
         """Kill what is left of the child and whatever it started in its session."""
@@ -180,7 +198,8 @@ class _Collector:
 
 
 def _frames(buffer: bytearray) -> Iterator[Answer]:
-    """Take whole frames out of the buffer; what a child sends is plain data, so `marshal` runs nothing."""
+    """Take whole frames out of the buffer; what a child sends is plain data, so `marshal` runs
+    nothing."""
     at = 0
     while len(buffer) - at >= 4:
         (size,) = _LENGTH.unpack_from(buffer, at)
@@ -212,7 +231,7 @@ def _serve(w: int, files: Sequence[SpecFile], generators: Mapping[str, SpecGener
                 os.environ.update(environ)
             _write(w, _LENGTH.pack(len(frame)) + frame)
         os._exit(0)
-    except BaseException:  # noqa: BLE001 - a child of fork must not run its parent's code
+    except BaseException:
         os._exit(70)
 
 
@@ -237,6 +256,12 @@ def _load(file: SpecFile, generator: SpecGenerator) -> tuple[Any, ...]:
         return ("data", marshal.dumps(found.data), found.cacheable)
     except CanaryError as e:
         return ("error", e.message, e.hint, e.file, e.line, e.key)
-    except BaseException as e:  # noqa: BLE001 - whatever a file or generator raises is that file's error
-        return ("error", f"{type(e).__name__}: {e}", f"raised while {generator.name} loaded it", None, None, None)
-
+    except BaseException as e:
+        return (
+            "error",
+            f"{type(e).__name__}: {e}",
+            f"raised while {generator.name} loaded it",
+            None,
+            None,
+            None,
+        )

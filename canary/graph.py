@@ -1,7 +1,7 @@
 """Who depends on whom: patterns become edges, every fault is found at once, and order follows.
 
-Everything is iterative and linear but for glob patterns, which are compared once per distinct pattern. A graph knows
-specs and edges, not jobs or results.
+Everything is iterative and linear but for glob patterns, which are compared once per distinct
+pattern. A graph knows specs and edges, not jobs or results.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True)
 class SpecGraph:
-    """Specs by ID in collection order, the edges of those that have any, and why some are not sound."""
+    """Specs by ID in collection order, the edges of those that have any, and why some are not
+    sound."""
 
     specs: Mapping[str, JobSpec]
     edges: Mapping[str, tuple[Edge, ...]]
@@ -73,7 +74,9 @@ def _closure(roots: Iterable[str], nexts: Mapping[str, Sequence[str]]) -> set[st
     return seen
 
 
-def _sorted(specs: Iterable[str], edges: Mapping[str, Sequence[Edge]]) -> tuple[list[str], dict[str, int]]:
+def _sorted(
+    specs: Iterable[str], edges: Mapping[str, Sequence[Edge]]
+) -> tuple[list[str], dict[str, int]]:
     """Kahn's algorithm; what remains in the second value is on a cycle or behind one."""
     missing = {id: len(e) for id, e in edges.items() if e}
     children: dict[str, list[str]] = {}
@@ -94,7 +97,8 @@ def _sorted(specs: Iterable[str], edges: Mapping[str, Sequence[Edge]]) -> tuple[
 
 
 def build(specs: Sequence[JobSpec]) -> tuple[SpecGraph, list[CanaryError]]:
-    """Resolve all dependencies; the graph holds what is sound, the errors name file, line and pattern."""
+    """Resolve all dependencies; the graph holds what is sound, the errors name file, line and
+    pattern."""
     faults: list[tuple[str, CanaryError]] = []
     unique: dict[str, JobSpec] = {}
     for spec in specs:
@@ -111,7 +115,9 @@ def build(specs: Sequence[JobSpec]) -> tuple[SpecGraph, list[CanaryError]]:
     _add_fixtures(unique, edges)
     faults += _cycles(unique, edges)
     invalid = {id: str(error) for id, error in reversed(faults)}
-    return SpecGraph(_place(unique), edges, invalid), list(dict.fromkeys(error for _, error in faults))
+    return SpecGraph(_place(unique), edges, invalid), list(
+        dict.fromkeys(error for _, error in faults)
+    )
 
 
 def _same(a: JobSpec, b: JobSpec) -> bool:
@@ -119,7 +125,11 @@ def _same(a: JobSpec, b: JobSpec) -> bool:
     return a.file == b.file and a.name == b.name and a.file_root == b.file_root
 
 
-def _resolve(unique: Mapping[str, JobSpec], edges: dict[str, tuple[Edge, ...]], faults: list[tuple[str, CanaryError]]) -> None:
+def _resolve(
+    unique: Mapping[str, JobSpec],
+    edges: dict[str, tuple[Edge, ...]],
+    faults: list[tuple[str, CanaryError]],
+) -> None:
     index: _Index | None = None
     for id, spec in unique.items():
         if not spec.dependencies:
@@ -158,7 +168,9 @@ def _unexpected(dependency: DependencyPattern, n: int) -> str | None:
     expects = dependency.expects
     if expects == "*" or (expects == "+" and n >= 1) or (expects == "?" and n <= 1) or expects == n:
         return None
-    want = {"+": "at least 1 job", "?": "at most 1 job"}.get(str(expects), f"exactly {expects} job(s)")
+    want = {"+": "at least 1 job", "?": "at most 1 job"}.get(
+        str(expects), f"exactly {expects} job(s)"
+    )
     return f"matches {n} job(s), expected {want}"
 
 
@@ -199,7 +211,9 @@ def _add_fixtures(unique: Mapping[str, JobSpec], edges: dict[str, tuple[Edge, ..
         inside = [
             other.id
             for other in unique.values()
-            if other.id != id and other.file_root == spec.file_root and other.file_path.startswith(prefix)
+            if other.id != id
+            and other.file_root == spec.file_root
+            and other.file_path.startswith(prefix)
         ]
         if spec.fixture == "setup":
             for other in inside:
@@ -215,7 +229,9 @@ def _add(edges: dict[str, tuple[Edge, ...]], id: str, edge: Edge) -> None:
         edges[id] = (*known, edge)
 
 
-def _cycles(unique: Mapping[str, JobSpec], edges: dict[str, tuple[Edge, ...]]) -> list[tuple[str, CanaryError]]:
+def _cycles(
+    unique: Mapping[str, JobSpec], edges: dict[str, tuple[Edge, ...]]
+) -> list[tuple[str, CanaryError]]:
     """One error for each cycle, as a path of names; its edges are taken out of the graph."""
     faults: list[tuple[str, CanaryError]] = []
     _, rest = _sorted(unique, edges)
@@ -233,7 +249,8 @@ def _cycles(unique: Mapping[str, JobSpec], edges: dict[str, tuple[Edge, ...]]) -
 
 
 def _walk(rest: Mapping[str, int], edges: Mapping[str, Sequence[Edge]]) -> list[str]:
-    """Follow unfinished dependencies until one comes again; return that circle, first collected first."""
+    """Follow unfinished dependencies until one comes again; return that circle, first collected
+    first."""
     at = next(iter(rest))
     seen: dict[str, int] = {}
     path: list[str] = []
@@ -247,7 +264,8 @@ def _walk(rest: Mapping[str, int], edges: Mapping[str, Sequence[Edge]]) -> list[
 def _place(unique: dict[str, JobSpec]) -> dict[str, JobSpec]:
     """Give each job a work directory and a view path of its own, none inside another.
 
-    Only a job whose path is taken already, or is a directory on the way to another's, gets `~ID` at its end.
+    Only a job whose path is taken already, or is a directory on the way to another's, gets `~ID` at
+    its end.
     """
     work = _clashes({id: spec.work_path for id, spec in unique.items()})
     view = _clashes({id: spec.result_path for id, spec in unique.items()})

@@ -1,7 +1,8 @@
 """Past run times of a job, kept as a handful of numbers: how long it will probably take.
 
-Means and variances are updated in a single pass (Welford), so that no list of runs is needed. The numbers live in the
-workspace's store; the small JSON file per job read and written here is for jobs run on their own, outside a session.
+Means and variances are updated in a single pass (Welford), so that no list of runs is needed. The
+numbers live in the workspace's store; the small JSON file per job read and written here is for jobs
+run on their own, outside a session.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from canary import fsio
 
 @dataclass(slots=True)
 class RunHistory:
-    """Count, mean, variance, extremes (seconds) of passing runs, and how many runs ended in each category."""
+    """Count, mean, variance, extremes (seconds) of passing runs, and how many runs ended in each
+    category."""
 
     count: int = 0
     mean: float = 0.0
@@ -90,7 +92,8 @@ def load(cache: Path, id: str) -> RunHistory:
 
 
 def store(cache: Path, id: str, history: RunHistory) -> None:
-    """Write the history of a job into a cache directory; a cache that cannot be written is no error."""
+    """Write the history of a job into a cache directory; a cache that cannot be written is no
+    error."""
     file = _file(cache, id)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

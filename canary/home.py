@@ -1,7 +1,8 @@
 """The workspace on disk: `.canary`, what is where in it, and who may use it.
 
-It is found by looking upward from the current directory, made by `canary init` or the first run, and recognised by its
-tag and version. Contents of the store, the record and the view have modules of their own.
+It is found by looking upward from the current directory, made by `canary init` or the first run,
+and recognised by its tag and version. Contents of the store, the record and the view have modules
+of their own.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ class Workspace:
     def latest(self) -> str | None:
         """Name of the newest session."""
         try:
-            return (self.root / "refs" / "latest").read_text(encoding="utf-8").strip().rpartition("/")[2] or None
+            return (self.root / "refs" / "latest").read_text(encoding="utf-8").strip().rpartition(
+                "/"
+            )[2] or None
         except OSError:
             return None
 
@@ -69,7 +72,10 @@ class Workspace:
         self.sessions.mkdir(exist_ok=True)
         while True:
             now = time.time()
-            name = time.strftime("%Y-%m-%dT%H-%M-%S", time.localtime(now)) + f".{int(now * 1e6) % 1000000:06d}"
+            name = (
+                time.strftime("%Y-%m-%dT%H-%M-%S", time.localtime(now))
+                + f".{int(now * 1e6) % 1000000:06d}"
+            )
             try:
                 (self.sessions / name).mkdir()
             except FileExistsError:
@@ -78,7 +84,8 @@ class Workspace:
 
 
 def find(start: Path, explicit: Path | None = None) -> Workspace | None:
-    """The workspace at or above `start`, or the one named: `.canary` or the directory that holds it."""
+    """The workspace at or above `start`, or the one named: `.canary` or the directory that holds
+    it."""
     if explicit is not None:
         inner = explicit / DIRECTORY
         root = inner if inner.is_dir() else explicit
@@ -95,7 +102,9 @@ def require(start: Path, explicit: Path | None = None) -> Workspace:
     found = find(start, explicit)
     if found is None:
         where = explicit or start
-        raise WorkspaceError(f"no workspace at or above {where}", hint="canary run PATH or canary init makes one")
+        raise WorkspaceError(
+            f"no workspace at or above {where}", hint="canary run PATH or canary init makes one"
+        )
     return found
 
 
@@ -107,7 +116,9 @@ def _checked(root: Path) -> Workspace:
     major = version.split(".")[0]
     if major.isdecimal() and int(major) > int(VERSION.split(".")[0]):
         raise WorkspaceError(
-            f"this workspace is of version {version}, this release reads {VERSION}", hint="update canary", file=str(root)
+            f"this workspace is of version {version}, this release reads {VERSION}",
+            hint="update canary",
+            file=str(root),
         )
     return Workspace(root)
 
@@ -121,7 +132,8 @@ def is_foreign(workspace: Workspace) -> bool:
 
 
 def create(directory: Path, *, wipe: bool = False) -> Workspace:
-    """Make a workspace in `directory`; WorkspaceError if there is one and `wipe` is not asked for."""
+    """Make a workspace in `directory`; WorkspaceError if there is one and `wipe` is not asked
+    for."""
     root = directory.absolute() / DIRECTORY
     if root.exists() or root.is_symlink():
         if not wipe:

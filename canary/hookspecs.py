@@ -1,9 +1,10 @@
 """Every hook of canary, in the order in which a run calls them. Read this page to know the system.
 
-A hook is a leaf: it is called from one place, gets frozen values or a job it may ask but not steer, and returns a
-value; it never edits what it was handed. All hooks are called in the main thread unless their docstring says another.
-An exception in a hook is reported as one line naming the plugin and its distribution; the run goes on without that
-plugin, or stops (`plugin_errors = "stop"`). Returning None means "nothing from me".
+A hook is a leaf: it is called from one place, gets frozen values or a job it may ask but not steer,
+and returns a value; it never edits what it was handed. All hooks are called in the main thread
+unless their docstring says another. An exception in a hook is reported as one line naming the
+plugin and its distribution; the run goes on without that plugin, or stops (`plugin_errors =
+"stop"`). Returning None means "nothing from me".
 
 A plugin is a module, class or object with functions of these names marked `@canary.hookimpl`.
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from canary.declare import Command as Command
+from canary.declare import Display as Display
 from canary.declare import Reporter as Reporter
 from canary.declare import Results as Results
 from canary.declare import Settings as Settings
@@ -47,10 +49,11 @@ def canary_addhooks(pluginmanager: PluginManager) -> None:
 
 @hookspec
 def canary_settings() -> type[Settings] | Iterable[type[Settings]] | None:
-    """Declare settings: each class becomes flags, TOML keys, environment variables and documentation.
+    """Declare settings: each class becomes flags, TOML keys, environment variables and
+    documentation.
 
-    When: start-up, before the command line is parsed; the answer is kept in the discovery cache. None: no settings.
-    Example: `return MySettings`.
+    When: start-up, before the command line is parsed; the answer is kept in the discovery cache.
+    None: no settings. Example: `return MySettings`.
     """
 
 
@@ -58,8 +61,9 @@ def canary_settings() -> type[Settings] | Iterable[type[Settings]] | None:
 def canary_commands() -> Iterable[Command] | None:
     """Add subcommands.
 
-    When: start-up; names and help lines are kept in the discovery cache. Two commands of one name are an error that
-    names both plugins. Example: `return [Command(name="hello", help="say hello", run=hello)]`.
+    When: start-up; names and help lines are kept in the discovery cache. Two commands of one name
+    are an error that names both plugins. Example: `return [Command(name="hello", help="say hello",
+    run=hello)]`.
     """
 
 
@@ -67,7 +71,8 @@ def canary_commands() -> Iterable[Command] | None:
 def canary_configure(config: Config) -> None:
     """Get ready with the merged, frozen configuration.
 
-    When: once, before the command runs. May raise ConfigError to refuse it. Example: check a licence file.
+    When: once, before the command runs. May raise ConfigError to refuse it. Example: check a
+    licence file.
     """
 
 
@@ -101,7 +106,8 @@ def canary_ignore_path(path: Path, config: Config) -> bool | None:
 def canary_select(specs: Sequence[JobSpec], config: Config) -> Mapping[str, Mask] | None:
     """Mask jobs that must not run, with the reason shown to people: `{job id: Mask(True, "…")}`.
 
-    When: after the filters of the command line; a job may be masked by any plugin, unmasked by none.
+    When: after the filters of the command line; a job may be masked by any plugin, unmasked by
+    none.
     """
 
 
@@ -109,8 +115,8 @@ def canary_select(specs: Sequence[JobSpec], config: Config) -> Mapping[str, Mask
 def canary_machine(config: Config) -> Machine | None:
     """Say what machine the session has (nodes, CPUs); first answer wins.
 
-    When: before the pool is made, if no pool file was given. None: ask the next; the core falls back to one node
-    with the CPUs this process may use. Example: read the nodes of an allocation.
+    When: before the pool is made, if no pool file was given. None: ask the next; the core falls
+    back to one node with the CPUs this process may use. Example: read the nodes of an allocation.
     """
 
 
@@ -125,7 +131,8 @@ def canary_resources(config: Config) -> Mapping[str, Sequence[Mapping[str, Any]]
 
 @hookspec
 def canary_launchers(config: Config) -> Iterable[Launcher] | None:
-    """Offer launchers; chosen by name: the spec's, else the command line's, the configuration's, the default.
+    """Offer launchers; chosen by name: the spec's, else the command line's, the configuration's,
+    the default.
 
     When: after the machine is known. Two of one name are an error naming both.
     """
@@ -135,7 +142,8 @@ def canary_launchers(config: Config) -> Iterable[Launcher] | None:
 def canary_group(jobs: Sequence[Job], config: Config) -> Sequence[BaseJob] | None:
     """Pack jobs into others that the scheduler drives instead (batches); first answer wins.
 
-    When: once, before the first dispatch. Each job must be in the result, itself or in one that holds it.
+    When: once, before the first dispatch. Each job must be in the result, itself or in one that
+    holds it.
     """
 
 
@@ -143,8 +151,8 @@ def canary_group(jobs: Sequence[Job], config: Config) -> Sequence[BaseJob] | Non
 def canary_job_setup(job: Job) -> None:
     """Add to a job's directory, after it was staged and before its command starts.
 
-    When: per job, in the scheduler's thread or a staging thread, cwd is not the job's directory. Raising makes
-    the job BROKEN with the message as its reason.
+    When: per job, in the scheduler's thread or a staging thread, cwd is not the job's directory.
+    Raising makes the job BROKEN with the message as its reason.
     """
 
 
@@ -152,8 +160,8 @@ def canary_job_setup(job: Job) -> None:
 def canary_job_env(job: Job) -> Mapping[str, str | None] | None:
     """Environment variables for the job's command; None as a value unsets.
 
-    When: per job, after its resources are assigned. Two plugins setting one name: the later registered wins.
-    Example: `{"CUDA_VISIBLE_DEVICES": ",".join(job.gpu_ids)}`.
+    When: per job, after its resources are assigned. Two plugins setting one name: the later
+    registered wins. Example: `{"CUDA_VISIBLE_DEVICES": ",".join(job.gpu_ids)}`.
     """
 
 
@@ -178,6 +186,14 @@ def canary_rebaseline(job: Job, config: Config) -> Iterable[Path] | None:
     """Update the job's reference files; return the paths written.
 
     When: `canary rebaseline`, per job. Nothing outside the test's own tree may be written.
+    """
+
+
+@hookspec(firstresult=True)
+def canary_display(config: Config) -> Display | None:
+    """Show a running session instead of the core's plain lines; first answer wins.
+
+    When: `canary run`, before the first job. None: let another show it, in the end the core.
     """
 
 

@@ -1,9 +1,10 @@
 """Jobs: what a scheduler drives (`BaseJob`) and the one kind that is a test of a user's (`Job`).
 
-A scheduler needs nothing but `BaseJob`: needs, readiness, cost, phases, and a `Launch` to hand to a launcher. A `Job` is
-a façade over pure functions of lower modules: its spec says what it is, its `ExecutionSpace` where it runs. Only `on_*`,
-`refresh_readiness`, `set_status` and `setstate` write phase or status. Nothing here asks for a global configuration,
-changes the process's directory or its environment.
+A scheduler needs nothing but `BaseJob`: needs, readiness, cost, phases, and a `Launch` to hand to a
+launcher. A `Job` is a façade over pure functions of lower modules: its spec says what it is, its
+`ExecutionSpace` where it runs. Only `on_*`, `refresh_readiness`, `set_status` and `setstate` write
+phase or status. Nothing here asks for a global configuration, changes the process's directory or
+its environment.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ class Measurements:
 
     data: dict[str, Any] = field(default_factory=dict)
 
-    def add_measurement(self, name: str, value: Any) -> None:  # noqa: ANN401 - any JSON value
+    def add_measurement(self, name: str, value: Any) -> None:
         """Set one."""
         self.data[name] = value
 
@@ -146,7 +147,8 @@ class Measurements:
 
 @dataclass(frozen=True)
 class Dependency:
-    """A job waited for, and the condition on its end (see `canary.expression.compile_condition`)."""
+    """A job waited for, and the condition on its end (see
+    `canary.expression.compile_condition`)."""
 
     job: BaseJob
     when: str | None
@@ -166,18 +168,18 @@ class Dependency:
 class JobServices:
     """What a session lends to its jobs: the hooks of plugins. This base lends nothing."""
 
-    def environment(self, job: Job) -> Mapping[str, str | None]:  # noqa: ARG002 - see the class
+    def environment(self, job: Job) -> Mapping[str, str | None]:
         """Variables that plugins add to the job's environment."""
         return EMPTY
 
     def setup(self, job: Job) -> None:
         """Plugins add to the job's directory."""
 
-    def judge(self, job: Job, exit: Exit) -> Status | None:  # noqa: ARG002 - see the class
+    def judge(self, job: Job, exit: Exit) -> Status | None:
         """A plugin's verdict, or None for the usual one."""
         return None
 
-    def measure(self, job: Job, exit: Exit) -> Mapping[str, Any]:  # noqa: ARG002 - see the class
+    def measure(self, job: Job, exit: Exit) -> Mapping[str, Any]:
         """Measurements that plugins took."""
         return EMPTY
 
@@ -207,7 +209,8 @@ class BaseJob(abc.ABC):
 
     @abc.abstractmethod
     def required_resources(self) -> list[dict[str, Any]]:
-        """One `{"type": str, "slots": int}` per slot wanted; the type `nodes` says over how many nodes."""
+        """One `{"type": str, "slots": int}` per slot wanted; the type `nodes` says over how many
+        nodes."""
 
     @abc.abstractmethod
     def assign_resources(self, arg: dict[str, list[dict[str, Any]]]) -> None:
@@ -242,7 +245,7 @@ class BaseJob(abc.ABC):
         """Write the persistent state."""
 
     @abc.abstractmethod
-    def display_name(self, **kwargs: Any) -> str:  # noqa: ANN401 - style=, resolve=
+    def display_name(self, **kwargs: Any) -> str:
         """The name for people."""
 
     # what follows is concrete: a scheduler may rely on it, an author need not write it
@@ -252,7 +255,9 @@ class BaseJob(abc.ABC):
     def validate_enqueuable(self) -> None:
         """ValueError unless PENDING."""
         if not self.state.is_pending():
-            raise ValueError(f"{self.display_name()} is {self.state.phase.value}, only a PENDING job can be enqueued")
+            raise ValueError(
+                f"{self.display_name()} is {self.state.phase.value}, only a PENDING job can be enqueued"
+            )
 
     def on_submitted(self) -> None:
         """The queue took it."""
@@ -279,7 +284,7 @@ class BaseJob(abc.ABC):
         """Replace the status; the category follows from the outcome."""
         self.status = Status.make(category, outcome, reason, code)
 
-    def add_measurement(self, name: str, value: Any) -> None:  # noqa: ANN401 - any JSON value
+    def add_measurement(self, name: str, value: Any) -> None:
         """Record a measurement."""
         self.measurements.add_measurement(name, value)
 
@@ -297,11 +302,12 @@ class BaseJob(abc.ABC):
         """Can `prepare` be called in the scheduler's own thread (no large copies, no processes)?"""
         return True
 
-    def prepare(self, services: JobServices, attempt: int = 1) -> Launch | None:  # noqa: ARG002 - nothing to run here
-        """Stage it and say what to launch; None if nothing is to be launched and it is over at once."""
+    def prepare(self, services: JobServices, attempt: int = 1) -> Launch | None:
+        """Stage it and say what to launch; None if nothing is to be launched and it is over at
+        once."""
         return None
 
-    def conclude(self, exit: Exit | None, services: JobServices) -> None:  # noqa: ARG002 - no plugins are asked here
+    def conclude(self, exit: Exit | None, services: JobServices) -> None:
         """Set the status from how its launch ended (None: there was none)."""
         if exit is None or (exit.reason is ExitReason.EXITED and exit.code == 0):
             self.set_status(outcome=Outcome.SUCCESS)
@@ -321,7 +327,11 @@ def judge_reason(exit: Exit) -> Status | None:
         ExitReason.LOST: Outcome.ERROR,
         ExitReason.NOT_STARTED: Outcome.ERROR,
     }.get(exit.reason)
-    return None if outcome is None else Status.make(outcome=outcome, reason=exit.detail or exit.reason.value, code=code)
+    return (
+        None
+        if outcome is None
+        else Status.make(outcome=outcome, reason=exit.detail or exit.reason.value, code=code)
+    )
 
 
 class Job(BaseJob):
@@ -414,7 +424,8 @@ class Job(BaseJob):
 
     @property
     def launcher(self) -> Launcher:
-        """What runs its command when it is run on its own; the core's own launcher if none was set."""
+        """What runs its command when it is run on its own; the core's own launcher if none was
+        set."""
         if self._launcher is None:
             self._launcher = SubprocessLauncher()
         return self._launcher
@@ -431,7 +442,8 @@ class Job(BaseJob):
     # resources
 
     def get_resource_parameters_from_spec(self) -> dict[str, int]:
-        """Every resource parameter with its default; InvalidTypeError for one that is not an int."""
+        """Every resource parameter with its default; InvalidTypeError for one that is not an
+        int."""
         if self._needs is None:
             self._needs = staging.resource_needs(self.spec, self.workspace.capacity)
         return dict(self._needs)
@@ -469,7 +481,9 @@ class Job(BaseJob):
     def required_resources(self) -> list[dict[str, Any]]:
         """See `BaseJob.required_resources`."""
         needs = self.get_resource_parameters_from_spec()
-        entries = [{"type": t, "slots": 1} for t, n in needs.items() if t != "nodes" for _ in range(n)]
+        entries = [
+            {"type": t, "slots": 1} for t, n in needs.items() if t != "nodes" for _ in range(n)
+        ]
         if needs["nodes"] > 1:
             entries.append({"type": "nodes", "slots": needs["nodes"]})
         return entries
@@ -477,7 +491,10 @@ class Job(BaseJob):
     def assign_resources(self, arg: dict[str, list[dict[str, Any]]]) -> None:
         """Set `CANARY_<TYPE>_IDS` and expand `%(<type>_ids)s` in the variables."""
         self._assigned = arg
-        ids = {f"{_singular(t)}_ids": ",".join(str(x["id"]) for x in entries) for t, entries in arg.items()}
+        ids = {
+            f"{_singular(t)}_ids": ",".join(str(x["id"]) for x in entries)
+            for t, entries in arg.items()
+        }
         for name, value in self.variables.items():
             if value and "%(" in value:
                 for key, text in ids.items():
@@ -542,7 +559,11 @@ class Job(BaseJob):
 
     def is_ready(self) -> bool:
         """PENDING, not masked, and every dependency is satisfied."""
-        return self.state.is_pending() and not self.mask and all(d.is_satisfied() for d in self.dependencies)
+        return (
+            self.state.is_pending()
+            and not self.mask
+            and all(d.is_satisfied() for d in self.dependencies)
+        )
 
     def is_done(self) -> bool:
         """It is over."""
@@ -555,16 +576,19 @@ class Job(BaseJob):
     # status
 
     def update_status_from_exit_code(self, *, code: int | str) -> None:
-        """0 pass, 64 diffed, a skip code skipped, anything else failed; the reverse where that is expected."""
+        """0 pass, 64 diffed, a skip code skipped, anything else failed; the reverse where that is
+        expected."""
         spec = self.spec
         try:
             number = int(code)
         except ValueError:
             self.set_status(outcome=Outcome.FAILED, reason=str(code), code=1)
             return
-        self.status = judge_exit_code(number, xstatus=spec.xstatus, skip_codes=spec.skip_codes, name=spec.name)
+        self.status = judge_exit_code(
+            number, xstatus=spec.xstatus, skip_codes=spec.skip_codes, name=spec.name
+        )
 
-    def display_name(self, **kwargs: Any) -> str:  # noqa: ANN401 - style=, resolve=
+    def display_name(self, **kwargs: Any) -> str:
         """`style="none"|"rich"|"html"`; `resolve=True` for the full path form."""
         name = self.spec.fullname if kwargs.get("resolve") else self.spec.name
         return styled(name, kwargs.get("style", "none"), self.status.category.colour)
@@ -574,15 +598,15 @@ class Job(BaseJob):
         reason = f"  {self.status.reason}" if self.status.reason else ""
         return f"{self.display_name(style=style)}  {self.id[:7]}  {self.status.text}{reason}"
 
-    def set_attribute(self, **kwds: Any) -> None:  # noqa: ANN401 - JSON values
+    def set_attribute(self, **kwds: Any) -> None:
         """Set attributes by keyword."""
         self.attributes.update(kwds)
 
-    def set_attributes(self, **kwds: Any) -> None:  # noqa: ANN401 - JSON values
+    def set_attributes(self, **kwds: Any) -> None:
         """Set attributes by keyword."""
         self.attributes.update(kwds)
 
-    def get_attribute(self, name: str, default: Any = None, /) -> Any:  # noqa: ANN401 - JSON values
+    def get_attribute(self, name: str, default: Any = None, /) -> Any:
         """An attribute, or the default."""
         return self.attributes.get(name, default)
 
@@ -622,7 +646,8 @@ class Job(BaseJob):
         self.workspace.restore()
 
     def setup(self) -> None:
-        """A clean directory with the test file and all assets; MissingSourceError if one is absent."""
+        """A clean directory with the test file and all assets; MissingSourceError if one is
+        absent."""
         self.workspace.fresh()
         staging.stage(self.spec, self.workspace.text, copy_all=self.settings.copy_all)
         self.timekeeper.staged = time.time()
@@ -652,7 +677,11 @@ class Job(BaseJob):
         return Launch(
             id=spec.id,
             name=spec.name,
-            argv=(*spec.command, *self.script_args, *map(str, self.attributes.get("script_args", ()))),
+            argv=(
+                *spec.command,
+                *self.script_args,
+                *map(str, self.attributes.get("script_args", ())),
+            ),
             cwd=directory,
             env=env,
             stdout=f"{directory}/{spec.stdout}",
@@ -684,17 +713,25 @@ class Job(BaseJob):
         if status is None:
             status = services.judge(self, exit)
         if status is None:
-            self.update_status_from_exit_code(code=exit.code if exit.code is not None else "no exit code")
+            self.update_status_from_exit_code(
+                code=exit.code if exit.code is not None else "no exit code"
+            )
         else:
             self.status = status
-        measured = {"duration": running, "user": usage.user, "system": usage.system, "max_rss": usage.max_rss}
+        measured = {
+            "duration": running,
+            "user": usage.user,
+            "system": usage.system,
+            "max_rss": usage.max_rss,
+        }
         self.measurements.update({k: v for k, v in measured.items() if v >= 0})
         if exit.leaked:
             self.add_measurement("leaked", list(exit.leaked))
         self.measurements.update(dict(services.measure(self, exit)))
 
     def run(self) -> None:
-        """Run its command in its directory, as set up, and wait: the walk of a session for one job."""
+        """Run its command in its directory, as set up, and wait: the walk of a session for one
+        job."""
         if self.state.is_pending():
             self.on_submitted()
         launch = self.describe_launch(_NO_SERVICES)
@@ -713,7 +750,8 @@ class Job(BaseJob):
         self.cache_last_run()
 
     def do_baseline(self) -> list[Path]:
-        """Copy each baseline source over its reference in the test's tree; return the paths written."""
+        """Copy each baseline source over its reference in the test's tree; return the paths
+        written."""
         return staging.rebaseline(self.spec, self.workspace.text)
 
     # state
@@ -766,7 +804,9 @@ class Job(BaseJob):
 
     def read_output(self, compress: bool = False) -> str:
         """Its output as text; a short head and tail when compressed."""
-        return staging.read_text(f"{self.workspace.text}/{self.stdout}", HEAD_AND_TAIL if compress else None)
+        return staging.read_text(
+            f"{self.workspace.text}/{self.stdout}", HEAD_AND_TAIL if compress else None
+        )
 
     def load_cached_runs(self) -> RunHistory:
         """What is known of earlier runs."""
@@ -810,7 +850,9 @@ def styled(name: str, style: str, colour: str) -> str:
     return name
 
 
-_HTML: Final = MappingProxyType(str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}))
+_HTML: Final = MappingProxyType(
+    str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+)
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -819,7 +861,8 @@ def ceil_div(a: int, b: int) -> int:
 
 
 def find_cache_dir(start: Path) -> Path | None:
-    """`$CANARY_CACHE_DIR`, else `cache` beside the nearest workspace tag at or above `start`, else None."""
+    """`$CANARY_CACHE_DIR`, else `cache` beside the nearest workspace tag at or above `start`, else
+    None."""
     named = os.environ.get("CANARY_CACHE_DIR")
     if named:
         return Path(named)
@@ -831,7 +874,8 @@ def find_cache_dir(start: Path) -> Path | None:
 
 
 def load_job_from_file(arg: Path | str | None) -> Job:
-    """The job of a job directory (None: this one) or of its lock file; RecordError if there is none."""
+    """The job of a job directory (None: this one) or of its lock file; RecordError if there is
+    none."""
     return load_job_from_state(lockfile.read(arg if arg is not None else Path.cwd()))
 
 

@@ -1,8 +1,9 @@
-"""The process seam: a frozen `Launch` goes in, `Started` and `Exit` come out; a launcher never sees a job.
+"""The process seam: a frozen `Launch` goes in, `Started` and `Exit` come out; a launcher never sees
+a job.
 
-Three ways to write one: `Launcher` itself for something that lives in the scheduler's event loop, `BlockingLauncher`
-when "run it and wait" is all there is, `PollingLauncher` for a batch system that is asked now and then about all its
-tickets at once.
+Three ways to write one: `Launcher` itself for something that lives in the scheduler's event loop,
+`BlockingLauncher` when "run it and wait" is all there is, `PollingLauncher` for a batch system that
+is asked now and then about all its tickets at once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from canary.frozen import EMPTY
 from canary.loop import Loop
@@ -35,10 +36,12 @@ class ExitReason(str, enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """All that is needed to run one job's command; times in seconds, sizes in bytes, paths absolute.
+    """All that is needed to run one job's command; times in seconds, sizes in bytes, paths
+    absolute.
 
-    `stderr` None merges it into `stdout`. `affinity` are logical CPU numbers, empty for no pinning. `resources` is
-    `{type: ({"id", "slots", "node"}, …)}` as assigned. `options` are for the launcher alone (`partition`, …).
+    `stderr` None merges it into `stdout`. `affinity` are logical CPU numbers, empty for no pinning.
+    `resources` is `{type: ({"id", "slots", "node"}, …)}` as assigned. `options` are for the
+    launcher alone (`partition`, …).
     """
 
     id: str
@@ -73,7 +76,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The command runs; `at` epoch seconds, `ticket` finds it again (`pid:start-time`, a batch ID)."""
+    """The command runs; `at` epoch seconds, `ticket` finds it again (`pid:start-time`, a batch
+    ID)."""
 
     id: str
     at: float
@@ -84,8 +88,8 @@ class Started:
 class Exit:
     """The command and everything it started is over.
 
-    `code` is the exit code, negative for a signal, None if nobody can know it. `detail` is one line for people.
-    `leaked` names processes that outlived the command and were killed.
+    `code` is the exit code, negative for a signal, None if nobody can know it. `detail` is one line
+    for people. `leaked` names processes that outlived the command and were killed.
     """
 
     id: str
@@ -110,7 +114,8 @@ class Launcher(abc.ABC):
     name: ClassVar[str]
 
     def open(self, loop: Loop, post: Post) -> None:
-        """Get ready; `post` is to be called in the loop's thread (`loop.post` brings a call there)."""
+        """Get ready; `post` is to be called in the loop's thread (`loop.post` brings a call
+        there)."""
         self.loop = loop
         self.post = post
 
@@ -120,15 +125,16 @@ class Launcher(abc.ABC):
 
     @abc.abstractmethod
     def cancel(self, ids: Collection[str], grace: float) -> None:
-        """End these: asked to stop first, killed after `grace` seconds (0: at once); their `Exit` follows."""
+        """End these: asked to stop first, killed after `grace` seconds (0: at once); their `Exit`
+        follows."""
 
-    def pause(self) -> None:  # noqa: B027 - a launcher that cannot pause does nothing
+    def pause(self) -> None:
         """Stop the clocks and the processes of all that runs, as far as possible."""
 
-    def resume(self) -> None:  # noqa: B027 - see pause
+    def resume(self) -> None:
         """Undo `pause`."""
 
-    def close(self) -> None:  # noqa: B027 - most have nothing to give back
+    def close(self) -> None:
         """Called once, when nothing runs any more."""
 
 
@@ -148,9 +154,11 @@ class BlockingLauncher(Launcher):
         """See `Launcher.start`."""
         for launch in launches:
             event = self._events[launch.id] = threading.Event()
-            threading.Thread(target=self._serve, args=(launch, event), name=f"{self.name}:{launch.name}").start()
+            threading.Thread(
+                target=self._serve, args=(launch, event), name=f"{self.name}:{launch.name}"
+            ).start()
 
-    def cancel(self, ids: Collection[str], grace: float) -> None:  # noqa: ARG002 - `run` knows its own grace
+    def cancel(self, ids: Collection[str], grace: float) -> None:
         """See `Launcher.cancel`."""
         for id in ids:
             if id in self._events:
@@ -160,8 +168,10 @@ class BlockingLauncher(Launcher):
         self._hand_over(Started(launch.id, time.time()))
         try:
             end = self.run(launch, event)
-        except Exception as e:  # noqa: BLE001 - an author's error ends this launch, not the session
-            end = Exit(launch.id, time.time(), None, ExitReason.LOST, f"launcher {self.name}: {e!r}")
+        except Exception as e:
+            end = Exit(
+                launch.id, time.time(), None, ExitReason.LOST, f"launcher {self.name}: {e!r}"
+            )
         self._hand_over(end)
 
     def _hand_over(self, message: Message) -> None:
@@ -174,11 +184,13 @@ class BlockingLauncher(Launcher):
 
 
 class PollingLauncher(Launcher):
-    """For a batch system: the author writes `submit`, `query` and `kill`, each for many launches at once.
+    """For a batch system: the author writes `submit`, `query` and `kill`, each for many launches at
+    once.
 
-    The base has one thread: it submits what has come, asks about all tickets in one `query` per interval (seconds,
-    from `first_interval`, growing by half up to `interval` while nothing changes) and turns answers into messages. A
-    query that raises `OSError` means "unknown", never "gone", and backs off.
+    The base has one thread: it submits what has come, asks about all tickets in one `query` per
+    interval (seconds, from `first_interval`, growing by half up to `interval` while nothing
+    changes) and turns answers into messages. A query that raises `OSError` means "unknown", never
+    "gone", and backs off.
     """
 
     first_interval: float = 0.25
@@ -247,14 +259,17 @@ class PollingLauncher(Launcher):
         except queue.Empty:
             return None
 
-    def _obey(self, kind: str, what: Any, tickets: dict[str, str]) -> None:  # noqa: ANN401 - an order's payload
+    def _obey(self, kind: str, what: Any, tickets: dict[str, str]) -> None:
         if kind == "start":
             launches: Sequence[Launch] = what
             try:
                 answers = self.submit(launches)
             except OSError as e:
                 refused = f"launcher {self.name}: {e}"
-                answers = {x.id: Exit(x.id, time.time(), None, ExitReason.NOT_STARTED, refused) for x in launches}
+                answers = {
+                    x.id: Exit(x.id, time.time(), None, ExitReason.NOT_STARTED, refused)
+                    for x in launches
+                }
             for id, answer in answers.items():
                 if isinstance(answer, Exit):
                     self._hand_over(answer)

@@ -1,8 +1,9 @@
 """`testcase.lock`: the state of one job as a file in its directory, schema 1.
 
-Written once before the job's command starts (the test reads it) and replaced once at its end. It holds plain JSON and
-no class paths; a dependency is named by ID, name, condition and relative work directory, so that a job reads the locks
-of its dependencies without the store. The contents are made and understood by `canary.job`; here is only the file.
+Written once before the job's command starts (the test reads it) and replaced once at its end. It
+holds plain JSON and no class paths; a dependency is named by ID, name, condition and relative work
+directory, so that a job reads the locks of its dependencies without the store. The contents are
+made and understood by `canary.job`; here is only the file.
 """
 
 from __future__ import annotations
@@ -28,14 +29,21 @@ def dump(data: Mapping[str, Any]) -> str:
 
 
 def write(directory: str | Path, data: Mapping[str, Any], texts: Mapping[str, str]) -> None:
-    """Replace the lock in `directory` in one step; `texts` are further keys whose JSON is made already."""
-    parts = [dump({"schema": SCHEMA, **data})[:-1], *(f'"{key}":{text}' for key, text in texts.items())]
-    fsio.write_atomic(f"{directory}/{FILE_NAME}", (",".join(parts) + "}").encode("utf-8", "surrogatepass"))
+    """Replace the lock in `directory` in one step; `texts` are further keys whose JSON is made
+    already."""
+    parts = [
+        dump({"schema": SCHEMA, **data})[:-1],
+        *(f'"{key}":{text}' for key, text in texts.items()),
+    ]
+    fsio.write_atomic(
+        f"{directory}/{FILE_NAME}", (",".join(parts) + "}").encode("utf-8", "surrogatepass")
+    )
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The content of a lock file, or of the one in a directory; RecordError if it is absent, damaged or newer."""
-    file = os.path.join(path, FILE_NAME) if os.path.isdir(path) else os.fspath(path)  # noqa: PTH112, PTH118
+    """The content of a lock file, or of the one in a directory; RecordError if it is absent,
+    damaged or newer."""
+    file = os.path.join(path, FILE_NAME) if os.path.isdir(path) else os.fspath(path)
     try:
         with open(file, "rb") as f:
             raw = f.read(MAX_BYTES + 1)
@@ -53,5 +61,9 @@ def read(path: str | Path) -> dict[str, Any]:
     if not isinstance(data, dict) or not isinstance(schema, int) or schema < 1:
         raise RecordError("the lock is of a tool or release we cannot read", file=file)
     if schema > SCHEMA:
-        raise RecordError(f"the lock has schema {schema}, this release reads {SCHEMA}", hint="update canary", file=file)
+        raise RecordError(
+            f"the lock has schema {schema}, this release reads {SCHEMA}",
+            hint="update canary",
+            file=file,
+        )
     return data

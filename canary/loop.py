@@ -1,8 +1,9 @@
-"""One event loop: file descriptors, deadlines and messages from other threads, without a poll or a sleep.
+"""One event loop: file descriptors, deadlines and messages from other threads, without a poll or a
+sleep.
 
-The scheduler owns the loop; launchers add what they wait for (a pidfd, a socket, a timer) to it, and threads hand
-values over with `post`. Everything registered here is called in the loop's thread, so its owner needs no lock. The
-module knows nothing of jobs.
+The scheduler owns the loop; launchers add what they wait for (a pidfd, a socket, a timer) to it,
+and threads hand values over with `post`. Everything registered here is called in the loop's thread,
+so its owner needs no lock. The module knows nothing of jobs.
 """
 
 from __future__ import annotations
@@ -41,20 +42,24 @@ class Timer:
 
 
 class Loop:
-    """`run` until `stop`: callbacks of ready descriptors, due timers, posted calls, in that order."""
+    """`run` until `stop`: callbacks of ready descriptors, due timers, posted calls, in that
+    order."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.monotonic = monotonic
         self._selector = selectors.DefaultSelector()
         self._timers: list[Timer] = []
         self._posted: deque[Callable[[], None]] = deque()
-        self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else _pipe()
+        self._wake_r, self._wake_w = (
+            os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else _pipe()
+        )
         self._selector.register(self._wake_r, selectors.EVENT_READ, self._drain)
         self._running = False
 
     @property
     def wakeup_fd(self) -> int:
-        """A non-blocking descriptor; any byte written to it wakes the loop (for `signal.set_wakeup_fd`)."""
+        """A non-blocking descriptor; any byte written to it wakes the loop (for
+        `signal.set_wakeup_fd`)."""
         return self._wake_w
 
     def watch(self, fd: int | HasFileno, call: Callable[[], None]) -> None:

@@ -107,7 +107,7 @@ class Option:
         lists = {k: tuple(v) for k, v in data.items() if isinstance(v, list)}
         return cls(**{**data, **lists})
 
-    def value(self, data: Any) -> Any:  # noqa: ANN401 - plain data of any shape
+    def value(self, data: Any) -> Any:
         """The value that `data` of a file means; ConfigError (without its place) if none."""
         if data is None and self.optional:
             return None
@@ -131,7 +131,7 @@ class Option:
         hint = _closest(str(word), self.choices)
         raise ConfigError(f"must be {self.wanted}, not {_shown(word)}", hint=hint)
 
-    def _make(self, data: Any) -> Any:  # noqa: ANN401 - as above
+    def _make(self, data: Any) -> Any:
         kind = self.kind
         if kind == "any":
             return data
@@ -146,7 +146,7 @@ class Option:
             return FrozenDict({str(k): self.item(v) for k, v in data.items()})
         return _scalar(kind, data)
 
-    def item(self, data: Any) -> Any:  # noqa: ANN401 - as above
+    def item(self, data: Any) -> Any:
         """The value of one entry of a table."""
         if self.kind == "durations":
             return parse_duration(data)
@@ -158,7 +158,7 @@ class Option:
             raise ValueError
         return made
 
-    def entry(self, rest: Sequence[str], text: str) -> Any:  # noqa: ANN401 - as above
+    def entry(self, rest: Sequence[str], text: str) -> Any:
         """The value that `text` means for the key `rest` below this option; ConfigError if none."""
         if self.kind in TABLES:
             # a colon may be part of what was written: environment:set:PATH:/a:/b
@@ -171,7 +171,7 @@ class Option:
             data = {part: data}
         return data
 
-    def read(self, text: str) -> Any:  # noqa: ANN401 - plain data of any shape
+    def read(self, text: str) -> Any:
         """The value that a text means (of a variable, `-c` or a flag); ConfigError if none."""
         if self.optional and text.lower() in ("none", "null"):
             return None
@@ -180,7 +180,7 @@ class Option:
             raise ConfigError(f"must be {self.wanted}, not {_shown(text)}")
         return self.value(data)
 
-    def _split(self, text: str) -> Any:  # noqa: ANN401 - as above
+    def _split(self, text: str) -> Any:
         if self.kind == "bool":
             return _WORDS.get(text.lower())
         if self.kind == "list":
@@ -193,7 +193,7 @@ class Option:
         return _number(text) if self.kind in ("int", "float") else text
 
 
-def _scalar(kind: str, data: Any) -> Any:  # noqa: ANN401 - as above
+def _scalar(kind: str, data: Any) -> Any:
     if isinstance(data, bool):
         return None
     if kind == "duration":
@@ -214,7 +214,7 @@ def _number(text: str) -> int | float | str:
     return text
 
 
-def _size(data: Any) -> int | None:  # noqa: ANN401 - as above
+def _size(data: Any) -> int | None:
     if isinstance(data, int):
         return data if data >= 0 else None
     text = str(data).strip().upper().removesuffix("B").removesuffix("I")
@@ -222,7 +222,7 @@ def _size(data: Any) -> int | None:  # noqa: ANN401 - as above
     return int(float(text[:-1] if power else text) * 1024**power)
 
 
-def _shown(data: Any) -> str:  # noqa: ANN401 - as above
+def _shown(data: Any) -> str:
     text = "nothing" if data is None else repr(data)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -240,7 +240,7 @@ def options_of(cls: type[Any], owner: str = "") -> tuple[Option, ...]:
     return tuple(_option(cls, f, f"{name}.{f.name}", owner) for f in dataclasses.fields(cls))
 
 
-def _type_text(annotation: Any) -> tuple[str, bool]:  # noqa: ANN401 - a text or a type
+def _type_text(annotation: Any) -> tuple[str, bool]:
     """A type as it is written in `_KINDS`, and whether None is one of its values."""
     text = annotation if isinstance(annotation, str) else str(annotation)
     if isinstance(annotation, type) and not hasattr(annotation, "__origin__"):

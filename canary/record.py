@@ -1,8 +1,9 @@
 """What is kept of a session: the append-only event log, and all that is derived from it.
 
-The log is the truth. Each event is one `write(2)` before anything acts on it, so that a killed runner loses nothing;
-once per batch it is also forced to the disk. The store's rows, `session.lock` and the view are made from the same
-events and can be deleted: `canary doctor` makes them again from the log. One record, one writer: the scheduler's thread.
+The log is the truth. Each event is one `write(2)` before anything acts on it, so that a killed
+runner loses nothing; once per batch it is also forced to the disk. The store's rows, `session.lock`
+and the view are made from the same events and can be deleted: `canary doctor` makes them again from
+the log. One record, one writer: the scheduler's thread.
 """
 
 from __future__ import annotations
@@ -17,7 +18,15 @@ from typing import Any, Final
 
 from canary import fsio
 from canary.errors import RecordError
-from canary.events import Event, JobFinished, JobStarted, JobSubmitted, Notice, SessionFinished, SessionStarted
+from canary.events import (
+    Event,
+    JobFinished,
+    JobStarted,
+    JobSubmitted,
+    Notice,
+    SessionFinished,
+    SessionStarted,
+)
 from canary.home import Workspace
 from canary.job import Job
 from canary.status import Status
@@ -28,10 +37,20 @@ LOG: Final = "events.jsonl"
 LOCK: Final = "session.lock"
 BATCH_SECONDS: Final = 0.25
 BATCH_ROWS: Final = 500
-_SECRETS: Final = ("TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "APIKEY", "API_KEY", "PRIVATE_KEY")
+_SECRETS: Final = (
+    "TOKEN",
+    "SECRET",
+    "PASSWORD",
+    "PASSWD",
+    "CREDENTIAL",
+    "APIKEY",
+    "API_KEY",
+    "PRIVATE_KEY",
+)
 
 _KINDS: Final = {
-    c.kind: c for c in (SessionStarted, JobSubmitted, JobStarted, JobFinished, Notice, SessionFinished)
+    c.kind: c
+    for c in (SessionStarted, JobSubmitted, JobStarted, JobFinished, Notice, SessionFinished)
 }.items()
 
 
@@ -57,16 +76,23 @@ class EventLog:
 
 def encode_line(data: Mapping[str, Any]) -> bytes:
     """A line of the log: compact JSON whose last key `c` is the CRC-32 of all before it."""
-    body = json.dumps(data, separators=(",", ":"), default=str).encode("utf-8", "surrogatepass")[:-1]
+    body = json.dumps(data, separators=(",", ":"), default=str).encode("utf-8", "surrogatepass")[
+        :-1
+    ]
     return b'%s,"c":"%08x"}\n' % (body, zlib.crc32(body))
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The sound lines of a log in order; damaged ones (a torn last line, flipped bytes) are left out."""
+    """The sound lines of a log in order; damaged ones (a torn last line, flipped bytes) are left
+    out."""
     with open(path, "rb") as f:
         for raw in f:
             body, _, tail = raw.rpartition(b',"c":"')
-            if len(tail) == 11 and tail.endswith(b'"}\n') and tail[:8] == b"%08x" % zlib.crc32(body):
+            if (
+                len(tail) == 11
+                and tail.endswith(b'"}\n')
+                and tail[:8] == b"%08x" % zlib.crc32(body)
+            ):
                 yield json.loads(raw)
 
 
@@ -116,10 +142,18 @@ class Record:
         except OSError as e:
             raise fsio.explain(e, directory / LOG, "write the session's log") from None
 
-    def begin(self, jobs: Sequence[Job], texts: Mapping[str, str], header: Mapping[str, Any]) -> None:
-        """Write the plan: one line for the session, one for each job with its spec (`texts`: JSON by ID)."""
+    def begin(
+        self, jobs: Sequence[Job], texts: Mapping[str, str], header: Mapping[str, Any]
+    ) -> None:
+        """Write the plan: one line for the session, one for each job with its spec (`texts`: JSON
+        by ID)."""
         self._jobs = {job.id: job for job in jobs}
-        self._header = {"name": self.name, "prefix": str(self.directory), "started_on": time.time(), **header}
+        self._header = {
+            "name": self.name,
+            "prefix": str(self.directory),
+            "started_on": time.time(),
+            **header,
+        }
         head = {"e": "plan", "schema": SCHEMA, **self._header}
         lines = [encode_line(head)]
         for job in jobs:
@@ -152,7 +186,10 @@ class Record:
         self._attempt(self._log.sync)
         self._attempt(
             lambda: self.store.write(
-                [(RESULT_STATEMENT, rows), ("insert or replace into history values(?,?)", histories)]
+                [
+                    (RESULT_STATEMENT, rows),
+                    ("insert or replace into history values(?,?)", histories),
+                ]
             )
         )
 
@@ -162,7 +199,12 @@ class Record:
         data = self._write_lock(exit_code, measurements)
         self._attempt(
             lambda: self.store.write(
-                [("insert or replace into sessions values(?,?)", [(self.name, json.dumps(data, default=str))])]
+                [
+                    (
+                        "insert or replace into sessions values(?,?)",
+                        [(self.name, json.dumps(data, default=str))],
+                    )
+                ]
             )
         )
         self._attempt(self._log.sync)
@@ -174,14 +216,22 @@ class Record:
         if rows:
             lines = [{"e": "excluded", "id": r[1], "fullname": r[2], "reason": r[3]} for r in rows]
             self._attempt(lambda: self._log.append(lines))
-            self._attempt(lambda: self.store.write([("insert or replace into excluded values(?,?,?,?)", rows)]))
+            self._attempt(
+                lambda: self.store.write(
+                    [("insert or replace into excluded values(?,?,?,?)", rows)]
+                )
+            )
 
     def _remember(self, job: Job) -> None:
         if job.history is not None:
-            job.history.add(job.status.category.value, job.timekeeper.running(), job.timekeeper.finished)
+            job.history.add(
+                job.status.category.value, job.timekeeper.running(), job.timekeeper.finished
+            )
             self._histories[job.id] = json.dumps(job.history.asdict(), separators=(",", ":"))
 
-    def _write_lock(self, exit_code: int | None, measurements: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _write_lock(
+        self, exit_code: int | None, measurements: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
         data = {
             "schema": SCHEMA,
             **self._header,
@@ -195,7 +245,8 @@ class Record:
         return {k: v for k, v in data.items() if k != "job_ids"}
 
     def _attempt(self, do: Callable[[], None]) -> None:
-        """A record that cannot be written is said once; the tests go on, and what was written stays."""
+        """A record that cannot be written is said once; the tests go on, and what was written
+        stays."""
         try:
             do()
         except (OSError, RecordError) as e:
@@ -238,5 +289,8 @@ def result_of(job: Job, session: str) -> Result:
         json.dumps(job.timekeeper.asdict(), separators=(",", ":")),
         json.dumps(job.measurements.data, separators=(",", ":"), default=str),
         job.attempt,
-        json.dumps(public_environment({k: v or "" for k, v in job.variables.items()}), separators=(",", ":")),
+        json.dumps(
+            public_environment({k: v or "" for k, v in job.variables.items()}),
+            separators=(",", ":"),
+        ),
     )

@@ -20,7 +20,8 @@ from canary.select import Criteria
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewSettings:
-    """How the view is made: its name, `symlink`, `hardlink` or `copy`, when, and of which results."""
+    """How the view is made: its name, `symlink`, `hardlink` or `copy`, when, and of which
+    results."""
 
     name: str = "TestResults"
     mode: str = "symlink"
@@ -30,7 +31,8 @@ class ViewSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """All that was asked of a run; times in seconds. `timeouts` are by keyword, `default` and `all` (or `*`)."""
+    """All that was asked of a run; times in seconds. `timeouts` are by keyword, `default` and `all`
+    (or `*`)."""
 
     words: tuple[str, ...] = ()
     roots: tuple[ScanRoot, ...] = ()

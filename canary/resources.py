@@ -1,7 +1,9 @@
-"""What a machine has and who holds it: frozen `Machine`, and the one `ResourcePool` that hands out and takes back.
+"""What a machine has and who holds it: frozen `Machine`, and the one `ResourcePool` that hands out
+and takes back.
 
-A resource is any named type (`cpus`, `gpus`, `licences`, …) with instances on nodes, each of some slots. The pool has
-one writer, the scheduler. Nothing here looks at the real machine: detectors do, and hand a `Machine` in.
+A resource is any named type (`cpus`, `gpus`, `licences`, …) with instances on nodes, each of some
+slots. The pool has one writer, the scheduler. Nothing here looks at the real machine: detectors do,
+and hand a `Machine` in.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from canary.errors import ResourceError
 from canary.frozen import EMPTY
@@ -72,9 +74,12 @@ class Machine:
         return Capacity({t: self.count_per_node(t) for t in sorted(self.types)})
 
     def with_count(self, type: str, n: int) -> Machine:
-        """Give each node `n` one-slot instances of `type`; `nodes` clones the first node `n` times."""
+        """Give each node `n` one-slot instances of `type`; `nodes` clones the first node `n`
+        times."""
         if n < 0 or (type == "nodes" and n < 1):
-            raise ResourceError(f"{type}={n}: a count cannot be negative", hint="use -r TYPE=N with N >= 0")
+            raise ResourceError(
+                f"{type}={n}: a count cannot be negative", hint="use -r TYPE=N with N >= 0"
+            )
         if type == "nodes":
             first = self.nodes[0]
             rest = (Node(f"{first.id}-{i}", first.resources) for i in range(1, n))
@@ -84,14 +89,16 @@ class Machine:
     def with_slots(self, type: str, n: int) -> Machine:
         """Multiply the slots of each instance of `type` by `n` (oversubscription)."""
         if type not in self.types:
-            raise ResourceError(f"no resource type {type!r}", hint=f"there are: {', '.join(sorted(self.types))}")
+            raise ResourceError(
+                f"no resource type {type!r}", hint=f"there are: {', '.join(sorted(self.types))}"
+            )
         if n < 1:
             raise ResourceError(f"{type}={n}: must be at least 1")
         return self._map(
             lambda r: {**r, type: tuple(replace(i, slots=i.slots * n) for i in r.get(type, ()))}
         )
 
-    def _map(self, change: Any) -> Machine:  # noqa: ANN401 - a function from resources to resources
+    def _map(self, change: Any) -> Machine:
         return replace(self, nodes=tuple(Node(n.id, change(n.resources)) for n in self.nodes))
 
     def asdict(self) -> dict[str, Any]:
@@ -99,7 +106,10 @@ class Machine:
         return {
             "allow_multinode": self.allow_multinode,
             "nodes": [
-                {"id": n.id, "resources": {t: [i.asdict() for i in x] for t, x in n.resources.items()}}
+                {
+                    "id": n.id,
+                    "resources": {t: [i.asdict() for i in x] for t, x in n.resources.items()},
+                }
                 for n in self.nodes
             ],
         }
@@ -110,7 +120,10 @@ class Machine:
         inner = data.get("resource_pool", data)
         try:
             nodes = tuple(
-                Node(str(n["id"]), {str(t): tuple(map(_instance, x)) for t, x in n["resources"].items()})
+                Node(
+                    str(n["id"]),
+                    {str(t): tuple(map(_instance, x)) for t, x in n["resources"].items()},
+                )
                 for n in inner["nodes"]
             )
         except (KeyError, TypeError, ValueError, AttributeError) as e:
@@ -160,14 +173,16 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one job wants: slots by type in all, on how many nodes; hashable, so that it names a shape."""
+    """What one job wants: slots by type in all, on how many nodes; hashable, so that it names a
+    shape."""
 
     slots: tuple[tuple[str, int], ...]
     nodes: int = 1
 
     @classmethod
     def of(cls, entries: Iterable[Mapping[str, Any]]) -> Request:
-        """Sum the entries of `BaseJob.required_resources`; the type `nodes` says on how many nodes."""
+        """Sum the entries of `BaseJob.required_resources`; the type `nodes` says on how many
+        nodes."""
         wanted: dict[str, int] = {}
         for entry in entries:
             wanted[entry["type"]] = wanted.get(entry["type"], 0) + int(entry["slots"])
@@ -176,7 +191,8 @@ class Request:
 
 
 class ResourcePool:
-    """Who holds what. `checkout` gives a whole request or nothing; what is given comes back with `checkin`."""
+    """Who holds what. `checkout` gives a whole request or nothing; what is given comes back with
+    `checkin`."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -207,13 +223,16 @@ class ResourcePool:
             return "no single node has " + " and ".join(f"{n} {t}" for t, n in request.slots if n)
         shares = _shares(request)
         if sum(node.could_hold(shares) for node in self._nodes) < request.nodes:
-            return f"fewer than {request.nodes} nodes have " + " and ".join(f"{n} {t}" for t, n in shares if n)
+            return f"fewer than {request.nodes} nodes have " + " and ".join(
+                f"{n} {t}" for t, n in shares if n
+            )
         return None
 
     def checkout(self, request: Request) -> Assigned | None:
         """Hand out `{type: [{"id", "slots", "node"}]}`, or None if it does not fit now.
 
-        One node: the slots asked for, instances with the fewest free slots first. Several nodes: each is taken whole.
+        One node: the slots asked for, instances with the fewest free slots first. Several nodes:
+        each is taken whole.
         """
         if request.nodes == 1:
             for node in self._nodes:
@@ -221,7 +240,9 @@ class ResourcePool:
                     return node.take(request.slots)
             return None
         shares = _shares(request)
-        free = [node for node in self._nodes if node.idle and node.could_hold(shares)][: request.nodes]
+        free = [node for node in self._nodes if node.idle and node.could_hold(shares)][
+            : request.nodes
+        ]
         if len(free) < request.nodes:
             return None
         assigned: Assigned = {}
@@ -238,7 +259,8 @@ class ResourcePool:
         return sum(node.idle and node.could_hold(shares) for node in self._nodes) >= request.nodes
 
     def free_at(self, request: Request, ends: Iterable[tuple[float, Assigned]]) -> float:
-        """The first of the `ends` (time, what comes back then; in order) after which the request fits."""
+        """The first of the `ends` (time, what comes back then; in order) after which the request
+        fits."""
         shadow = [node.copy() for node in self._nodes]
         by_id = {node.id: node for node in shadow}
         shares = _shares(request)

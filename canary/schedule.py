@@ -1,9 +1,11 @@
-"""The one loop that runs jobs: what is ready and fits is dispatched, what ends is judged, recorded and given back.
+"""The one loop that runs jobs: what is ready and fits is dispatched, what ends is judged, recorded
+and given back.
 
-It drives any `BaseJob` through that contract alone. All state of jobs and of the pool changes here, in one thread;
-launchers and staging threads only send messages (`Prepared`, `Started`, `Exit`), signals only interrupts. Ready jobs
-wait in one heap per shape of request. The dearest ready job goes first (cost along its longest chain of dependents); if
-it does not fit, the resources it needs are kept for it, and others may start only where they cannot delay it.
+It drives any `BaseJob` through that contract alone. All state of jobs and of the pool changes here,
+in one thread; launchers and staging threads only send messages (`Prepared`, `Started`, `Exit`),
+signals only interrupts. Ready jobs wait in one heap per shape of request. The dearest ready job
+goes first (cost along its longest chain of dependents); if it does not fit, the resources it needs
+are kept for it, and others may start only where they cannot delay it.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from canary.events import Event, JobFinished, JobStarted, JobSubmitted, Notice
 from canary.errors import CanaryError
+from canary.events import Event, JobFinished, JobStarted, JobSubmitted, Notice
 from canary.job import BaseJob, JobServices, MissingSourceError
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Started
 from canary.loop import Loop
@@ -75,7 +77,8 @@ class _Node:
 
 
 class Scheduler:
-    """Runs a set of jobs to the end. `emit` takes every event, `choose` names the launcher of a job."""
+    """Runs a set of jobs to the end. `emit` takes every event, `choose` names the launcher of a
+    job."""
 
     def __init__(
         self,
@@ -235,7 +238,8 @@ class Scheduler:
         return self.pool.can_hold(node.request)
 
     def _reservation(self, wide: _Node) -> float:
-        """When `wide` can start if nothing else starts: running jobs end in order of their expected ends."""
+        """When `wide` can start if nothing else starts: running jobs end in order of their expected
+        ends."""
         running = sorted(self._running.values(), key=lambda r: r.expected_end)
         return self.pool.free_at(wide.request, [(r.expected_end, r.assigned) for r in running])
 
@@ -258,7 +262,9 @@ class Scheduler:
         job.on_submitted()
         job.timekeeper.submitted = self.now()
         began = self.loop.monotonic()
-        running = _Running(job, assigned, node.request, node.attempt, began, began + job.expected_runtime)
+        running = _Running(
+            job, assigned, node.request, node.attempt, began, began + job.expected_runtime
+        )
         self._running[job.id] = running
         if job.exclusive:
             self._exclusive = running
@@ -274,7 +280,7 @@ class Scheduler:
         """Stage in this thread; None if the job is over already."""
         try:
             launch = running.job.prepare(self.services, node.attempt)
-        except Exception as e:  # noqa: BLE001 - whatever staging raises breaks this job alone
+        except Exception as e:
             self._broken(node, running, e)
             return None
         return self._prepared(node, running, launch)
@@ -286,7 +292,7 @@ class Scheduler:
         def work() -> None:
             try:
                 launch = running.job.prepare(self.services, node.attempt)
-            except Exception as e:  # noqa: BLE001 - see _prepare
+            except Exception as e:
                 error = e
                 self.loop.post(lambda: self._broken(node, running, error))
             else:
@@ -301,7 +307,9 @@ class Scheduler:
 
     def _prepared(self, node: _Node, running: _Running, launch: Launch | None) -> Launch | None:
         if running.reason is not None:  # cancelled while it was staged
-            self._conclude(node, running, Exit(running.job.id, self.now(), None, ExitReason.CANCELLED))
+            self._conclude(
+                node, running, Exit(running.job.id, self.now(), None, ExitReason.CANCELLED)
+            )
             return None
         if launch is None:
             running.job.on_started()
@@ -348,7 +356,7 @@ class Scheduler:
         job = running.job
         try:
             job.conclude(exit, self.services)
-        except Exception as e:  # noqa: BLE001 - a judge that fails is this job's error
+        except Exception as e:
             job.set_status(outcome=Outcome.ERROR, reason=f"the result could not be judged: {e!r}")
         if running.reason is not None and exit is not None and exit.reason is ExitReason.CANCELLED:
             job.set_status(outcome=running.reason, reason=self._stop_reason)
@@ -365,7 +373,11 @@ class Scheduler:
             job.save()
         except OSError as e:
             # the record has the result; the directory may have been removed by the test itself
-            self.emit(Notice(self.now(), "warning", f"{job.display_name()}: lock not written: {e}", job.id))
+            self.emit(
+                Notice(
+                    self.now(), "warning", f"{job.display_name()}: lock not written: {e}", job.id
+                )
+            )
 
     def _release(self, running: _Running) -> None:
         self._running.pop(running.job.id, None)
@@ -392,7 +404,14 @@ class Scheduler:
         attempt = running.attempt if running else node.attempt
         self.emit(
             JobFinished(
-                self.now(), job.id, job.display_name(), job.status, times, dict(job.measurements.data), attempt, retry
+                self.now(),
+                job.id,
+                job.display_name(),
+                job.status,
+                times,
+                dict(job.measurements.data),
+                attempt,
+                retry,
             )
         )
         if retry:
@@ -404,7 +423,11 @@ class Scheduler:
         self._left -= 1
         if not self._left:
             self.loop.stop()
-        if self.policy.fail_fast and job.status.category is Category.FAIL and self._stopping is None:
+        if (
+            self.policy.fail_fast
+            and job.status.category is Category.FAIL
+            and self._stopping is None
+        ):
             self._stop(Outcome.CANCELLED, f"stopped after the failure of {job.display_name()}")
         self._over.append(node)
         if self._folding:
@@ -452,7 +475,8 @@ class Scheduler:
             self._opened[key].cancel(ids, grace)
 
     def _stop(self, outcome: Outcome, reason: str) -> None:
-        """Start nothing more: all that is ready or waiting ends unrun, once what it waits for is over."""
+        """Start nothing more: all that is ready or waiting ends unrun, once what it waits for is
+        over."""
         if self._stopping is not None:
             return
         self._stopping, self._stop_reason = outcome, reason
@@ -479,5 +503,3 @@ class Scheduler:
         """What runs now, and for how many seconds."""
         now = self.loop.monotonic()
         return [(r.job, now - r.began) for r in self._running.values()]
-
-

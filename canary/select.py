@@ -1,7 +1,8 @@
-"""Which jobs are to run: filters, reruns and their closure, with a reason for every job that is left out.
+"""Which jobs are to run: filters, reruns and their closure, with a reason for every job that is
+left out.
 
-Nothing vanishes: a job is in the plan to run, or it has a mask. Earlier results come in as plain statuses by ID; this
-room reads no store and starts nothing.
+Nothing vanishes: a job is in the plan to run, or it has a mask. Earlier results come in as plain
+statuses by ID; this room reads no store and starts nothing.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ MASKED_UPSTREAM: Final = "a job it depends on is masked"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Criteria:
-    """The filters of a command line. Keyword expressions are joined by `and`, owners by `or`; `only` is a strategy.
+    """The filters of a command line. Keyword expressions are joined by `and`, owners by `or`;
+    `only` is a strategy.
 
-    `named` is an explicit choice by ID: these jobs, and what they need. `limit` is the longest timeout that still
-    fits into the session, in seconds.
+    `named` is an explicit choice by ID: these jobs, and what they need. `limit` is the longest
+    timeout that still fits into the session, in seconds.
     """
 
     keywords: tuple[str, ...] = ()
@@ -53,7 +55,8 @@ class Earlier:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """IDs to run, each after what it depends on; a mask for every other; IDs whose earlier result stands in."""
+    """IDs to run, each after what it depends on; a mask for every other; IDs whose earlier result
+    stands in."""
 
     run: tuple[str, ...]
     masks: Mapping[str, Mask]
@@ -108,10 +111,7 @@ def _filters(criteria: Criteria) -> list[tuple[str, Callable[[JobSpec], bool]]]:
     for text in criteria.keywords:
         if text.strip() in (":all:", "__all__"):
             continue
-        matches = compile_names(text, ignore_case=True).matches
-        out.append(
-            (f"keyword expression {text!r}", lambda s, m=matches: m((*s.keywords, s.name, s.family, s.file)))
-        )
+        out.append((f"keyword expression {text!r}", _keyword_filter(text)))
     if criteria.parameters:
         holds = compile_parameters(criteria.parameters).matches
         out.append(
@@ -122,13 +122,20 @@ def _filters(criteria: Criteria) -> list[tuple[str, Callable[[JobSpec], bool]]]:
         )
     if criteria.owners:
         owners = frozenset(criteria.owners)
-        out.append((f"owner {' or '.join(criteria.owners)}", lambda s: not owners.isdisjoint(s.owners)))
+        out.append(
+            (f"owner {' or '.join(criteria.owners)}", lambda s: not owners.isdisjoint(s.owners))
+        )
     if criteria.regex is not None:
         out.append((f"regular expression {criteria.regex!r}", _regex_filter(criteria.regex)))
     if criteria.limit is not None:
         limit = criteria.limit
         out.append(("its timeout is not below the session's", lambda s: s.timeout < limit))
     return out
+
+
+def _keyword_filter(text: str) -> Callable[[JobSpec], bool]:
+    matches = compile_names(text, ignore_case=True).matches
+    return lambda spec: matches((*spec.keywords, spec.name, spec.family, spec.file))
 
 
 def _regex_filter(text: str) -> Callable[[JobSpec], bool]:
@@ -148,8 +155,8 @@ def _regex_filter(text: str) -> Callable[[JobSpec], bool]:
         return answers[path]
 
     def test(spec: JobSpec) -> bool:
-        here = os.path.dirname(spec.file)  # noqa: PTH120 - made for every job
-        return found(spec.file) or any(found(os.path.join(here, a.src)) for a in spec.assets)  # noqa: PTH118
+        here = os.path.dirname(spec.file)
+        return found(spec.file) or any(found(os.path.join(here, a.src)) for a in spec.assets)
 
     return test
 
@@ -203,6 +210,6 @@ def _wanted(only: str, spec: JobSpec, last: Earlier | None) -> bool:
 
 def _modified(path: str) -> float:
     try:
-        return os.stat(path).st_mtime  # noqa: PTH116 - made for every job
+        return os.stat(path).st_mtime
     except OSError:
         return float("inf")

@@ -2,8 +2,9 @@
 
     words -> files -> specs -> graph -> plan -> jobs -> results -> summary
 
-Each step takes frozen values and gives frozen values; `run` reads from top to bottom. Plugins are called from here and
-nowhere else in the engine. From here on nobody sees a command line: a `RunRequest` says all that was asked.
+Each step takes frozen values and gives frozen values; `run` reads from top to bottom. Plugins are
+called from here and nowhere else in the engine. From here on nobody sees a command line: a
+`RunRequest` says all that was asked.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, Final
 from canary import collect, gather, generate, graph, home, record, select, store, view
 from canary.clock import Clock
 from canary.config import Config
+from canary.declare import Display
 from canary.errors import CanaryError, CanaryErrors, ExitCode, NothingToRun, SpecError, UsageError
 from canary.events import Event, JobFinished, Notice, SessionFinished, SessionStarted, Summary
 from canary.frozen import EMPTY
@@ -46,7 +48,8 @@ _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What was found: the graph, every error, the files that are wrong, and the loads worth keeping."""
+    """What was found: the graph, every error, the files that are wrong, and the loads worth
+    keeping."""
 
     graph: graph.SpecGraph
     errors: tuple[CanaryError, ...]
@@ -66,7 +69,7 @@ class Session:
     config: Config
 
 
-def run(request: RunRequest, config: Config) -> Summary:
+def run(request: RunRequest, config: Config, display: Display) -> Summary:
     """Collect, choose, run, record; return what it came to."""
     workspace = open_workspace(request)
     book = Store(workspace.database, writable=True)
@@ -80,9 +83,20 @@ def run(request: RunRequest, config: Config) -> Summary:
         if not plan.run and not collected.bad_files:
             save_specs(book, collected)
             raise NothingToRun(_nothing(plan), hint="canary run --only all runs what passed before")
-        return _execute(request, config, workspace, book, collected, plan, earlier)
+        return _execute(request, config, display, workspace, book, collected, plan, earlier)
     finally:
         book.close()
+
+
+def preview(request: RunRequest, config: Config) -> tuple[Collected, Plan]:
+    """Collect and choose, without a workspace."""
+    words = collect.classify(request.words, request.cwd)
+    if words.names:
+        raise UsageError(f"{words.names[0]!r}: no such file or directory")
+    collected = find_specs(
+        replace(request, words=(), roots=(*request.roots, *words.roots)), config, None
+    )
+    return collected, make_plan(collected.graph, request, config, {})
 
 
 def open_workspace(request: RunRequest) -> Workspace:
@@ -109,19 +123,25 @@ def open_workspace(request: RunRequest) -> Workspace:
 
 
 def resolve_names(request: RunRequest, book: Store) -> RunRequest:
-    """Turn the words of a command line into scan roots, or into an explicit choice of stored jobs."""
+    """Turn the words of a command line into scan roots, or into an explicit choice of stored
+    jobs."""
     words = collect.classify(request.words, request.cwd)
     if words.roots or request.roots:
         return replace(request, words=(), roots=(*request.roots, *words.roots))
     if not words.names:
         return replace(request, words=())
     ids: set[str] = set()
-    stored = book.query("select spec_id, spec_fullname, spec_name from results") if words.names else []
+    stored = (
+        book.query("select spec_id, spec_fullname, spec_name from results") if words.names else []
+    )
     stored += [(i, s.fullname, s.name) for i, s in book.specs().items()]
     for name in words.names:
         found = _named(name, book, stored)
         if not found:
-            raise UsageError(f"{name!r} is no path, and no job or tag of this workspace", hint="canary status lists jobs")
+            raise UsageError(
+                f"{name!r} is no path, and no job or tag of this workspace",
+                hint="canary status lists jobs",
+            )
         ids |= found
     only = request.criteria.only if request.only_given else "all"
     criteria = replace(request.criteria, named=frozenset(ids), only=only)
@@ -138,7 +158,10 @@ def _named(name: str, book: Store, stored: Sequence[tuple[str, str, str]]) -> se
     prefix = name.lstrip("/")
     found = {row[0] for row in stored if row[0].startswith(prefix)}
     if len(found) > 1:
-        raise UsageError(f"{name!r} begins the IDs of {len(found)} jobs", hint="give more characters, or the name")
+        raise UsageError(
+            f"{name!r} begins the IDs of {len(found)} jobs",
+            hint="give more characters, or the name",
+        )
     return found
 
 
@@ -158,7 +181,11 @@ def find_specs(request: RunRequest, config: Config, book: Store | None) -> Colle
     files = collect.find(request.roots, list(generators.values()), gather.ignore(config))
     cache = generate.Cache(_known_files(book, files))
     made = generate.expand(
-        files, generators, gather.expand_context(request, config), cache=cache, file_seconds=request.file_seconds
+        files,
+        generators,
+        gather.expand_context(request, config),
+        cache=cache,
+        file_seconds=request.file_seconds,
     )
     built, faults = graph.build(made.specs)
     return Collected(built, (*made.errors, *faults), tuple(made.bad_files), cache)
@@ -190,7 +217,8 @@ def save_specs(book: Store, collected: Collected) -> dict[str, str]:
 def earlier_results(book: Store) -> dict[str, Earlier]:
     """The last result of every job."""
     return {
-        r.id: Earlier(r.status, r.times.get("started", -1.0), r.session, r.workspace) for r in book.results()
+        r.id: Earlier(r.status, r.times.get("started", -1.0), r.session, r.workspace)
+        for r in book.results()
     }
 
 
@@ -221,7 +249,8 @@ def build_jobs(
     session: tuple[str, Path],
     histories: Mapping[str, str],
 ) -> list[Job]:
-    """The plan's jobs in order, wired to each other and to earlier results that stand in for jobs not run again."""
+    """The plan's jobs in order, wired to each other and to earlier results that stand in for jobs
+    not run again."""
     name, directory = session
     capacity = machine.capacity
     specs, edges = collected.graph.specs, collected.graph.edges
@@ -234,8 +263,14 @@ def build_jobs(
     for id in plan.run:
         spec = specs[id]
         upstream = edges.get(id)
-        dependencies = [Dependency(known[e.id], e.when) for e in upstream if e.id in known] if upstream else None
-        job = Job(spec, ExecutionSpace(directory, Path(spec.work_path), name, capacity), dependencies)
+        dependencies = (
+            [Dependency(known[e.id], e.when) for e in upstream if e.id in known]
+            if upstream
+            else None
+        )
+        job = Job(
+            spec, ExecutionSpace(directory, Path(spec.work_path), name, capacity), dependencies
+        )
         job.settings = settings
         job.timeout_multiplier = request.multiplier
         job.script_args = request.script_args
@@ -263,7 +298,8 @@ def _history(text: str | None) -> RunHistory:
 
 
 def invalid_specs(collected: Collected, context: ExpandContext) -> list[tuple[JobSpec, str]]:
-    """Under the permissive policy a bad file is a job that fails: INVALID, with the file's error as reason."""
+    """Under the permissive policy a bad file is a job that fails: INVALID, with the file's error as
+    reason."""
     reasons: dict[str, str] = {}
     for error in collected.errors:
         if error.file:
@@ -294,6 +330,7 @@ def invalid_specs(collected: Collected, context: ExpandContext) -> list[tuple[Jo
 def _execute(
     request: RunRequest,
     config: Config,
+    display: Display,
     workspace: Workspace,
     book: Store,
     collected: Collected,
@@ -316,7 +353,7 @@ def _execute(
     jobs += _invalid_jobs(request, config, collected, texts, (name, directory))
     session = Session(name, directory, workspace, tuple(jobs), request, config)
     ledger = record.Record(workspace, book, name, directory)
-    return _Walk(session, ledger, ResourcePool(machine), choose, plan).go(texts, faults)
+    return _Walk(session, ledger, ResourcePool(machine), choose, plan, display).go(texts, faults)
 
 
 def _faults(jobs: Sequence[Job], collected: Collected) -> dict[str, CanaryError | str]:
@@ -351,7 +388,8 @@ def _invalid_jobs(
 
 
 class _Walk:
-    """One session from its first event to its last: loop, scheduler, record, plugins and signals meet here."""
+    """One session from its first event to its last: loop, scheduler, record, plugins and signals
+    meet here."""
 
     def __init__(
         self,
@@ -360,7 +398,9 @@ class _Walk:
         pool: ResourcePool,
         choose: Callable[[BaseJob], Launcher],
         plan: Plan,
+        display: Display,
     ) -> None:
+        self.display = display
         self.session = session
         self.ledger = ledger
         self.pool = pool
@@ -385,6 +425,7 @@ class _Walk:
         try:
             jobs = self._doom(faults)
             self.config.plugins.call("canary_session_start", session=session)
+            self.display.start(session)
             self.emit(
                 SessionStarted(
                     self.clock.now(),
@@ -404,7 +445,8 @@ class _Walk:
         return summary
 
     def _doom(self, faults: Mapping[str, CanaryError | str]) -> Sequence[BaseJob]:
-        """Unsound jobs are over before anything starts; the others are grouped, if a plugin does that."""
+        """Unsound jobs are over before anything starts; the others are grouped, if a plugin does
+        that."""
         for job in self.session.jobs:
             if job.id in faults:
                 job.set_status(outcome=Outcome.INVALID, reason=str(faults[job.id]))
@@ -430,7 +472,9 @@ class _Walk:
 
     def _finish_unrun(self, job: Job) -> None:
         job.on_finished()
-        self.emit(JobFinished(self.clock.now(), job.id, job.name, job.status, job.timekeeper.asdict(), {}))
+        self.emit(
+            JobFinished(self.clock.now(), job.id, job.name, job.status, job.timekeeper.asdict(), {})
+        )
 
     def _exclude(self) -> None:
         book = self.ledger.store
@@ -439,7 +483,9 @@ class _Walk:
             for id, name in book.query("select spec_id, json_extract(data, '$.name') from specs")
             if id in self.plan.masks
         }
-        rows = [(id, names.get(id, ""), mask.reason or "masked") for id, mask in self.plan.masks.items()]
+        rows = [
+            (id, names.get(id, ""), mask.reason or "masked") for id, mask in self.plan.masks.items()
+        ]
         self.ledger.exclude(rows)
 
     def emit(self, event: Event) -> None:
@@ -447,16 +493,18 @@ class _Walk:
         self.ledger.event(event)
         if isinstance(event, JobFinished) and not event.retry:
             self.finished[event.id] = event
+        self.display.event(event)
         if self.watched:
             self.config.plugins.call("canary_event", event=event)
         if self.ledger.pending >= record.BATCH_ROWS:
             self.ledger.commit()
-        elif self.ledger.pending and self._flush is None:
+        if self._flush is None:
             self._flush = self.loop.call_later(record.BATCH_SECONDS, self._commit)
 
     def _commit(self) -> None:
         self._flush = None
         self.ledger.commit()
+        self.display.flush()
 
     def _close(self, began: float) -> Summary:
         session = self.session
@@ -475,6 +523,7 @@ class _Walk:
         self._show(session)
         self.config.plugins.call("canary_session_finish", session=session, summary=summary)
         self.ledger.close(final, {"sum": code, "duration": summary.duration})
+        self.display.finish(session, summary)
         self.loop.close()
         return summary
 
@@ -493,7 +542,8 @@ class _Walk:
                 job.timekeeper.finished,
             )
             for job in session.jobs
-            if job.timekeeper.submitted > 0 and view.wanted(settings.only, job.status.category.value)
+            if job.timekeeper.submitted > 0
+            and view.wanted(settings.only, job.status.category.value)
         ]
         try:
             view.update(session.workspace.home / settings.name, entries, mode=settings.mode)
@@ -505,13 +555,13 @@ class _Walk:
         """Signals become calls in the loop; what was there before comes back."""
         loop = self.loop
 
-        def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+        def interrupt(number: int, frame: FrameType | None) -> None:
             loop.post(lambda: scheduler.interrupt(number))
 
-        def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as above
+        def stop(number: int, frame: FrameType | None) -> None:
             loop.post(lambda: _suspend(scheduler))
 
-        def tell(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as above
+        def tell(number: int, frame: FrameType | None) -> None:
             loop.post(self._tell)
 
         old: dict[int, Any] = {}
@@ -524,8 +574,8 @@ class _Walk:
         try:
             yield
         finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
+            for n, handler in old.items():
+                signal.signal(n, handler)
 
     def _tell(self) -> None:
         if self.scheduler is not None:

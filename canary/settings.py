@@ -14,7 +14,7 @@ from canary.frozen import EMPTY
 from canary.options import Option, options_of
 
 
-def _doc(text: str, **more: Any) -> Mapping[str, Any]:  # noqa: ANN401 - metadata of any type
+def _doc(text: str, **more: Any) -> Mapping[str, Any]:
     return {"help": text, **more}
 
 

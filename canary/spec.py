@@ -1,8 +1,10 @@
-"""What a test definition says: frozen `JobSpec`s, and the `SpecGenerator` that makes them from a file.
+"""What a test definition says: frozen `JobSpec`s, and the `SpecGenerator` that makes them from a
+file.
 
-A generator has two halves. `load` reads one file, may run the user's code, and happens in the collector process; what
-it returns is plain data that can be stored and used again while the file is unchanged. `expand` turns that data into
-specs; it is pure and cheap, because it is called for every file of every run. Nothing here knows of sessions.
+A generator has two halves. `load` reads one file, may run the user's code, and happens in the
+collector process; what it returns is plain data that can be stored and used again while the file is
+unchanged. `expand` turns that data into specs; it is pure and cheap, because it is called for every
+file of every run. Nothing here knows of sessions.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ OUTPUT_FILE: Final = "canary-out.txt"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file for the work directory; `action` is `copy`, `link` or `none`, `dst` a plain name or None for its own."""
+    """A file for the work directory; `action` is `copy`, `link` or `none`, `dst` a plain name or
+    None for its own."""
 
     src: str
     dst: str | None = None
@@ -34,7 +37,8 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Files worth keeping: a pattern in the work directory, kept `always`, on `success` or on `failure`."""
+    """Files worth keeping: a pattern in the work directory, kept `always`, on `success` or on
+    `failure`."""
 
     pattern: str
     when: str = "always"
@@ -51,9 +55,11 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class DependencyPattern:
-    """`pattern` selects jobs, `expects` (`+ ? *` or a number) says how many, `when` what they must come to.
+    """`pattern` selects jobs, `expects` (`+ ? *` or a number) says how many, `when` what they must
+    come to.
 
-    `file` and `line` are where it was written, for errors. `ids` short-cuts matching where the maker knows them.
+    `file` and `line` are where it was written, for errors. `ids` short-cuts matching where the
+    maker knows them.
     """
 
     pattern: str
@@ -81,11 +87,12 @@ UNMASKED: Final = Mask()
 class JobSpec:
     """One job as defined: plain, frozen, storable.
 
-    `file_root` is the scan root, `file_path` relative to it. `name` is `family.k=v…`. `timeout` is in seconds;
-    `timeout_explicit` says that the file asked for it. `xstatus` 0, 64 (expected diff), -1 (any failure) or a code.
-    `parameters` are in the name, `meta_parameters` are not. `skip_codes` are exit codes that mean SKIPPED.
-    `stage_file` puts a link to the test file in the work directory. `fixture` is `setup` or `teardown` for a job that
-    stands around all others at or below its directory. `options` belong to launchers (`launcher`, `partition`, …).
+    `file_root` is the scan root, `file_path` relative to it. `name` is `family.k=v…`. `timeout` is
+    in seconds; `timeout_explicit` says that the file asked for it. `xstatus` 0, 64 (expected diff),
+    -1 (any failure) or a code. `parameters` are in the name, `meta_parameters` are not.
+    `skip_codes` are exit codes that mean SKIPPED. `stage_file` puts a link to the test file in the
+    work directory. `fixture` is `setup` or `teardown` for a job that stands around all others at or
+    below its directory. `options` belong to launchers (`launcher`, `partition`, …).
     """
 
     file_root: str
@@ -125,7 +132,7 @@ class JobSpec:
     @property
     def file(self) -> str:
         """Absolute path of the test file."""
-        return os.path.join(self.file_root, self.file_path)  # noqa: PTH118 - made for every job
+        return os.path.join(self.file_root, self.file_path)
 
     @property
     def fullname(self) -> str:
@@ -135,7 +142,8 @@ class JobSpec:
 
     @property
     def work_path(self) -> str:
-        """The job's directory below the session's: `exec_path` or the full name, each part made safe."""
+        """The job's directory below the session's: `exec_path` or the full name, each part made
+        safe."""
         return fsio.encode_path(self.exec_path or self.fullname)
 
     @property
@@ -170,8 +178,14 @@ def _rows(value: Sequence[Any]) -> list[Any]:
     return [{f.name: getattr(x, f.name) for f in fields(x)} for x in value]
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON in, JSON out
-    return dict(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
+def _plain(value: Any) -> Any:
+    return (
+        dict(value)
+        if isinstance(value, Mapping)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+    )
 
 
 def _encoder(name: str) -> Callable[[Any], Any]:
@@ -195,15 +209,15 @@ _DECODE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
         **{k: tuple for k in ("command", "keywords", "owners", "rcfiles", "skip_codes")},
     }
 )
-_CODEC: Final = tuple(
-    (f.name, f.default, _encoder(f.name)) for f in fields(JobSpec)
-)
+_CODEC: Final = tuple((f.name, f.default, _encoder(f.name)) for f in fields(JobSpec))
 
 
 def job_id(family: str, path: str, parameters: Mapping[str, Any]) -> str:
-    """The 64-hex identity of a job: SHA-256 over family, path in the repository, and `key=value` of all parameters.
+    """The 64-hex identity of a job: SHA-256 over family, path in the repository, and `key=value` of
+    all parameters.
 
-    Keys are sorted and `runtime` is left out; a float counts with 17 digits, anything else as its text.
+    Keys are sorted and `runtime` is left out; a float counts with 17 digits, anything else as its
+    text.
     """
     digest = hashlib.sha256(f"{family}{path}".encode(errors="surrogateescape"))
     for key in sorted(parameters):
@@ -214,8 +228,9 @@ def job_id(family: str, path: str, parameters: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def parameter_text(value: Any) -> str:  # noqa: ANN401 - any parameter value
-    """A parameter as names show it: `%g` for a float, decimal for an integer or a bool, else its text."""
+def parameter_text(value: Any) -> str:
+    """A parameter as names show it: `%g` for a float, decimal for an integer or a bool, else its
+    text."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, int):
@@ -242,7 +257,7 @@ class SpecFile:
     @property
     def file(self) -> str:
         """Absolute path."""
-        return os.path.join(self.root, self.path)  # noqa: PTH118 - made for every file
+        return os.path.join(self.root, self.path)
 
     def asdict(self) -> dict[str, Any]:
         """As JSON."""
@@ -251,8 +266,9 @@ class SpecFile:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What `load` found: plain data (None, bool, int, float, str, bytes, tuple, list, dict) and whether it may be
-    kept for as long as the file is unchanged (false when it depends on anything outside the file).
+    """What `load` found: plain data (None, bool, int, float, str, bytes, tuple, list, dict) and
+    whether it may be kept for as long as the file is unchanged (false when it depends on anything
+    outside the file).
     """
 
     data: Any
@@ -263,9 +279,9 @@ class Loaded:
 class ExpandContext:
     """What specs may depend on besides their file.
 
-    `options` are the `-o` names, `platforms` the names of this platform, `timeout_for(keywords)` the configured
-    timeout in seconds, `repository(path)` the path of a file in its repository (the part of its identity),
-    `config` the merged configuration as plain nested mappings.
+    `options` are the `-o` names, `platforms` the names of this platform, `timeout_for(keywords)`
+    the configured timeout in seconds, `repository(path)` the path of a file in its repository (the
+    part of its identity), `config` the merged configuration as plain nested mappings.
     """
 
     options: frozenset[str]
@@ -278,7 +294,8 @@ class ExpandContext:
 class SpecGenerator(abc.ABC):
     """Reads one format. `name` is unique, `patterns` are matched with the file's base name.
 
-    `version` is part of the cache key: raise it when `load` returns something else for the same file.
+    `version` is part of the cache key: raise it when `load` returns something else for the same
+    file.
     """
 
     name: ClassVar[str]
@@ -296,13 +313,14 @@ class SpecGenerator(abc.ABC):
 
     @abc.abstractmethod
     def load(self, file: SpecFile) -> Loaded:
-        """Read the file; SpecError naming file and line if it is wrong. In the collector process."""
+        """Read the file; SpecError naming file and line if it is wrong. In the collector
+        process."""
 
     @abc.abstractmethod
-    def expand(self, file: SpecFile, data: Any, context: ExpandContext) -> list[JobSpec]:  # noqa: ANN401 - as loaded
+    def expand(self, file: SpecFile, data: Any, context: ExpandContext) -> list[JobSpec]:
         """Make its specs; SpecError naming file and line if that cannot be done. Pure."""
 
-    def describe(self, file: SpecFile, data: Any) -> Mapping[str, Any]:  # noqa: ARG002, ANN401 - as loaded
+    def describe(self, file: SpecFile, data: Any) -> Mapping[str, Any]:
         """What `canary describe FILE` shows besides the specs."""
         return {}
 

@@ -1,8 +1,9 @@
-"""What goes into a job's directory and environment before it runs, and what is worth keeping of it after.
+"""What goes into a job's directory and environment before it runs, and what is worth keeping of it
+after.
 
-Pure functions of a spec and a directory: which files to link or copy where, which variables to set, how many slots of
-which resource to ask for, which artifacts match. Links and copies land in the directory itself under plain names; a
-destination cannot point out of it.
+Pure functions of a spec and a directory: which files to link or copy where, which variables to set,
+how many slots of which resource to ask for, which artifacts match. Links and copies land in the
+directory itself under plain names; a destination cannot point out of it.
 """
 
 from __future__ import annotations
@@ -55,13 +56,13 @@ def _base(path: str) -> str:
 
 
 def _expand(src: str, dst: str | None, spec: JobSpec) -> Iterator[tuple[str, str]]:
-    source = os.path.join(os.path.dirname(spec.file), src)  # noqa: PTH118, PTH120 - made for every job
+    source = os.path.join(os.path.dirname(spec.file), src)
     if os.path.lexists(source):
-        if not os.path.exists(source):  # noqa: PTH110
+        if not os.path.exists(source):
             raise MissingSourceError(f"{src}: a link to nothing")
         yield source, _base(dst) if dst else _base(source.rstrip("/"))
     elif any(c in src for c in "*?["):
-        for found in sorted(glob.glob(source)):  # noqa: PTH207 - Path.glob refuses absolute patterns
+        for found in sorted(glob.glob(source)):
             yield found, _base(found)
     else:
         raise MissingSourceError(f"{src}: no such file, named by {spec.file}")
@@ -69,14 +70,16 @@ def _expand(src: str, dst: str | None, spec: JobSpec) -> Iterator[tuple[str, str
 
 def _place(source: str, target: str, *, link: bool) -> None:
     if os.path.lexists(target):
-        if os.path.islink(target) or os.path.isfile(target):  # noqa: PTH113, PTH114
-            os.unlink(target)  # noqa: PTH108 - a later asset of the same name replaces an earlier one
+        if os.path.islink(target) or os.path.isfile(target):
+            os.unlink(target)
         else:
             return
     fsio.copy_or_link(os.path.realpath(source) if link else source, target, link=link)
 
 
-def search_paths(directory: str, environment: Mapping[str, str | None], base: Mapping[str, str]) -> dict[str, str]:
+def search_paths(
+    directory: str, environment: Mapping[str, str | None], base: Mapping[str, str]
+) -> dict[str, str]:
     """`PATH` and `PYTHONPATH` with the job's directory first."""
     out = {}
     for name in ("PATH", "PYTHONPATH"):
@@ -88,9 +91,12 @@ def search_paths(directory: str, environment: Mapping[str, str | None], base: Ma
 def resource_needs(spec: JobSpec, capacity: Capacity) -> dict[str, int]:
     """How many slots of each type, and `nodes`; InvalidTypeError for a value that is not an int.
 
-    Nodes given and cpus or gpus not: as many as that many nodes have. Nodes not given: enough for the rest.
+    Nodes given and cpus or gpus not: as many as that many nodes have. Nodes not given: enough for
+    the rest.
     """
-    given = resource_parameters({**spec.meta_parameters, **spec.parameters}, {*capacity.per_node, "cpus", "gpus"})
+    given = resource_parameters(
+        {**spec.meta_parameters, **spec.parameters}, {*capacity.per_node, "cpus", "gpus"}
+    )
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int):
             raise InvalidTypeError(name, value)
@@ -99,14 +105,18 @@ def resource_needs(spec: JobSpec, capacity: Capacity) -> dict[str, int]:
         needs = {"cpus": 1, "gpus": 0, **given}
         needs["nodes"] = capacity.nodes_for(needs)
     else:
-        needs = {"cpus": nodes * capacity.per_node.get("cpus", 1), "gpus": nodes * capacity.per_node.get("gpus", 0)}
+        needs = {
+            "cpus": nodes * capacity.per_node.get("cpus", 1),
+            "gpus": nodes * capacity.per_node.get("gpus", 0),
+        }
         needs.update(given)
         needs["nodes"] = nodes
     return needs
 
 
 def artifacts(wanted: Iterable[Artifact], directory: str, category: Category) -> list[Path]:
-    """Paths relative to `directory` of the files that match an artifact whose condition holds, each once."""
+    """Paths relative to `directory` of the files that match an artifact whose condition holds, each
+    once."""
     found: dict[str, None] = {}
     for artifact in wanted:
         when = artifact.when.removeprefix("on_")
@@ -115,7 +125,7 @@ def artifacts(wanted: Iterable[Artifact], directory: str, category: Category) ->
         if when == "failure" and category is not Category.FAIL:
             continue
         pattern = f"{glob.escape(directory)}/**/{artifact.pattern}"
-        for path in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - see _expand
+        for path in sorted(glob.glob(pattern, recursive=True)):
             relative = os.path.relpath(path, directory)
             if not relative.startswith(".."):
                 found[relative] = None
@@ -123,7 +133,8 @@ def artifacts(wanted: Iterable[Artifact], directory: str, category: Category) ->
 
 
 def read_text(path: str, limit: int | None = None) -> str:
-    """A file as text, whatever its bytes; with `limit`, its head and tail of that many bytes each."""
+    """A file as text, whatever its bytes; with `limit`, its head and tail of that many bytes
+    each."""
     try:
         with open(path, "rb") as f:
             size = os.fstat(f.fileno()).st_size
@@ -139,26 +150,29 @@ def read_text(path: str, limit: int | None = None) -> str:
 
 
 def rebaseline(spec: JobSpec, directory: str) -> list[Path]:
-    """Copy the sources of the spec's baseline over their references beside the test file; return what was written.
+    """Copy the sources of the spec's baseline over their references beside the test file; return
+    what was written.
 
     Both names stay inside their directories; MissingSourceError if the run did not make a source.
     """
-    tree = os.path.dirname(spec.file)  # noqa: PTH120
+    tree = os.path.dirname(spec.file)
     written = []
     for action in spec.baseline:
         if action.src is None or action.dst is None:
             continue
         source = _inside(directory, action.src)
         target = _inside(tree, action.dst)
-        if not os.path.isfile(source):  # noqa: PTH113
-            raise MissingSourceError(f"{action.src}: not in {directory}, so there is no new baseline")
+        if not os.path.isfile(source):
+            raise MissingSourceError(
+                f"{action.src}: not in {directory}, so there is no new baseline"
+            )
         fsio.write_atomic(target, Path(source).read_bytes())
         written.append(Path(target))
     return written
 
 
 def _inside(directory: str, name: str) -> str:
-    path = os.path.normpath(os.path.join(directory, name))  # noqa: PTH118
+    path = os.path.normpath(os.path.join(directory, name))
     if not path.startswith(os.path.normpath(directory) + os.sep):
         raise MissingSourceError(f"{name}: leaves {directory}")
     return path

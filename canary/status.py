@@ -1,7 +1,8 @@
 """What a job came to: category, outcome, reason and code.
 
-The integer of an outcome is what files store and, for 64 and 80, what a process exits with. A `Status` is frozen and
-replaced, never changed. This module knows nothing of jobs, files or terminals beyond a glyph and a colour name.
+The integer of an outcome is what files store and, for 64 and 80, what a process exits with. A
+`Status` is frozen and replaced, never changed. This module knows nothing of jobs, files or
+terminals beyond a glyph and a colour name.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ _EXIT_BITS: Final = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Category and outcome always agree; `code` is the process's exit code, or the outcome's integer."""
+    """Category and outcome always agree; `code` is the process's exit code, or the outcome's
+    integer."""
 
     outcome: Outcome = Outcome.NONE
     reason: str | None = None
@@ -122,7 +124,8 @@ class Status:
         reason: str | None = None,
         code: int | None = None,
     ) -> Status:
-        """Make a status from any part; what is missing is inferred, what disagrees is a ValueError."""
+        """Make a status from any part; what is missing is inferred, what disagrees is a
+        ValueError."""
         kind = None if category is None else read_category(category)
         if outcome is None:
             result = _DEFAULT_OUTCOME[kind] if kind is not None else Outcome.NONE
@@ -161,12 +164,16 @@ class Status:
 
     @classmethod
     def fromdict(cls, data: Mapping[str, Any]) -> Status:
-        """Read what `asdict` wrote, also as older releases wrote it; RecordError if it is neither."""
+        """Read what `asdict` wrote, also as older releases wrote it; RecordError if it is
+        neither."""
         try:
             reason = data.get("reason")
             code = int(data.get("code", -1))
             return cls.make(
-                data.get("category"), data.get("outcome"), None if reason is None else str(reason), code
+                data.get("category"),
+                data.get("outcome"),
+                None if reason is None else str(reason),
+                code,
             )
         except (ValueError, TypeError, KeyError) as e:
             raise RecordError(f"not a status: {e}") from None
@@ -192,21 +199,36 @@ def read_outcome(value: Outcome | str | int) -> Outcome:
         raise ValueError(f"unknown outcome {value!r}") from None
 
 
-def judge_exit_code(code: int, *, xstatus: int = 0, skip_codes: Collection[int] = (80,), name: str = "job") -> Status:
-    """The status for an exit code: 0 pass, 64 diffed, skip codes skipped, else failed; reversed where expected."""
+def judge_exit_code(
+    code: int, *, xstatus: int = 0, skip_codes: Collection[int] = (80,), name: str = "job"
+) -> Status:
+    """The status for an exit code: 0 pass, 64 diffed, skip codes skipped, else failed; reversed
+    where expected."""
     make = Status.make
     if xstatus == DIFF_EXIT_CODE:
         if code == DIFF_EXIT_CODE:
             return make(outcome=Outcome.XDIFF, reason=f"{name}: differed, as expected", code=code)
-        return make(outcome=Outcome.FAILED, reason=f"{name}: should have differed, exited {code}", code=code)
+        return make(
+            outcome=Outcome.FAILED, reason=f"{name}: should have differed, exited {code}", code=code
+        )
     if xstatus < 0:
         if code != 0:
-            return make(outcome=Outcome.XFAIL, reason=f"{name}: failed with {code}, as expected", code=code)
-        return make(outcome=Outcome.FAILED, reason=f"{name}: should have failed, exited 0", code=code)
+            return make(
+                outcome=Outcome.XFAIL, reason=f"{name}: failed with {code}, as expected", code=code
+            )
+        return make(
+            outcome=Outcome.FAILED, reason=f"{name}: should have failed, exited 0", code=code
+        )
     if xstatus > 0:
         if code == xstatus:
-            return make(outcome=Outcome.XFAIL, reason=f"{name}: exited {code}, as expected", code=code)
-        return make(outcome=Outcome.FAILED, reason=f"{name}: should have exited {xstatus}, not {code}", code=code)
+            return make(
+                outcome=Outcome.XFAIL, reason=f"{name}: exited {code}, as expected", code=code
+            )
+        return make(
+            outcome=Outcome.FAILED,
+            reason=f"{name}: should have exited {xstatus}, not {code}",
+            code=code,
+        )
     if code == 0:
         return make(outcome=Outcome.SUCCESS)
     if code == DIFF_EXIT_CODE:

@@ -1,7 +1,8 @@
-"""The store: one SQLite file that answers questions; derived from the sessions' event logs, which are the truth.
+"""The store: one SQLite file that answers questions; derived from the sessions' event logs, which
+are the truth.
 
-It knows tables and rows, not sessions in progress. There is one writer (the record of a running session); readers open
-it read-only. Column names are public: `canary query db` shows them.
+It knows tables and rows, not sessions in progress. There is one writer (the record of a running
+session); readers open it read-only. Column names are public: `canary query db` shows them.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ _RESULT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One row of `results`: the end of one job in one session. `workspace` is its directory, absolute."""
+    """One row of `results`: the end of one job in one session. `workspace` is its directory,
+    absolute."""
 
     id: str
     name: str
@@ -77,7 +79,8 @@ class Result:
     @property
     def times(self) -> dict[str, float]:
         """The timekeeper's stamps, epoch seconds."""
-        return json.loads(self.timekeeper)  # type: ignore[no-any-return] - our own column
+        times: dict[str, float] = json.loads(self.timekeeper)
+        return times
 
 
 class Store:
@@ -86,13 +89,19 @@ class Store:
     def __init__(self, path: Path, *, writable: bool = False) -> None:
         self.path = path
         if not writable and not path.exists():
-            raise RecordError("the workspace has no results yet", hint="canary run PATH makes some", file=str(path))
+            raise RecordError(
+                "the workspace has no results yet",
+                hint="canary run PATH makes some",
+                file=str(path),
+            )
         try:
             self._db = _connect(path, writable)
             self._check(writable)
         except sqlite3.Error as e:
             raise RecordError(
-                f"the store cannot be opened: {e}", hint="canary doctor --rebuild makes it anew", file=str(path)
+                f"the store cannot be opened: {e}",
+                hint="canary doctor --rebuild makes it anew",
+                file=str(path),
             ) from None
 
     def _check(self, writable: bool) -> None:
@@ -116,7 +125,9 @@ class Store:
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as e:
-            raise RecordError(f"the store: {e}", hint="canary doctor checks it", file=str(self.path)) from None
+            raise RecordError(
+                f"the store: {e}", hint="canary doctor checks it", file=str(self.path)
+            ) from None
 
     def columns(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and rows of a SELECT."""
@@ -145,7 +156,11 @@ class Store:
         if ids is None:
             rows = self.query("select spec_id, data from specs")
         else:
-            rows = [r for id in ids for r in self.query("select spec_id, data from specs where spec_id=?", (id,))]
+            rows = [
+                r
+                for id in ids
+                for r in self.query("select spec_id, data from specs where spec_id=?", (id,))
+            ]
         return {id: JobSpec.fromdict(json.loads(data)) for id, data in rows}
 
     def edges(self) -> dict[str, tuple[Edge, ...]]:
@@ -158,19 +173,26 @@ class Store:
     def graph(self) -> SpecGraph:
         """All stored specs and their dependencies."""
         specs = self.specs()
-        edges = {i: tuple(e for e in x if e.id in specs) for i, x in self.edges().items() if i in specs}
+        edges = {
+            i: tuple(e for e in x if e.id in specs) for i, x in self.edges().items() if i in specs
+        }
         return SpecGraph(specs, edges)
 
     # results
 
     def results(self, session: str | None = None, id: str | None = None) -> list[Result]:
-        """The results of one session, all results of one job (oldest first), or the latest of every job."""
+        """The results of one session, all results of one job (oldest first), or the latest of every
+        job."""
         if session is not None and id is not None:
-            rows = self.query(f"select {_RESULT} from results where session=? and spec_id=?", (session, id))
+            rows = self.query(
+                f"select {_RESULT} from results where session=? and spec_id=?", (session, id)
+            )
         elif session is not None:
             rows = self.query(f"select {_RESULT} from results where session=?", (session,))
         elif id is not None:
-            rows = self.query(f"select {_RESULT} from results where spec_id=? order by session", (id,))
+            rows = self.query(
+                f"select {_RESULT} from results where spec_id=? order by session", (id,)
+            )
         else:
             rows = self.query(f"select {_RESULT}, max(session) from results group by spec_id")
             return [Result(*row[:-1]) for row in rows]
@@ -178,7 +200,7 @@ class Store:
 
     def histories(self) -> dict[str, str]:
         """JSON of every job's run history."""
-        return dict(self.query("select spec_id, data from history"))  # type: ignore[arg-type] - rows of two
+        return dict(self.query("select spec_id, data from history"))  # type: ignore[arg-type]  # rows of two
 
     def session(self, name: str) -> dict[str, Any] | None:
         """What is known of a session."""
@@ -193,7 +215,9 @@ class Store:
         """ID, full name and reason of each job that a session left out."""
         return [
             (r[0], r[1], r[2])
-            for r in self.query("select spec_id, fullname, reason from excluded where session=?", (session,))
+            for r in self.query(
+                "select spec_id, fullname, reason from excluded where session=?", (session,)
+            )
         ]
 
     # selections

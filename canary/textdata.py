@@ -29,7 +29,7 @@ _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _HEADER: Final = re.compile(r"\s*\[([^\[\]]+)\]\s*(#.*)?$")
 
 
-def read(path: str | Path) -> Any:  # noqa: ANN401 - plain data of any shape
+def read(path: str | Path) -> Any:
     """The data in a `.toml`, `.json`, `.yaml` or `.yml` file; by content if the suffix is another.
 
     ConfigError naming file and line if it cannot be read; for YAML without PyYAML, what to install.
@@ -70,7 +70,7 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
         raise ConfigError(f"not TOML: {_PLACE.sub('', str(e))}", file=file, line=line) from None
 
 
-def _parse_json(text: str, file: str) -> Any:  # noqa: ANN401 - plain data of any shape
+def _parse_json(text: str, file: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as e:
@@ -79,7 +79,7 @@ def _parse_json(text: str, file: str) -> Any:  # noqa: ANN401 - plain data of an
         raise ConfigError("not JSON: nested too deep", file=file) from None
 
 
-def _parse_yaml(text: str, file: str) -> Any:  # noqa: ANN401 - plain data of any shape
+def _parse_yaml(text: str, file: str) -> Any:
     try:
         # by name, because what it needs is an extra
         yamldata = import_module("canary.yamldata")
@@ -107,7 +107,7 @@ def find_line(text: str, path: Sequence[str]) -> int | None:
     return best
 
 
-def format_toml(value: Any) -> str:  # noqa: ANN401 - a value of plain data
+def format_toml(value: Any) -> str:
     """A value as TOML: scalars, lists, and tables (inline)."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -139,7 +139,7 @@ def format_document(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def set_value(text: str, path: Sequence[str], value: Any, file: str) -> str:  # noqa: ANN401 - plain
+def set_value(text: str, path: Sequence[str], value: Any, file: str) -> str:
     """A TOML text with the key `path` set to `value`, every other line as it was.
 
     ConfigError if the key is written in a way that one line cannot replace.

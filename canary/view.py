@@ -1,7 +1,8 @@
 """The view: a directory beside `.canary` with one link per job to its latest result.
 
-Made in bulk at the end of a session or by `canary view refresh`, never while jobs run. `.canary-view.json` in it says
-what each entry is; only what is listed there is ever replaced or removed.
+Made in bulk at the end of a session or by `canary view refresh`, never while jobs run.
+`.canary-view.json` in it says what each entry is; only what is listed there is ever replaced or
+removed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A job in the view: where it is shown, where its directory is (absolute), its session and how it ended."""
+    """A job in the view: where it is shown, where its directory is (absolute), its session and how
+    it ended."""
 
     id: str
     path: str
@@ -34,7 +36,8 @@ class Entry:
 
 
 def wanted(only: str, category: str) -> bool:
-    """Does a result of that category belong into a view of `all`, `failed`, `not_pass` or `passed`?"""
+    """Does a result of that category belong into a view of `all`, `failed`, `not_pass` or
+    `passed`?"""
     return {
         "all": True,
         "failed": category == "FAIL",
@@ -43,8 +46,11 @@ def wanted(only: str, category: str) -> bool:
     }[only]
 
 
-def update(view: Path, entries: Iterable[Entry], *, mode: str = "symlink", fresh: bool = False) -> int:
-    """Add or replace entries, or with `fresh` make the view of these alone; return how many it holds."""
+def update(
+    view: Path, entries: Iterable[Entry], *, mode: str = "symlink", fresh: bool = False
+) -> int:
+    """Add or replace entries, or with `fresh` make the view of these alone; return how many it
+    holds."""
     try:
         known = {} if fresh else _read(view)
         if fresh:
@@ -107,7 +113,9 @@ def _read(view: Path) -> dict[str, Any]:
 
 def _write(view: Path, known: Mapping[str, Any], mode: str) -> None:
     data = {"version": VERSION, "settings": {"mode": mode, "name": view.name}, "entries": known}
-    fsio.write_atomic(view / MANIFEST, json.dumps(data, separators=(",", ":")).encode("utf-8", "surrogatepass"))
+    fsio.write_atomic(
+        view / MANIFEST, json.dumps(data, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    )
 
 
 def _clear(view: Path) -> None:
@@ -119,7 +127,7 @@ def _clear(view: Path) -> None:
 
 def _remove(target: str) -> None:
     try:
-        os.unlink(target)  # noqa: PTH108 - made for every job
+        os.unlink(target)
     except FileNotFoundError:
         pass
     except (IsADirectoryError, PermissionError):
@@ -129,15 +137,15 @@ def _remove(target: str) -> None:
 
 
 def _parents(target: str, made: set[str]) -> None:
-    directory = os.path.dirname(target)  # noqa: PTH120 - made for every job
+    directory = os.path.dirname(target)
     if directory not in made:
-        os.makedirs(directory, exist_ok=True)  # noqa: PTH103
+        os.makedirs(directory, exist_ok=True)
         made.add(directory)
 
 
 def _put(source: str, target: str, mode: str) -> None:
     if mode == "symlink":
-        os.symlink(os.path.relpath(source, os.path.dirname(target)), target)  # noqa: PTH120
+        os.symlink(os.path.relpath(source, os.path.dirname(target)), target)
     elif mode == "hardlink":
         shutil.copytree(source, target, symlinks=True, copy_function=os.link)
     else:

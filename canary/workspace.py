@@ -1,7 +1,8 @@
 """One job's directory: where it is, how it is made clean, and that nothing leaves it.
 
-An `ExecutionSpace` is a place, not a job: the session's root, a relative path below it, and what the machine offers
-per node (so that a job can state its needs without asking the world). It does not know what is put in there.
+An `ExecutionSpace` is a place, not a job: the session's root, a relative path below it, and what
+the machine offers per node (so that a job can state its needs without asking the world). It does
+not know what is put in there.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ def this_machine() -> Capacity:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionSpace:
-    """`root` is the session's directory, `path` the job's below it; `session` the session's name."""
+    """`root` is the session's directory, `path` the job's below it; `session` the session's
+    name."""
 
     root: Path
     path: Path
@@ -54,13 +56,13 @@ class ExecutionSpace:
         except FileExistsError:
             pass
         except FileNotFoundError:
-            os.makedirs(self.text, exist_ok=True)  # noqa: PTH103 - text is at hand, a Path is not
+            os.makedirs(self.text, exist_ok=True)
 
     def remove(self) -> None:
         """Remove the directory and all in it; links are removed, never followed."""
         try:
             if os.path.islink(self.text):
-                os.unlink(self.text)  # noqa: PTH108 - see create
+                os.unlink(self.text)
             else:
                 shutil.rmtree(self.text)
         except FileNotFoundError:
@@ -78,7 +80,7 @@ class ExecutionSpace:
         except FileExistsError:
             self.restore()
         except FileNotFoundError:
-            os.makedirs(self.text, exist_ok=True)  # noqa: PTH103 - see create
+            os.makedirs(self.text, exist_ok=True)
 
     def joinpath(self, *names: str) -> Path:
         """A path in the directory."""

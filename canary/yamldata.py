@@ -54,7 +54,7 @@ class _Loader(yaml.SafeLoader):
         raise yaml.MarkedYAMLError(None, None, problem, mark)
 
 
-def parse(text: str, file: str) -> Any:  # noqa: ANN401 - plain data of any shape
+def parse(text: str, file: str) -> Any:
     """The one document in `text`; ConfigError naming file and line if it cannot be read."""
     try:
         return _Loader(text).get_single_data()

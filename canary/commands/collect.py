@@ -1,0 +1,63 @@
+"""`canary collect`: find jobs and keep their specs in the workspace, without running them."""
+
+from __future__ import annotations
+
+import argparse
+
+from canary import session
+from canary.commands import options
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import CanaryErrors, ExitCode, UsageError
+from canary.store import Store
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary collect`."""
+    parser.add_argument("words", nargs="*", metavar="PATH", help="where to look")
+    parser.add_argument(
+        "-r",
+        dest="roots",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="where to look (repeatable)",
+    )
+    parser.add_argument(
+        "-f", dest="path_file", metavar="FILE", help="read roots and paths from a file"
+    )
+    parser.add_argument(
+        "-o",
+        dest="on_options",
+        action="append",
+        default=[],
+        metavar="OPT",
+        help="turn on an option that tests ask for",
+    )
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    request = options.base_request(args, config, words=tuple(args.words))
+    if not (request.words or request.roots):
+        raise UsageError("no path to look in", hint="canary collect PATH")
+    workspace = session.open_workspace(request)
+    book = Store(workspace.database, writable=True)
+    try:
+        collected = session.find_specs(session.resolve_names(request, book), config, book)
+        if collected.errors and not request.permissive:
+            raise CanaryErrors(collected.errors)
+        session.save_specs(book, collected)
+    finally:
+        book.close()
+    print(f"collected {len(collected.graph.specs)} jobs into {workspace.root}")
+    return ExitCode.OK
+
+
+COMMAND = Command(
+    name="collect",
+    help="find jobs and keep them in the workspace",
+    run=run,
+    arguments=arguments,
+    examples=("canary collect tests", "canary collect -r tests -o big"),
+)

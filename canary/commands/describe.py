@@ -1,0 +1,116 @@
+"""`canary describe`: what a test file or a job says of itself."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from canary import session
+from canary.collect import ScanRoot
+from canary.commands import options, shapes
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import CanaryErrors, ExitCode
+from canary.request import RunRequest
+from canary.select import Criteria
+from canary.spec import JobSpec
+from canary.table import clean
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary describe`."""
+    parser.add_argument("what", metavar="FILE|JOB", help="a test file, or a job's ID or name")
+    parser.add_argument(
+        "-o",
+        dest="on_options",
+        action="append",
+        default=[],
+        metavar="OPT",
+        help="turn on an option that tests ask for",
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    path = Path(config.cwd, args.what)
+    data = _file(path, args, config) if path.is_file() else _job(args.what, config)
+    print(shapes.as_json(data) if args.json else "\n".join(_lines(data, 0)))
+    return ExitCode.OK
+
+
+def _file(path: Path, args: argparse.Namespace, config: Config) -> dict[str, Any]:
+    full = os.path.normpath(path)
+    root = ScanRoot(os.path.dirname(full), (os.path.basename(full),))
+    request = RunRequest(
+        cwd=str(config.cwd),
+        roots=(root,),
+        options=options.on_options(args),
+        criteria=Criteria(only="all"),
+    )
+    collected = session.find_specs(request, config, None)
+    specs = collected.graph.specs.values()
+    if collected.errors and not specs:
+        raise CanaryErrors(collected.errors)
+    return {
+        "file": full,
+        "generator": next((s.generator for s in specs), None),
+        "keywords": sorted({k for s in specs for k in s.keywords}),
+        "owners": sorted({o for s in specs for o in s.owners}),
+        "assets": sorted({a.src for s in specs for a in s.assets}),
+        "jobs": {s.name: _spec(s) for s in specs},
+    }
+
+
+def _spec(spec: JobSpec) -> dict[str, Any]:
+    data: dict[str, Any] = {"id": spec.id[:7], "timeout": spec.timeout}
+    if spec.parameters:
+        data["parameters"] = dict(spec.parameters)
+    fixed = {k: v for k, v in spec.meta_parameters.items() if k != "runtime"}
+    if fixed:
+        data["resources"] = fixed
+    if spec.dependencies:
+        data["depends on"] = [d.pattern for d in spec.dependencies]
+    if spec.mask:
+        data["masked"] = spec.mask.reason
+    return data
+
+
+def _job(name: str, config: Config) -> dict[str, Any]:
+    _, book = shapes.open_store(config)
+    data = shapes.job_document(shapes.select_job(name, book), book)
+    data.pop("env", None)
+    return data
+
+
+def _lines(data: Any, depth: int) -> Iterator[str]:
+    """YAML-like lines that a person reads."""
+    pad = "  " * depth
+    items = data.items() if isinstance(data, Mapping) else ((None, v) for v in data)
+    for key, value in items:
+        head = f"{pad}{clean(str(key))}:" if key is not None else f"{pad}-"
+        if isinstance(value, (Mapping, list, tuple)) and value:
+            yield head
+            yield from _lines(value, depth + 1)
+        else:
+            yield f"{head} {_scalar(value)}".rstrip()
+
+
+def _scalar(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (Mapping, list, tuple)):
+        return "{}" if isinstance(value, Mapping) else "[]"
+    return clean(str(value))
+
+
+COMMAND = Command(
+    name="describe",
+    help="show what a test file or a job is",
+    run=run,
+    arguments=arguments,
+    examples=("canary describe tests/solve.pyt", "canary describe 7316cd5"),
+)

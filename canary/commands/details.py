@@ -1,0 +1,61 @@
+"""What one asks for beside the result: the slowest jobs, the output of failures, what was left
+out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from canary import lockfile
+from canary.clock import format_duration
+from canary.errors import CanaryError
+from canary.staging import read_text
+from canary.store import Result
+from canary.table import clean, table
+
+CAPTURE_BYTES = 16384
+
+
+def running(result: Result) -> float:
+    """Seconds its command ran; -1 if it did not."""
+    times = result.times
+    start, stop = times.get("started", -1.0), times.get("stopped", -1.0)
+    return stop - start if 0 < start <= stop else -1.0
+
+
+def show_durations(results: Sequence[Result], n: int) -> None:
+    """The `n` slowest jobs (0: all)."""
+    slow = sorted((r for r in results if running(r) >= 0), key=running, reverse=True)
+    rows = [[format_duration(running(r)), r.id[:7], r.fullname] for r in slow[: n or None]]
+    if rows:
+        print("\n".join(["", "Slowest jobs", *table(("Duration", "ID", "Job"), rows)]))
+
+
+def show_capture(results: Sequence[Result], streams: str) -> None:
+    """The output of every job that failed, head and tail where it is long."""
+    for result in results:
+        if result.category != "FAIL":
+            continue
+        names = _streams(Path(result.workspace), streams)
+        for name in names:
+            text = read_text(f"{result.workspace}/{name}", CAPTURE_BYTES)
+            print(f"\n--- {clean(result.fullname)} ({result.outcome}): {name}")
+            print("\n".join(clean(line) for line in text.splitlines()))
+
+
+def _streams(directory: Path, streams: str) -> list[str]:
+    try:
+        spec = lockfile.read(directory)["spec"]
+    except (CanaryError, KeyError):
+        return []
+    out = [spec["stdout"]] if "o" in streams or not spec["stderr"] else []
+    return out + ([spec["stderr"]] if "e" in streams and spec["stderr"] else [])
+
+
+def show_excluded(rows: Sequence[tuple[str, str, str]]) -> None:
+    """Every job that was left out, and why."""
+    if rows:
+        lines = table(
+            ("Job", "ID", "Left out because"), [[name, id[:7], reason] for id, name, reason in rows]
+        )
+        print("\n".join(["", *lines]))

@@ -1,0 +1,127 @@
+"""`canary find`: what would be collected, without a workspace and without running anything."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from canary import session
+from canary.commands import options
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import CanaryErrors, ExitCode, UsageError
+from canary.graph import SpecGraph
+from canary.spec import JobSpec
+from canary.table import clean, safe_write, width
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary find`."""
+    parser.add_argument("words", nargs="*", metavar="PATH", help="where to look")
+    parser.add_argument(
+        "-r",
+        dest="roots",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="where to look (repeatable)",
+    )
+    parser.add_argument(
+        "-f", dest="path_file", metavar="FILE", help="read roots and paths from a file"
+    )
+    options.add_selection(parser)
+    shape = parser.add_argument_group("output").add_mutually_exclusive_group()
+    shape.add_argument("--paths", action="store_true", help="file and name, one job a line")
+    shape.add_argument("--files", action="store_true", help="the test files")
+    shape.add_argument("-g", "--graph", action="store_true", help="jobs below what they depend on")
+    shape.add_argument("--keywords", dest="list_keywords", action="store_true", help="all keywords")
+    shape.add_argument("--json", action="store_true", help="specs as JSON")
+    shape.add_argument("-l", "--lock", action="store_true", help="write testspecs.lock")
+    parser.add_argument(
+        "--show-excluded-tests", action="store_true", help="list what is left out, and why"
+    )
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    request = options.base_request(
+        args, config, words=tuple(args.words), criteria=options.criteria_of(args, only="all")
+    )
+    if not (request.words or request.roots):
+        raise UsageError("no path to look in", hint="canary find PATH")
+    collected, plan = session.preview(request, config)
+    if collected.errors and not request.permissive:
+        raise CanaryErrors(collected.errors)
+    specs = [collected.graph.specs[id] for id in plan.run]
+    text = _shape(args, specs, collected.graph)
+    safe_write(sys.stdout, text)
+    sys.stdout.flush()
+    if args.show_excluded_tests:
+        for id, mask in plan.masks.items():
+            print(f"{clean(collected.graph.specs[id].fullname)}: {mask.reason}", file=sys.stderr)
+    return ExitCode.OK if specs else ExitCode.NOTHING_TO_RUN
+
+
+def _shape(args: argparse.Namespace, specs: Sequence[JobSpec], graph: SpecGraph) -> str:
+    if args.json:
+        return json.dumps([spec.full() for spec in specs], indent=1, default=str) + "\n"
+    if args.lock:
+        Path("testspecs.lock").write_text(
+            json.dumps([s.full() for s in specs], default=str), encoding="utf-8"
+        )
+        return f"wrote {len(specs)} specs to testspecs.lock\n"
+    if args.files:
+        return _lines(dict.fromkeys(spec.file for spec in specs))
+    if args.paths:
+        return _lines(f"{spec.file}: {spec.name}" for spec in specs)
+    if args.list_keywords:
+        return _lines(sorted({word for spec in specs for word in spec.keywords}))
+    if args.graph:
+        return _lines(_tree(specs, graph))
+    return _columns(specs)
+
+
+def _lines(lines: object) -> str:
+    return "".join(f"{clean(str(line))}\n" for line in lines)  # type: ignore[attr-defined]  # any iterable
+
+
+def _tree(specs: Sequence[JobSpec], graph: SpecGraph) -> list[str]:
+    """Each job once, two spaces deeper than the deepest job it depends on."""
+    depth: dict[str, int] = {}
+    out = []
+    for spec in specs:
+        above = [e for e in graph.upstream(spec.id) if e.id in depth]
+        depth[spec.id] = 1 + max((depth[e.id] for e in above), default=-1)
+        names = ", ".join(graph.specs[e.id].name for e in above)
+        out.append("  " * depth[spec.id] + spec.fullname + (f"  <- {names}" if names else ""))
+    return out
+
+
+def _columns(specs: Sequence[JobSpec]) -> str:
+    """Full names per root, in as many columns as fit."""
+    out = []
+    roots: dict[str, list[str]] = {}
+    for spec in specs:
+        roots.setdefault(spec.file_root, []).append(clean(spec.fullname))
+    total = width(sys.stdout) if sys.stdout.isatty() else 80
+    for root, names in roots.items():
+        out.append(f"{os.path.relpath(root)}: {len(names)} jobs")
+        wide = max(map(len, names)) + 2
+        n = max(1, total // wide)
+        rows = -(-len(names) // n)
+        for row in range(rows):
+            out.append("".join(name.ljust(wide) for name in names[row::rows]).rstrip())
+    return "\n".join(out) + "\n" if out else ""
+
+
+COMMAND = Command(
+    name="find",
+    help="show the jobs that a path gives",
+    run=run,
+    arguments=arguments,
+    examples=("canary find tests", "canary find -k fast --paths tests", "canary find -g tests"),
+)

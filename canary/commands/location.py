@@ -1,0 +1,63 @@
+"""`canary location`: where a job's files are."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from canary.commands import shapes
+from canary.commands.log import log_path
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import ExitCode
+from canary.view import is_view
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary location`."""
+    parser.add_argument("job", metavar="JOB", help="ID, name or path of a job")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "-i", dest="which", action="store_const", const="input", help="its test file"
+    )
+    which.add_argument("-l", dest="which", action="store_const", const="log", help="its output")
+    which.add_argument(
+        "-x", dest="which", action="store_const", const="work", help="its work directory"
+    )
+    which.add_argument(
+        "-s",
+        dest="which",
+        action="store_const",
+        const="source",
+        help="the directory of its test file",
+    )
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    workspace, book = shapes.open_store(config)
+    result = shapes.select_job(args.job, book)
+    file = Path(result.file_root, result.file_path)
+    if args.which == "input":
+        print(file)
+    elif args.which == "source":
+        print(file.parent)
+    elif args.which == "log":
+        print(log_path(result, "output"))
+    elif args.which == "work":
+        print(result.workspace)
+    else:
+        shown = book.query("select view from specs_meta where spec_id=?", (result.id,))
+        view = workspace.home / config.view.name
+        path = view / shown[0][0] if shown else None
+        print(path if path is not None and is_view(view) and path.exists() else result.workspace)
+    return ExitCode.OK
+
+
+COMMAND = Command(
+    name="location",
+    help="show where a job's files are",
+    run=run,
+    arguments=arguments,
+    examples=("canary location solve.np=4", "cd $(canary location 7316cd5)"),
+)

@@ -1,0 +1,108 @@
+"""`canary log`: the output of a job, or what happened in a session."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from canary import home, lockfile
+from canary.commands import shapes
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import CanaryError, ExitCode, UsageError
+from canary.record import LOG, read_lines
+from canary.staging import read_text
+from canary.store import Result
+from canary.table import safe_write
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary log`."""
+    parser.add_argument("job", nargs="?", metavar="JOB", help="a job; none: the latest session")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "-e", dest="which", action="store_const", const="error", help="its error file"
+    )
+    which.add_argument("-l", dest="which", action="store_const", const="lock", help="its lock file")
+    which.add_argument("-f", dest="file", metavar="PATH", help="a file in its directory")
+    parser.add_argument("--tail", type=int, metavar="N", help="only the last N lines")
+    parser.add_argument(
+        "--raw", action="store_true", help="the bytes alone, without the path before them"
+    )
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    if args.job is None:
+        text = "\n".join(_session_lines(config))
+        safe_write(sys.stdout, _tail(text, args.tail) + "\n")
+        return ExitCode.OK
+    _, book = shapes.open_store(config)
+    path = log_path(shapes.select_job(args.job, book), args.which or "output", args.file)
+    text = read_text(str(path))
+    head = "" if args.raw else f"{path}:\n"
+    safe_write(sys.stdout, head + _tail(text, args.tail))
+    sys.stdout.flush()
+    return ExitCode.OK
+
+
+def log_path(result: Result, which: str, file: str | None = None) -> Path:
+    """The output, error or lock file of a job, or one of its directory by name."""
+    directory = Path(result.workspace)
+    if which == "lock":
+        return directory / lockfile.FILE_NAME
+    if file is not None:
+        path = (directory / file).resolve()
+        if not path.is_relative_to(directory.resolve()):
+            raise UsageError(f"{file}: not in {directory}")
+        return path
+    try:
+        spec: dict[str, Any] = lockfile.read(directory)["spec"]
+    except (CanaryError, KeyError):
+        return directory / "canary-out.txt"
+    name = spec["stderr"] if which == "error" else spec["stdout"]
+    if name is None:
+        raise UsageError("this job's errors are in its output", hint="leave out -e")
+    return directory / str(name)
+
+
+def _tail(text: str, lines: int | None) -> str:
+    return text if lines is None else "".join(text.splitlines(keepends=True)[-max(lines, 0) :])
+
+
+def _session_lines(config: Config) -> Iterator[str]:
+    workspace = home.require(Path(config.cwd), config.workspace)
+    name = workspace.latest
+    if name is None:
+        raise UsageError("there is no session yet", hint="canary run PATH")
+    for line in read_lines(workspace.sessions / name / LOG):
+        kind = line.pop("e")
+        if kind != "job":
+            yield _event_line(kind, line)
+
+
+def _event_line(kind: str, line: dict[str, Any]) -> str:
+    at = shapes.stamp(line.get("at") or line.get("started_on")) or " " * 26
+    if kind == "job_finished":
+        status = line["status"]
+        return f"{at} {kind:16} {line['name']} {status['category']} {status.get('reason') or ''}".rstrip()
+    words = (
+        line.get("name"),
+        line.get("text"),
+        line.get("fullname"),
+        line.get("reason"),
+        line.get("exit_code"),
+    )
+    return f"{at} {kind:16} " + " ".join(str(w) for w in words if w is not None)
+
+
+COMMAND = Command(
+    name="log",
+    help="show the output of a job, or what happened in the session",
+    run=run,
+    arguments=arguments,
+    examples=("canary log 7316cd5", "canary log solve.np=4 --tail 20", "canary log"),
+)

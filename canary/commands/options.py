@@ -1,0 +1,173 @@
+"""Options that several commands share: how jobs are selected, and how that becomes a
+`RunRequest`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from canary.clock import parse_duration
+from canary.collect import ScanRoot
+from canary.config import Config
+from canary.errors import UsageError
+from canary.request import RunRequest, ViewSettings
+from canary.select import Criteria
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """The filters of spec files and jobs."""
+    group = parser.add_argument_group("selection")
+    group.add_argument(
+        "-k",
+        dest="keywords",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="jobs whose keywords match, e.g. 'fast and not gpu'",
+    )
+    group.add_argument(
+        "-p", dest="parameters", metavar="EXPR", help="jobs whose parameters match, e.g. 'np>1'"
+    )
+    group.add_argument(
+        "--owner",
+        dest="owners",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="jobs of this owner (repeatable)",
+    )
+    group.add_argument("--regex", metavar="RX", help="jobs whose file or assets contain this")
+    group.add_argument(
+        "-o",
+        dest="on_options",
+        action="append",
+        default=[],
+        metavar="OPT",
+        help="turn on an option that tests ask for",
+    )
+
+
+def criteria_of(args: argparse.Namespace, **more: Any) -> Criteria:
+    """The filters of the options of `add_selection`."""
+    return Criteria(
+        keywords=tuple(args.keywords),
+        parameters=args.parameters,
+        owners=tuple(name for text in args.owners for name in text.split(",")),
+        regex=args.regex,
+        **more,
+    )
+
+
+def on_options(args: argparse.Namespace) -> frozenset[str]:
+    """Names given with `-o`, also as a comma list."""
+    return frozenset(name for text in args.on_options for name in text.split(",") if name)
+
+
+def roots_from_file(name: str, cwd: str) -> tuple[ScanRoot, ...]:
+    """Scan roots of a path file: `{"testpaths": [{"root": ..., "paths": [...]}]}`, relative to the
+    file."""
+    file = Path(cwd, name)
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        entries = [
+            (str(e["root"]), [str(p) for p in e.get("paths", [])]) for e in data["testpaths"]
+        ]
+    except OSError as e:
+        raise UsageError(f"cannot be read: {e.strerror}", file=str(file)) from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UsageError(
+            "not a path file",
+            hint='want {"testpaths": [{"root": ..., "paths": [...]}]}',
+            file=str(file),
+        ) from None
+    return tuple(_root(file.parent, root, paths) for root, paths in entries)
+
+
+def _root(base: Path, root: str, paths: Iterable[str]) -> ScanRoot:
+    directory = os.path.normpath(base / root)
+    if not os.path.isdir(directory):
+        raise UsageError(f"{directory}: no such directory")
+    inside = []
+    for path in paths:
+        full = os.path.normpath(os.path.join(directory, path))
+        if not full.startswith(directory + os.sep) or not os.path.exists(full):
+            raise UsageError(f"{path}: not below {directory}")
+        inside.append(os.path.relpath(full, directory))
+    return ScanRoot(directory, tuple(inside))
+
+
+def view_settings(config: Config, text: str | None = None) -> ViewSettings:
+    """The view as configured, changed by `--view mode=…,only=…,when=…,name=…`."""
+    known = config.view
+    values = {"name": known.name, "mode": known.mode, "when": known.when, "only": known.only}
+    choices = {
+        "mode": ("symlink", "hardlink", "copy"),
+        "when": ("always", "never", "on_success", "on_failure"),
+        "only": ("all", "failed", "not_pass", "passed"),
+    }
+    for part in (text or "").split(","):
+        if not part:
+            continue
+        key, _, value = part.partition("=")
+        if key not in values or not value:
+            raise UsageError(f"--view {part!r}", hint="want mode=, only=, when= or name=")
+        if key in choices and value not in choices[key]:
+            raise UsageError(f"--view {part!r}", hint=f"{key} is one of {', '.join(choices[key])}")
+        if key == "name" and (value in (".", "..") or "/" in value):
+            raise UsageError(f"--view {part!r}", hint="the name is one directory beside .canary")
+        values[key] = value
+    return ViewSettings(**values)
+
+
+def timeouts_of(config: Config) -> tuple[dict[str, float], dict[str, float]]:
+    """Configured timeouts: those of the command line, and all others; seconds."""
+    given: dict[str, float] = {}
+    other: dict[str, float] = {}
+    for key, value in config.run.timeout.items():
+        place = (
+            given
+            if config.origin(f"run.timeout.{key}").startswith(("--", "flag", "command line"))
+            else other
+        )
+        place[key] = float(value)
+    return given, other
+
+
+def counts_of(pairs: Iterable[str], flag: str) -> tuple[tuple[str, int], ...]:
+    """`TYPE=N` pairs."""
+    out = []
+    for text in pairs:
+        for part in text.split(","):
+            name, _, number = part.partition("=")
+            if not name or not number.isdecimal():
+                raise UsageError(f"{flag} {part!r}", hint=f"want {flag} TYPE=N")
+            out.append((name, int(number)))
+    return tuple(out)
+
+
+def seconds(text: str) -> float:
+    """A duration given as an option."""
+    return parse_duration(text)
+
+
+def base_request(args: argparse.Namespace, config: Config, **more: Any) -> RunRequest:
+    """A request with what all commands know."""
+    roots: tuple[ScanRoot, ...] = ()
+    if getattr(args, "path_file", None):
+        roots = roots_from_file(args.path_file, str(config.cwd))
+    for root in getattr(args, "roots", None) or ():
+        roots = (*roots, _root(config.cwd, root, ()))
+    given, _ = timeouts_of(config)
+    return RunRequest(
+        cwd=str(config.cwd),
+        roots=roots,
+        canary_dir=config.workspace,
+        options=on_options(args) if hasattr(args, "on_options") else frozenset(),
+        timeouts={k: v for k, v in given.items() if k not in ("session", "multiplier")},
+        permissive=config.run.parsing_policy == "permissive",
+        **more,
+    )

@@ -1,0 +1,272 @@
+"""`canary run`: collect, choose, run, record, show."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from canary import session, yamldata
+from canary.commands import options
+from canary.config import Config
+from canary.declare import Command, Display
+from canary.errors import CanaryError, ExitCode, NothingToRun, UsageError
+from canary.events import Summary
+from canary.job import LaunchSettings
+from canary.progress import PlainDisplay
+from canary.request import RunRequest
+from canary.resources import Machine
+from canary.schedule import Policy
+from canary.select import STRATEGIES
+from canary.store import Store
+from canary.table import say
+
+DEFAULT_LIMIT = 1 << 30
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary run`."""
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="PATH|JOB|TAG",
+        help="what to run; nothing: the default tag again",
+    )
+    parser.add_argument(
+        "-f", dest="path_file", metavar="FILE", help="read roots and paths from a file"
+    )
+    parser.add_argument("-w", dest="wipe", action="store_true", help="remove the workspace first")
+    parser.set_defaults(script_args=())
+    options.add_selection(parser)
+    _add_choice(parser)
+    _add_running(parser)
+    _add_showing(parser)
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("reruns")
+    group.add_argument(
+        "--only", choices=STRATEGIES, help="which of the jobs that ran before (default: not_pass)"
+    )
+    group.add_argument("-R", dest="rerun_all", action="store_true", help="the same as --only all")
+    group.add_argument(
+        "--tag", metavar="NAME", help="name the selection, to run it again by that name"
+    )
+    group.add_argument(
+        "--no-deps", action="store_true", help="do not pull in what a named job depends on"
+    )
+    group.add_argument("--empty-ok", action="store_true", help="exit 0 if there is nothing to run")
+    group.add_argument(
+        "--repeat-until-pass",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="again up to N times if it fails",
+    )
+    group.add_argument(
+        "--repeat-after-timeout",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="again up to N times on timeout",
+    )
+    group.add_argument(
+        "--repeat-until-fail",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="up to N times, until it fails",
+    )
+    group.add_argument(
+        "--dry-run", action="store_true", help="show what would run, and run nothing"
+    )
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("running")
+    group.add_argument(
+        "--fail-fast", action="store_true", help="start nothing more after the first failure"
+    )
+    group.add_argument(
+        "--copy-all-resources",
+        action="store_true",
+        help="copy files into work directories, link none",
+    )
+    group.add_argument(
+        "-a", "--analyze", action="store_true", help="run only the analysis sections of scripts"
+    )
+    group.add_argument(
+        "--oversubscribe",
+        action="append",
+        default=[],
+        metavar="TYPE=N",
+        help="N jobs a slot of TYPE",
+    )
+
+
+def _add_showing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("showing")
+    group.add_argument(
+        "-s", "--style", default="", metavar="live=,name=", help="live=yes|no, name=short|long"
+    )
+    group.add_argument("--view", metavar="K=V,...", help="mode=, only=, when=, name= of the view")
+    group.add_argument(
+        "--show-excluded-tests", action="store_true", help="list what is left out, and why"
+    )
+    group.add_argument(
+        "--durations", nargs="?", type=int, const=10, metavar="N", help="show the N slowest jobs"
+    )
+    group.add_argument(
+        "--show-capture",
+        nargs="?",
+        const="oe",
+        choices=("o", "e", "oe", "no"),
+        default="no",
+        metavar="o|e|oe|no",
+        help="show the output of jobs that fail",
+    )
+    group.add_argument(
+        "--output-on-failure",
+        action="store_const",
+        const="oe",
+        dest="show_capture",
+        help="the same as --show-capture oe",
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
+    """What the options ask for."""
+    given, other = options.timeouts_of(config)
+    limit = given.get("session", other.get("session", -1.0))
+    output = config.output
+    policy = Policy(
+        workers=config.run.workers,
+        fail_fast=args.fail_fast,
+        until_pass=args.repeat_until_pass,
+        after_timeout=args.repeat_after_timeout,
+        until_fail=args.repeat_until_fail,
+        session_timeout=limit if limit > 0 else None,
+        grace=config.run.grace,
+    )
+    if policy.workers is not None and policy.workers < 1:
+        raise UsageError("--workers must be at least 1")
+    launch = LaunchSettings(
+        grace=config.run.grace,
+        no_output_timeout=config.run.no_output_timeout,
+        output_limit=output.limit if output.limit is not None else DEFAULT_LIMIT,
+        trim_output=output.policy == "trim",
+        copy_all=args.copy_all_resources,
+    )
+    only = "all" if args.rerun_all else args.only
+    script_args = tuple(args.script_args) + (
+        ("--execute-analysis-sections",) if args.analyze else ()
+    )
+    request = options.base_request(
+        args,
+        config,
+        words=tuple(args.words),
+        argv=tuple(sys.argv),
+        wipe=args.wipe,
+        criteria=options.criteria_of(args, only=only or "not_pass", dependencies=not args.no_deps),
+        only_given=only is not None,
+        multiplier=given.get("multiplier", other.get("multiplier", 1.0)),
+        empty_ok=args.empty_ok,
+        counts=tuple(config.main.resource_pool.items()),
+        oversubscribe=options.counts_of(args.oversubscribe, "--oversubscribe"),
+        launcher=config.run.launcher,
+        script_args=script_args,
+        tag=args.tag,
+        policy=policy,
+        launch=launch,
+        view=options.view_settings(config, args.view),
+        dry_run=args.dry_run,
+    )
+    pool = config.main.resource_pool_file
+    return replace(request, machine=read_pool(Path(config.cwd, pool))) if pool else request
+
+
+def read_pool(file: Path) -> Machine:
+    """A resource pool file, JSON or YAML."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as e:
+        raise UsageError(f"cannot be read: {e.strerror}", file=str(file)) from None
+    try:
+        data = json.loads(text)
+    except ValueError:
+        data = yamldata.parse(text, str(file))
+    if not isinstance(data, dict):
+        raise UsageError("not a resource pool", file=str(file))
+    return Machine.fromdict(data, file=str(file))
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    request = request_of(args, config)
+    try:
+        summary = session.run(request, config, display_of(args, config))
+    except NothingToRun as e:
+        if request.empty_ok:
+            say("info", e.message)
+            return ExitCode.OK
+        raise
+    show_details(args, config, request, summary)
+    return summary.exit_code
+
+
+def display_of(args: argparse.Namespace, config: Config) -> Display:
+    """The display of a plugin, or the core's own."""
+    style = dict(part.partition("=")[::2] for part in args.style.split(",") if part)
+    unknown = set(style) - {"live", "name"}
+    if unknown:
+        raise UsageError(f"--style {unknown.pop()!r}", hint="want live=yes|no, name=short|long")
+    found: Display | None = None
+    if not config.main.plain and style.get("live") != "no":
+        found = config.plugins.first("canary_display", config=config)
+    return found or PlainDisplay(color=config.main.color, long_names=style.get("name") == "long")
+
+
+def show_details(
+    args: argparse.Namespace, config: Config, request: RunRequest, summary: Summary
+) -> None:
+    """What `--durations`, `--show-capture` and `--show-excluded-tests` ask for."""
+    if not (args.durations or args.show_capture != "no" or args.show_excluded_tests):
+        return
+    from canary.commands import details  # not needed by most runs
+
+    workspace = session.open_workspace(replace(request, wipe=False))
+    book = Store(workspace.database)
+    try:
+        if args.durations:
+            details.show_durations(book.results(session=summary.session), args.durations)
+        if args.show_capture != "no":
+            details.show_capture(book.results(session=summary.session), args.show_capture)
+        if args.show_excluded_tests:
+            details.show_excluded(book.excluded(summary.session))
+    except CanaryError as e:
+        say("warning", str(e))
+    finally:
+        book.close()
+
+
+COMMAND = Command(
+    name="run",
+    help="run tests",
+    run=run,
+    arguments=arguments,
+    examples=(
+        "canary run path/to/tests",
+        "canary run -k 'fast and not gpu' tests",
+        "canary run --only failed",
+        "canary run tests -- --verbose",
+    ),
+)

@@ -1,0 +1,171 @@
+"""The JSON shapes of jobs and sessions, as scripts know them; made from rows of the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from canary import home, lockfile
+from canary.clock import Timekeeper
+from canary.config import Config
+from canary.errors import RecordError, UsageError
+from canary.store import Result, Store
+
+
+def open_store(config: Config) -> tuple[home.Workspace, Store]:
+    """The workspace around and its store, for reading."""
+    workspace = home.require(Path(config.cwd), config.workspace)
+    return workspace, Store(workspace.database)
+
+
+def timings(result: Result) -> dict[str, float]:
+    """Seconds in each part of a job's life; -1 where unknown."""
+    keeper = Timekeeper.fromdict(result.times)
+    parts = {
+        "pending": keeper.pending(),
+        "setup": keeper.setup(),
+        "running": keeper.running(),
+        "teardown": keeper.teardown(),
+        "total": keeper.total(),
+    }
+    return {k: round(v, 6) for k, v in parts.items()}
+
+
+def job_record(result: Result) -> dict[str, Any]:
+    """A job as `canary query jobs` gives it."""
+    times = result.times
+    return {
+        "id": result.id,
+        "name": result.name,
+        "fullname": result.fullname,
+        "file_path": result.file_path,
+        "exec_dir": result.workspace,
+        "session": result.session,
+        "exit_code": result.code,
+        "status": {
+            "category": result.category,
+            "outcome": result.outcome,
+            "reason": result.reason or "",
+        },
+        "timings": timings(result),
+        "started_at": times.get("started", -1.0),
+        "stopped_at": times.get("stopped", -1.0),
+        "last_activity": None,
+        "attempt": result.attempt,
+        "measurements": json.loads(result.measurements),
+    }
+
+
+def job_document(result: Result, store: Store) -> dict[str, Any]:
+    """All that is known of a job's result: its lock, or what the store has of it."""
+    try:
+        data = lockfile.read(result.workspace)
+        data["status"]["outcome"] = int(result.status.outcome)
+    except (RecordError, KeyError, TypeError):
+        specs = store.specs([result.id])
+        data = {"spec": specs[result.id].full()} if specs else {}
+        data["state"] = {"phase": result.phase}
+        data["status"] = result.status.asdict()
+        data["timekeeper"] = result.times
+        data["measurements"] = {"data": json.loads(result.measurements)}
+    data["env"] = environment_of(result, store)
+    return data
+
+
+def environment_of(result: Result, store: Store) -> dict[str, str]:
+    """The environment a job had: the session's, without secrets, and its own variables."""
+    session = store.session(result.session) or {}
+    return {**session.get("environment", {}), **json.loads(result.variables)}
+
+
+def session_record(name: str, store: Store) -> dict[str, Any]:
+    """A session as `canary query sessions` gives it."""
+    data = store.session(name) or {}
+    counts: dict[str, int] = dict(
+        store.query(
+            "select status_outcome, count(*) from results where session=? group by status_outcome",
+            (name,),
+        )
+    )
+    return {
+        "name": name,
+        "started_on": stamp(data.get("started_on")),
+        "finished_on": stamp(data.get("finished_on")),
+        "returncode": data.get("returncode"),
+        "argv": data.get("argv", []),
+        "job_count": sum(counts.values()),
+        "outcomes": counts,
+    }
+
+
+def stamp(at: float | None) -> str | None:
+    """A local time as ISO 8601."""
+    return None if at is None else datetime.fromtimestamp(at).isoformat()
+
+
+def select_session(name: str, workspace: home.Workspace, store: Store) -> str:
+    """A session by name, beginning of a name, or `latest`."""
+    names = store.sessions()
+    if name == "latest":
+        latest = workspace.latest
+        if latest is None and not names:
+            raise UsageError("there is no session yet", hint="canary run PATH")
+        return latest or names[-1]
+    found = [n for n in names if n == name] or [n for n in names if n.startswith(name)]
+    if len(found) != 1:
+        known = ", ".join(names[-3:]) or "none"
+        raise UsageError(f"{name!r} names {len(found)} sessions", hint=f"newest: {known}")
+    return found[0]
+
+
+def select_job(spec: str, store: Store) -> Result:
+    """The latest result of the one job that `spec` names: exact name or ID first, then ID prefix,
+    then parts of names."""
+    results = store.results()
+    wanted = spec.strip()
+    path = wanted.lstrip("/")
+    rules = (
+        [r for r in results if wanted in (r.id, r.fullname, r.name, r.workspace)],
+        [r for r in results if len(path) >= 3 and r.id.startswith(path)],
+        [r for r in results if r.fullname.endswith("/" + wanted) or r.file_path == wanted],
+        [r for r in results if wanted in r.fullname],
+    )
+    for found in rules:
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(f"{r.fullname} ({r.id[:7]})" for r in found[:4])
+            raise UsageError(f"{spec!r} could be {len(found)} jobs: {names}", hint="give an ID")
+    raise UsageError(f"no job {spec!r} in this workspace", hint="canary status -rA lists all")
+
+
+def dig(data: Any, path: str) -> Any:
+    """The value at `a.b.0` (or `a/b/0`); UsageError names the keys there are."""
+    for part in path.replace("/", ".").strip(".").split("."):
+        if isinstance(data, Mapping) and part in data:
+            data = data[part]
+        elif (
+            isinstance(data, Sequence)
+            and not isinstance(data, str)
+            and part.isdecimal()
+            and int(part) < len(data)
+        ):
+            data = data[int(part)]
+        else:
+            keys = (
+                ", ".join(data)
+                if isinstance(data, Mapping)
+                else f"0 to {len(data) - 1}"
+                if isinstance(data, list)
+                else "none"
+            )
+            raise UsageError(f"no key {part!r} on the way to {path!r}", hint=f"there are: {keys}")
+    return data
+
+
+def as_json(data: Any) -> str:
+    """Indented JSON that any terminal and reader takes."""
+    return json.dumps(data, indent=2, default=str)

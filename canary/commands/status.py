@@ -1,0 +1,188 @@
+"""`canary status`: the latest result of each job as a table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from canary.clock import format_duration
+from canary.commands import details, shapes
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import ExitCode, UsageError
+from canary.store import Result, Store
+from canary.table import safe_write, table, use_colour, width
+
+SMALL = 30
+_CHARACTERS = "ptdfrnsaA"
+_COLUMNS = ("ID", "Name", "Session", "Exit Code", "Duration", "Status", "Details")
+_USUAL = ("ID", "Name", "Status", "Duration", "Details")
+_COLOURS = {"PASS": "green", "FAIL": "red", "ABORTED": "magenta", "NOTRUN": "yellow"}
+_GROUP = {"PASS": 0, "NOTRUN": 1, "ABORTED": 1, "NONE": 1, "FAIL": 2}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary status`."""
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help="the history of these jobs")
+    parser.add_argument(
+        "-i", dest="use_ids", action="store_true", help="show IDs in place of names"
+    )
+    parser.add_argument("-o", dest="columns", metavar="COLS", help=f"columns: {','.join(_COLUMNS)}")
+    parser.add_argument(
+        "-r",
+        dest="kinds",
+        metavar="CHARS",
+        help="which: p passed, t timeout, d diffed, f failed, n not run, s skipped, a all but passed, A all",
+    )
+    parser.add_argument("--all", "-a", dest="all", action="store_true", help="all jobs")
+    parser.add_argument("--failed", action="store_true", help="jobs that failed")
+    parser.add_argument("--sort-by", choices=("duration", "name"), help="order of the rows")
+    parser.add_argument(
+        "--durations", nargs="?", type=int, const=10, metavar="N", help="show the N slowest jobs"
+    )
+    parser.add_argument("--full-ids", action="store_true", help="whole IDs")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument(
+        "--show-excluded", action="store_true", help="jobs that the last session left out, and why"
+    )
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    workspace, book = shapes.open_store(config)
+    if args.show_excluded:
+        details.show_excluded(book.excluded(shapes.select_session("latest", workspace, book)))
+        return ExitCode.OK
+    results = _results(args, book)
+    if args.durations is not None:
+        details.show_durations(results, args.durations)
+        return ExitCode.OK
+    shown = _shown(args, results)
+    if args.json:
+        print(shapes.as_json([_record(r, args.full_ids) for r in shown]))
+        return ExitCode.OK
+    columns = _columns(args)
+    rows = [[_cell(r, c, args) for c in columns] for r in shown]
+    on = use_colour(config.main.color, sys.stdout)
+    colours = [_COLOURS.get(r.category, "default") for r in shown]
+    lines = table(columns, rows, colours=colours, on=on, columns=width(sys.stdout)) if rows else []
+    safe_write(sys.stdout, "\n".join([*lines, _summary(results)]) + "\n")
+    sys.stdout.flush()
+    return ExitCode.OK
+
+
+def _results(args: argparse.Namespace, book: Store) -> list[Result]:
+    if args.jobs:
+        return [r for spec in args.jobs for r in book.results(id=shapes.select_job(spec, book).id)]
+    return book.results()
+
+
+def _shown(args: argparse.Namespace, results: Sequence[Result]) -> list[Result]:
+    kinds = args.kinds or ""
+    wrong = set(kinds) - set(_CHARACTERS)
+    if wrong:
+        raise UsageError(
+            f"-r {kinds!r}: no kind {min(wrong)!r}", hint=f"any of {' '.join(_CHARACTERS)}"
+        )
+    if args.failed:
+        kinds = "f"
+    everything = (
+        args.all
+        or args.jobs
+        or "A" in kinds
+        or (not kinds and (args.json or len(results) <= SMALL))
+    )
+    kinds = kinds or "dftnrs"
+    shown = list(results) if everything else [r for r in results if _is_kind(r, kinds)]
+    if args.sort_by == "name":
+        shown.sort(key=lambda r: r.fullname)
+    elif args.sort_by == "duration":
+        shown.sort(key=details.running)
+    elif not args.jobs:
+        keys = {
+            id(r): (_GROUP.get(r.category, 1), int(r.status.outcome), details.running(r))
+            for r in shown
+        }
+        shown.sort(key=lambda r: keys[id(r)])
+    return shown
+
+
+def _is_kind(result: Result, kinds: str) -> bool:
+    category, outcome = result.category, result.outcome
+    if category == "PASS":
+        return "p" in kinds
+    if "a" in kinds:
+        return True
+    if category == "FAIL":
+        return {"DIFFED": "d", "TIMEOUT": "t"}.get(outcome, "f") in kinds
+    if outcome == "SKIPPED":
+        return "s" in kinds
+    return "n" in kinds or "r" in kinds
+
+
+def _columns(args: argparse.Namespace) -> Sequence[str]:
+    if not args.columns:
+        return (
+            (*_USUAL[:2], "Session", "Exit Code", "Duration", "Status", "Details")
+            if args.jobs
+            else _USUAL
+        )
+    known = {c.lower().replace(" ", ""): c for c in _COLUMNS}
+    wanted = [c.strip().lower().replace(" ", "").replace("_", "") for c in args.columns.split(",")]
+    for column in wanted:
+        if column not in known:
+            raise UsageError(f"no column {column!r}", hint=f"there are: {', '.join(_COLUMNS)}")
+    return [known[c] for c in wanted]
+
+
+def _cell(result: Result, column: str, args: argparse.Namespace) -> str:
+    if column == "ID":
+        return result.id if args.full_ids else result.id[:7]
+    if column == "Name":
+        return result.id[:7] if args.use_ids else result.fullname
+    if column == "Session":
+        return result.session
+    if column == "Exit Code":
+        return str(result.code)
+    if column == "Duration":
+        seconds = details.running(result)
+        return format_duration(seconds) if seconds >= 0 else ""
+    if column == "Status":
+        return f"{result.category} ({result.outcome})"
+    return result.reason or ""
+
+
+def _record(result: Result, full_ids: bool) -> dict[str, object]:
+    record = shapes.job_record(result)
+    keys = ("id", "name", "fullname", "file_path", "session", "exit_code", "status", "timings")
+    out: dict[str, object] = {k: record[k] for k in keys}
+    out["id"] = result.id if full_ids else result.id[:7]
+    out["phase"], out["running"] = result.phase, result.phase == "RUNNING"
+    return out
+
+
+def _summary(results: Sequence[Result]) -> str:
+    words = {"PASS": "passed", "NOTRUN": "skipped", "ABORTED": "aborted", "NONE": "not done"}
+    counts: dict[str, int] = {}
+    for r in results:
+        word = words.get(r.category) or (
+            r.outcome.lower() if r.outcome in ("DIFFED", "TIMEOUT") else "failed"
+        )
+        counts[word] = counts.get(word, 0) + 1
+    order = ("passed", "failed", "diffed", "timeout", "skipped", "aborted", "not done")
+    return f"{len(results)} jobs: " + ", ".join(f"{counts[w]} {w}" for w in order if w in counts)
+
+
+COMMAND = Command(
+    name="status",
+    help="show the latest results",
+    run=run,
+    arguments=arguments,
+    examples=(
+        "canary status",
+        "canary status -rA",
+        "canary status --durations 5",
+        "canary status 7316cd5",
+    ),
+)

@@ -1,0 +1,238 @@
+"""What is installed, remembered between runs, so that `--help` need not import a single plugin.
+
+The cache is one JSON file a Python environment. It holds the entry points of plugins and what each
+plugin declared (commands, options, reporters) when it was last loaded. It is believed only while
+the environment and the files of the plugins are as they were, and only if it is the user's own
+file. Being unable to read or write it costs time and nothing else. How plugins are found and loaded
+is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from binascii import crc32
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+
+from canary.fsio import write_atomic
+from canary.options import Option
+
+FORMAT: Final = 1
+_METADATA: Final = (".dist-info", ".egg-info")
+Stamp = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPoint:
+    """An entry point of a plugin, and the distribution it came with."""
+
+    name: str
+    value: str
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a plugin offered when it was asked: `commands` are (name, help, aliases).
+
+    `files` are the files this depends on, with time and size; `error` is why it could not be asked.
+    """
+
+    commands: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    options: tuple[Option, ...] = ()
+    reporters: tuple[tuple[str, str], ...] = ()
+    files: tuple[Stamp, ...] = ()
+    error: str = ""
+
+    def asdict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "commands": self.commands,
+            "options": [option.asdict() for option in self.options],
+            "reporters": self.reporters,
+            "files": self.files,
+            "error": self.error,
+        }
+
+    @classmethod
+    def fromdict(cls, data: Mapping[str, Any]) -> Declared:
+        """Read what `asdict` gave, from JSON."""
+        return cls(
+            tuple((name, help, tuple(aliases)) for name, help, aliases in data["commands"]),
+            tuple(Option.fromdict(option) for option in data["options"]),
+            tuple((name, help) for name, help in data["reporters"]),
+            tuple((path, mtime, size) for path, mtime, size in data["files"]),
+            data["error"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """The plugins of this environment, those of the older tool, and its version if it is here too.
+
+    `declared` has what each plugin offers, by its name; it is None until they were asked.
+    """
+
+    plugins: tuple[EntryPoint, ...] = ()
+    old: tuple[EntryPoint, ...] = ()
+    old_tool: str = ""
+    declared: Mapping[str, Declared] | None = None
+
+    def without(self, blocked: Iterable[str]) -> Installed:
+        """The same, less the plugins `blocked` by their name or that of their distribution."""
+        out = frozenset(blocked)
+        plugins = tuple(p for p in self.plugins if not out & {p.name, p.distribution})
+        if self.declared is None:
+            return replace(self, plugins=plugins)
+        left = {p.name: self.declared[p.name] for p in plugins if p.name in self.declared}
+        return replace(self, plugins=plugins, declared=left)
+
+    @property
+    def unasked(self) -> list[str]:
+        """Names of the plugins of which it is not known what they offer."""
+        return [p.name for p in self.plugins if p.name not in (self.declared or {})]
+
+    def options(self) -> list[Option]:
+        """The options of all plugins."""
+        return [o for one in (self.declared or {}).values() for o in one.options]
+
+    def commands(self) -> dict[str, str]:
+        """`{command: help}` of all plugins."""
+        declared = (self.declared or {}).values()
+        return {name: help for one in declared for name, help, _ in one.commands}
+
+    def reporters(self) -> dict[str, str]:
+        """`{reporter: help}` of all plugins."""
+        declared = (self.declared or {}).values()
+        return {name: help for one in declared for name, help in one.reporters}
+
+
+def stamp(path: str) -> Stamp | None:
+    """Time and size of a file; None if there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - start-up: texts are at hand
+    except OSError:
+        return None
+    return path, found.st_mtime_ns, found.st_size
+
+
+def _directories(path: Iterable[str]) -> dict[str, int]:
+    """`{directory: mtime_ns}` of those entries of `path` in which distributions have metadata."""
+    found = {}
+    for entry in dict.fromkeys(path):
+        here = os.path.abspath(entry)  # noqa: PTH100 - as stamp
+        mark = stamp(here)
+        if mark is not None and _holds_metadata(here):
+            found[here] = mark[1]
+    return found
+
+
+def _holds_metadata(directory: str) -> bool:
+    try:
+        return any(name.endswith(_METADATA) for name in os.listdir(directory))
+    except OSError:
+        return False
+
+
+def _is_fresh(known: Mapping[str, int], path: Iterable[str]) -> bool:
+    """Are the directories of `path` that hold metadata those `known`, unchanged?"""
+    seen = set()
+    for entry in dict.fromkeys(path):
+        here = os.path.abspath(entry)  # noqa: PTH100 - as stamp
+        if here in known:
+            mark = stamp(here)
+            if mark is None or mark[1] != known[here]:
+                return False
+            seen.add(here)
+        elif _holds_metadata(here):
+            return False
+    return len(seen) == len(known)
+
+
+def _environment(version: str) -> list[Any]:
+    """What the cache of one environment is not valid without."""
+    return [FORMAT, version, sys.prefix, sys.hexversion]
+
+
+def cache_file() -> Path:
+    """Where the cache of this environment is."""
+    mark = crc32(f"{sys.prefix}\0{sys.hexversion}".encode(errors="surrogateescape"))
+    return platformdirs.user_cache_path("canary") / f"plugins-{mark:08x}.json"
+
+
+def read(version: str, path: Sequence[str] | None = None) -> Installed | None:
+    """What the cache holds for canary `version`; None if it is not there, not ours or out of date.
+
+    If only the plugins' files have changed, `declared` alone is None.
+    """
+    path = sys.path if path is None else path
+    try:
+        with open(cache_file(), "rb") as f:
+            found = os.fstat(f.fileno())
+            # another user's file could name code that we would import
+            if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                return None
+            data = json.load(f)
+        if data["environment"] != _environment(version) or not _is_fresh(data["path"], path):
+            return None
+        if any(stamp(name) != (name, *rest) for name, *rest in data["files"]):
+            return None
+        installed = Installed(
+            tuple(EntryPoint(*row) for row in data["plugins"]),
+            tuple(EntryPoint(*row) for row in data["old"]),
+            data["old_tool"],
+        )
+        if data["declared"] is None:
+            return installed
+        declared = {name: Declared.fromdict(one) for name, one in data["declared"].items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    if any(stamp(s[0]) != s for one in declared.values() for s in one.files):
+        return installed
+    return replace(installed, declared=declared)
+
+
+def write(installed: Installed, version: str, path: Sequence[str] | None = None) -> None:
+    """Remember `installed`. Failing is no matter."""
+    declared = installed.declared
+    directories = _directories(sys.path if path is None else path)
+    data = {
+        "environment": _environment(version),
+        "path": directories,
+        "files": list(_entry_point_files(directories)),
+        "plugins": [_row(point) for point in installed.plugins],
+        "old": [_row(point) for point in installed.old],
+        "old_tool": installed.old_tool,
+        "declared": None if declared is None else {k: v.asdict() for k, v in declared.items()},
+    }
+    file = cache_file()
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomic(file, json.dumps(data).encode(), mode=0o600)
+    except (OSError, TypeError, ValueError):
+        # unwritable, or a default that is no JSON: the next start asks the plugins again
+        return
+
+
+def _entry_point_files(directories: Iterable[str]) -> Iterator[Stamp]:
+    """The metadata files that name plugins: editing one by hand leaves its directory as it was."""
+    for directory in directories:
+        for file in Path(directory).glob("*-info/entry_points.txt"):
+            try:
+                names_plugins = b"canary" in file.read_bytes()
+            except OSError:
+                continue
+            if names_plugins and (mark := stamp(str(file))):
+                yield mark
+
+
+def _row(point: EntryPoint) -> list[str]:
+    return [point.name, point.value, point.distribution, point.version]

@@ -1,0 +1,133 @@
+"""Plain lines for a running session: one for each job that ends, a table and a sentence at the end.
+
+This is what one sees without a console plugin, and in logs. Nothing is redrawn, and lines are
+written together a few times a second, not one by one.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from canary.clock import format_duration
+from canary.declare import Display
+from canary.events import Event, JobFinished, JobStarted, Notice, SessionStarted, Summary
+from canary.session import Session
+from canary.table import clean, paint, safe_write, table, use_colour, width
+
+ROWS = 10
+_GROUPS = (("FAIL",), ("NOTRUN", "ABORTED", "NONE"), ("PASS",))
+
+
+class PlainDisplay(Display):
+    """Writes progress to `err`, the final table to `out`."""
+
+    def __init__(
+        self,
+        *,
+        color: str = "auto",
+        long_names: bool = False,
+        quiet: bool = False,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+    ) -> None:
+        self.out, self.err = out or sys.stdout, err or sys.stderr
+        self.colour_err = use_colour(color, self.err)
+        self.colour_out = use_colour(color, self.out)
+        self.long_names = long_names
+        self.quiet = quiet
+        self._lines: list[str] = []
+        self._ends: dict[str, JobFinished] = {}
+        self._names: dict[str, str] = {}
+        self._total = 0
+
+    def start(self, session: Session) -> None:
+        """See `Display.start`."""
+        self._total = len(session.jobs)
+        if self.long_names:
+            self._names = {job.id: job.spec.fullname for job in session.jobs}
+
+    def event(self, event: Event) -> None:
+        """See `Display.event`."""
+        if isinstance(event, JobFinished):
+            if not event.retry:
+                self._ends[event.id] = event
+            if not self.quiet:
+                self._lines.append(self._row(event))
+        elif isinstance(event, SessionStarted):
+            self._lines += _excluded(event)
+            self._lines.append(f"INFO: session {event.session}: {event.jobs} jobs")
+        elif isinstance(event, Notice):
+            self._lines.append(f"{event.level.upper()}: {clean(event.text)}")
+        elif isinstance(event, JobStarted):
+            pass  # only ends are shown: the runner says what runs on SIGUSR1
+
+    def flush(self) -> None:
+        """See `Display.flush`."""
+        if self._lines:
+            text = "\n".join(self._lines) + "\n"
+            self._lines = []
+            safe_write(self.err, text)
+            self.err.flush()
+
+    def finish(self, session: Session, summary: Summary) -> None:
+        """See `Display.finish`."""
+        self.flush()
+        lines = self._table()
+        lines.append(f"{summary.line()}")
+        took = format_duration(summary.duration)
+        lines.append(
+            f"Finished session {summary.session} in {took} with returncode {summary.exit_code}"
+        )
+        safe_write(self.out, "\n".join(lines) + "\n")
+        self.out.flush()
+
+    def _name(self, event: JobFinished) -> str:
+        return self._names.get(event.id, event.name)
+
+    def _row(self, event: JobFinished) -> str:
+        status = event.status
+        text = paint(f"{status.text:18}", status.category.colour, self.colour_err)
+        seconds = _running(event)
+        again = f"  attempt {event.attempt}, again" if event.retry else ""
+        return f"{text} {event.id[:7]} {seconds:>8} {len(self._ends):>5}/{self._total}  {clean(self._name(event))}{again}"
+
+    def _table(self) -> list[str]:
+        rows: list[list[str]] = []
+        colours: list[str] = []
+        more: list[str] = []
+        for group in _GROUPS:
+            ends = [e for e in self._ends.values() if e.status.category.value in group]
+            ends.sort(key=lambda e: int(e.status.outcome))
+            for event in ends[:ROWS]:
+                rows.append(
+                    [
+                        self._name(event),
+                        event.id[:7],
+                        event.status.text,
+                        _running(event),
+                        event.status.reason or "",
+                    ]
+                )
+                colours.append(event.status.category.colour)
+            if len(ends) > ROWS:
+                word = "passed" if group == ("PASS",) else ends[0].status.category.value.lower()
+                more.append(f"... {len(ends) - ROWS} more {word} jobs: canary status -rA lists all")
+        if not rows:
+            return []
+        head = ("Job", "ID", "Status", "Total", "Details")
+        return (
+            table(head, rows, colours=colours, on=self.colour_out, columns=width(self.out)) + more
+        )
+
+
+def _running(event: JobFinished) -> str:
+    start, stop = event.times.get("started", -1.0), event.times.get("stopped", -1.0)
+    return format_duration(stop - start) if 0 < start <= stop else ""
+
+
+def _excluded(event: SessionStarted) -> list[str]:
+    return [
+        f"INFO: excluded {n} job{'s' if n != 1 else ''}: {clean(reason)}"
+        for reason, n in sorted(event.excluded.items())
+    ]

@@ -1,0 +1,98 @@
+"""Finding the processes of a runner that is no more: by what it recorded of each job, and by the job's mark.
+
+Used once, before a workspace is run again. Nothing here is a child of ours: it is found, killed and waited for, and
+the exit code is lost. This module knows tickets and marks, not jobs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from typing import Final, NamedTuple
+
+from canary import procfs
+from canary.procfs import Process
+
+VARIABLE: Final = "CANARY_JOB"
+
+
+class Ticket(NamedTuple):
+    """Where a job's processes are found again: the leader, µs since boot (or of the epoch) at its start, the boot."""
+
+    pid: int
+    start: int
+    boot: str
+
+    def __str__(self) -> str:
+        return f"{self.pid}:{self.start}:{self.boot}"
+
+
+def read_ticket(text: str) -> Ticket | None:
+    """What `str` made of a ticket; None if it is none of ours."""
+    pid, _, rest = text.partition(":")
+    start, _, boot = rest.partition(":")
+    return Ticket(int(pid), int(start), boot) if pid.isdecimal() and start.isdecimal() else None
+
+
+def boot_id() -> str:
+    """A text that is another after each boot; empty where the system has none."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as f:
+            return f.read().strip()
+    except OSError:
+        return ""
+
+
+def survivors(ticket: str, mark: str, *, portable: bool = not procfs.HAS_BOOT_CLOCK) -> list[Process]:
+    """Living processes of a job that a runner which is no more had started.
+
+    `ticket` is what its `Started` gave, `mark` is `launch id:attempt`. Known are the leader and its session, by its
+    start time, and whatever has the mark in its environment, with all that is below them.
+    """
+    known = read_ticket(ticket)
+    if known is None or (known.boot and known.boot != boot_id()):
+        return []
+    entry = f"{VARIABLE}={mark}:{known.start}"
+    if portable:
+        return _survivors_by_ps(entry)
+    table = procfs.processes()
+    first = known.start * procfs.TICKS // 1_000_000
+    leader = table.get(known.pid)
+    roots = set()
+    if leader is not None and first - 1 <= leader.start <= first + 5 * procfs.TICKS:
+        roots = {p.pid for p in table.values() if p.session == known.pid}
+    wanted = f"\0{entry}\0".encode(errors="surrogateescape")
+    roots.update(p.pid for p in table.values() if p.start >= first - 1 and wanted in procfs.environment(p.pid))
+    return [table[pid] for pid in sorted(procfs.below(table, roots)) if not table[pid].dead]
+
+
+def _survivors_by_ps(entry: str) -> list[Process]:
+    command = ["ps", "axeww", "-o", "pid=,pgid=,state=,command="]
+    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    found = []
+    for line in done.stdout.decode(errors="surrogateescape").splitlines():
+        words = line.split(None, 4)
+        if entry in words[-1].split(" ") and not words[2].startswith("Z"):
+            pid, group = int(words[0]), int(words[1])
+            found.append(Process(pid, words[3], words[2][0], 0, group, group, 0))
+    return found
+
+
+def kill_survivor(ticket: str, mark: str, *, seconds: float = 10.0) -> list[str]:
+    """Kill what `survivors` finds until it finds nothing; return `pid name` of each.
+
+    Blocks until all are dead, or `seconds` are over: then `survivors` still finds them.
+    """
+    killed: dict[int, str] = {}
+    end = time.monotonic() + seconds
+    while (found := survivors(ticket, mark)) and time.monotonic() < end:
+        killed.update((p.pid, str(p)) for p in found)
+        if procfs.HAS_BOOT_CLOCK:
+            procfs.kill(found, end - time.monotonic())
+        else:
+            for p in found:
+                os.kill(p.pid, signal.SIGKILL)
+            time.sleep(0.01)
+    return list(killed.values())
