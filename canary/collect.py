@@ -75,6 +75,12 @@ def classify(words: Sequence[str], cwd: str) -> Words:
     )
 
 
+def valid_tag(tag: str) -> None:
+    """UsageError for a name that would be read as something else."""
+    if not tag or tag.startswith("-") or "/" in tag or not tag.isprintable() or tag in (".", ".."):
+        raise UsageError(f"{tag!r} cannot be a tag", hint="use letters, digits, - and _")
+
+
 def _root_of(word: str, cwd: str) -> tuple[str, str | None] | None:
     path = os.path.normpath(os.path.join(cwd, word))
     if os.path.isdir(path):

@@ -729,16 +729,17 @@ class Job(BaseJob):
             self.add_measurement("leaked", list(exit.leaked))
         self.measurements.update(dict(services.measure(self, exit)))
 
-    def run(self) -> None:
+    def run(self, services: JobServices | None = None) -> None:
         """Run its command in its directory, as set up, and wait: the walk of a session for one
         job."""
         if self.state.is_pending():
             self.on_submitted()
-        launch = self.describe_launch(_NO_SERVICES)
+        services = services or _NO_SERVICES
+        services.setup(self)
+        launch = self.describe_launch(services)
         self.save()
         self.on_started()
-        exit = run_blocking(launch, self.launcher)
-        self.conclude(exit, _NO_SERVICES)
+        self.conclude(run_blocking(launch, self.launcher), services)
         self.on_finished()
         self.save()
 

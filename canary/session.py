@@ -340,6 +340,9 @@ def _execute(
     machine = gather.find_machine(request, config)
     choose = gather.choose_launcher(request, config)
     texts = save_specs(book, collected)
+    if request.tag is not None:
+        collect.valid_tag(request.tag)
+        book.write(store.tag_rows(request.tag, plan.run))
     name, directory = workspace.new_session()
     jobs = build_jobs(
         request, collected, plan, earlier, machine, (name, directory), book.histories()

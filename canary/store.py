@@ -267,6 +267,18 @@ def spec_rows(
     ]
 
 
+def tag_rows(tag: str, ids: Sequence[str] | None) -> list[tuple[str, Iterable[Sequence[Any]]]]:
+    """The statements that make a tag of these jobs, or (None) delete it."""
+    batch: list[tuple[str, Iterable[Sequence[Any]]]] = [
+        ("delete from selections where tag=?", [(tag,)]),
+        ("delete from selection_meta where tag=?", [(tag,)]),
+    ]
+    if ids is not None:
+        batch.append(("insert into selections values(?,?)", [(tag, id) for id in ids]))
+        batch.append(("insert into selection_meta values(?,?)", [(tag, "{}")]))
+    return batch
+
+
 def result_row(result: Result) -> tuple[Any, ...]:
     """A result as `RESULT_STATEMENT` wants it."""
     return tuple(getattr(result, name) for name in Result.__dataclass_fields__)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from canary import home, lockfile
-from canary.clock import Timekeeper
 from canary.config import Config
 from canary.errors import RecordError, UsageError
+from canary.results import job_record as job_record
 from canary.store import Result, Store
 
 
@@ -19,44 +19,6 @@ def open_store(config: Config) -> tuple[home.Workspace, Store]:
     """The workspace around and its store, for reading."""
     workspace = home.require(Path(config.cwd), config.workspace)
     return workspace, Store(workspace.database)
-
-
-def timings(result: Result) -> dict[str, float]:
-    """Seconds in each part of a job's life; -1 where unknown."""
-    keeper = Timekeeper.fromdict(result.times)
-    parts = {
-        "pending": keeper.pending(),
-        "setup": keeper.setup(),
-        "running": keeper.running(),
-        "teardown": keeper.teardown(),
-        "total": keeper.total(),
-    }
-    return {k: round(v, 6) for k, v in parts.items()}
-
-
-def job_record(result: Result) -> dict[str, Any]:
-    """A job as `canary query jobs` gives it."""
-    times = result.times
-    return {
-        "id": result.id,
-        "name": result.name,
-        "fullname": result.fullname,
-        "file_path": result.file_path,
-        "exec_dir": result.workspace,
-        "session": result.session,
-        "exit_code": result.code,
-        "status": {
-            "category": result.category,
-            "outcome": result.outcome,
-            "reason": result.reason or "",
-        },
-        "timings": timings(result),
-        "started_at": times.get("started", -1.0),
-        "stopped_at": times.get("stopped", -1.0),
-        "last_activity": None,
-        "attempt": result.attempt,
-        "measurements": json.loads(result.measurements),
-    }
 
 
 def job_document(result: Result, store: Store) -> dict[str, Any]:

@@ -1,0 +1,25 @@
+"""The commands of the core: one module each, with a `COMMAND`.
+
+`CORE` is what the command line knows without importing any of them: name, one line of help, and
+whether the command loads plugins. Those that only ask the workspace do not.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CORE: Final = (
+    ("init", "make a workspace", False),
+    ("run", "run tests", True),
+    ("collect", "find jobs and keep them in the workspace", True),
+    ("find", "show the jobs that a path gives", True),
+    ("status", "show the latest results", False),
+    ("log", "show the output of a job, or what happened in the session", False),
+    ("describe", "show what a test file or a job is", True),
+    ("location", "show where a job's files are", False),
+    ("query", "jobs and sessions as JSON", False),
+    ("report", "write a report of the results", True),
+    ("config", "show and set configuration", True),
+    ("plugins", "list plugins, what they add, and what is wrong with them", True),
+    ("help", "show help", False),
+)

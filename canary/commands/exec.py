@@ -1,0 +1,62 @@
+"""`canary exec`: run one job here and now, in its directory, and wait for it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from canary import gather
+from canary.commands import shapes
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import ExitCode, UsageError
+from canary.job import load_job_from_file
+from canary.record import result_of
+from canary.request import RunRequest
+from canary.store import RESULT_STATEMENT, Store, result_row
+from canary.table import safe_write
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary exec`."""
+    parser.add_argument("job", metavar="JOB", help="ID, name or path of a job that ran before")
+    parser.add_argument("--session", metavar="S", help="the session whose directory is used")
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    workspace, book = shapes.open_store(config)
+    result = shapes.select_job(args.job, book)
+    if args.session:
+        name = shapes.select_session(args.session, workspace, book)
+        found = book.results(session=name, id=result.id)
+        if not found:
+            raise UsageError(f"{args.job!r} did not run in session {name}")
+        result = found[0]
+    book.close()
+    job = load_job_from_file(Path(result.workspace))
+    job.state.reset()
+    job.measurements.reset()
+    job.attempt += 1
+    job.launcher = gather.choose_launcher(RunRequest(cwd=str(config.cwd)), config)(job)
+    job.setup()
+    job.run(gather.HookServices(config))
+    job.teardown()
+    writer = Store(workspace.database, writable=True)
+    try:
+        writer.write([(RESULT_STATEMENT, [result_row(result_of(job, result.session))])])
+    finally:
+        writer.close()
+    safe_write(sys.stdout, job.read_output())
+    safe_write(sys.stdout, job.statline() + "\n")
+    return job.status.exit_bit or ExitCode.OK
+
+
+COMMAND = Command(
+    name="exec",
+    help="run one job now, in its directory",
+    run=run,
+    arguments=arguments,
+    examples=("canary exec 7316cd5",),
+)

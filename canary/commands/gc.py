@@ -1,0 +1,80 @@
+"""`canary gc`: remove what nobody looks at any more, and keep every latest result."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from canary import home
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import ExitCode
+from canary.store import Store
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary gc`."""
+    parser.add_argument(
+        "--dryrun", "--dry-run", dest="dryrun", action="store_true", help="only say"
+    )
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    workspace = home.require(config.cwd, config.workspace)
+    book = Store(workspace.database, writable=True)
+    try:
+        needed = {r.workspace for r in book.results()}
+        rows = [r for name in book.sessions() for r in book.results(session=name)]
+        old = [r for r in rows if r.workspace not in needed]
+        freed = 0
+        for result in old:
+            freed += _remove(workspace, Path(result.workspace), dry=args.dryrun)
+        kept = {
+            Path(p).relative_to(workspace.sessions).parts[0]
+            for p in needed
+            if _inside(workspace, p)
+        }
+        empty = [n for n in book.sessions() if n not in kept and n != workspace.latest]
+        for name in empty:
+            freed += _remove(workspace, workspace.sessions / name, dry=args.dryrun)
+        if not args.dryrun:
+            book.write(
+                [
+                    (
+                        "delete from results where spec_id=? and session=?",
+                        [(r.id, r.session) for r in old],
+                    ),
+                    ("delete from sessions where name=?", [(n,) for n in empty]),
+                    ("delete from excluded where session=?", [(n,) for n in empty]),
+                ]
+            )
+    finally:
+        book.close()
+    verb = "would remove" if args.dryrun else "removed"
+    print(f"{verb} {len(old)} older results and {len(empty)} sessions, {freed / 1e6:.1f} MB")
+    return ExitCode.OK
+
+
+def _inside(workspace: home.Workspace, path: str) -> bool:
+    return Path(path).is_relative_to(workspace.sessions)
+
+
+def _remove(workspace: home.Workspace, directory: Path, *, dry: bool) -> int:
+    """Bytes freed; nothing outside the workspace's sessions is touched."""
+    if not _inside(workspace, str(directory)) or not directory.is_dir() or directory.is_symlink():
+        return 0
+    size = sum(p.lstat().st_size for p in directory.rglob("*") if not p.is_dir() or p.is_symlink())
+    if not dry:
+        shutil.rmtree(directory)
+    return size
+
+
+COMMAND = Command(
+    name="gc",
+    help="remove superseded results",
+    run=run,
+    arguments=arguments,
+    examples=("canary gc --dryrun", "canary gc"),
+)

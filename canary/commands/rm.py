@@ -1,0 +1,34 @@
+"""`canary rm`: delete a workspace and its view."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from canary import home
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import ExitCode
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary rm`."""
+    parser.add_argument("path", metavar="PATH", nargs="?", help="directory that holds .canary")
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    place = Path(config.cwd, args.path) if args.path else config.workspace
+    workspace = home.require(Path(config.cwd), place)
+    home.remove(workspace)
+    print(f"removed {workspace.root}")
+    return ExitCode.OK
+
+
+COMMAND = Command(
+    name="rm",
+    help="delete a workspace",
+    run=run,
+    arguments=arguments,
+    examples=("canary rm .",),
+)

@@ -1,0 +1,52 @@
+"""`canary view`: make the directory of links to the latest results anew."""
+
+from __future__ import annotations
+
+import argparse
+
+from canary import view
+from canary.commands import options, shapes
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import ExitCode
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary view`."""
+    parser.add_argument("what", choices=("refresh", "create"), help="make the view again")
+    parser.add_argument("--mode", choices=("symlink", "hardlink", "copy"), help="what is in it")
+    parser.add_argument(
+        "--only", choices=("all", "failed", "not_pass", "passed"), help="which results"
+    )
+    parser.add_argument("--name", metavar="N", help="its name beside .canary")
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    given = {k: getattr(args, k) for k in ("mode", "only", "name") if getattr(args, k)}
+    settings = options.view_settings(config, ",".join(f"{k}={v}" for k, v in given.items()))
+    workspace, book = shapes.open_store(config)
+    paths = dict(book.query("select spec_id, view from specs_meta"))
+    entries = [
+        view.Entry(r.id, paths[r.id], r.workspace, r.session, r.outcome, r.times.get("finished", 0))
+        for r in book.results()
+        if r.id in paths
+        and r.times.get("submitted", -1.0) > 0
+        and view.wanted(settings.only, r.category)
+    ]
+    directory = workspace.home / settings.name
+    n = view.update(directory, entries, mode=settings.mode, fresh=True)
+    print(f"{directory}: {n} jobs")
+    return ExitCode.OK
+
+
+COMMAND = Command(
+    name="view",
+    help="make the view of the latest results anew",
+    run=run,
+    arguments=arguments,
+    examples=(
+        "canary view refresh",
+        "canary view create --mode copy --only failed --name Failures",
+    ),
+)

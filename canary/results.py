@@ -1,0 +1,160 @@
+"""A session read back from its record: what reporters and `canary query` get.
+
+Everything here is read from the store and the event log; nothing asks a running session.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from canary.clock import Timekeeper
+from canary.declare import Results
+from canary.errors import UsageError
+from canary.events import Event, Summary
+from canary.home import Workspace
+from canary.record import LOG, decode_event, read_lines
+from canary.spec import JobSpec
+from canary.store import Result, Store
+
+
+def timings(result: Result) -> dict[str, float]:
+    """Seconds in each part of a job's life; -1 where unknown."""
+    keeper = Timekeeper.fromdict(result.times)
+    parts = {
+        "pending": keeper.pending(),
+        "setup": keeper.setup(),
+        "running": keeper.running(),
+        "teardown": keeper.teardown(),
+        "total": keeper.total(),
+    }
+    return {k: round(v, 6) for k, v in parts.items()}
+
+
+def job_record(result: Result) -> dict[str, Any]:
+    """A job as `canary query jobs` gives it."""
+    times = result.times
+    return {
+        "id": result.id,
+        "name": result.name,
+        "fullname": result.fullname,
+        "file_path": result.file_path,
+        "exec_dir": result.workspace,
+        "session": result.session,
+        "exit_code": result.code,
+        "status": {
+            "category": result.category,
+            "outcome": result.outcome,
+            "reason": result.reason or "",
+        },
+        "timings": timings(result),
+        "started_at": times.get("started", -1.0),
+        "stopped_at": times.get("stopped", -1.0),
+        "last_activity": None,
+        "attempt": result.attempt,
+        "measurements": json.loads(result.measurements),
+    }
+
+
+def _spec_part(spec: JobSpec, result: Result | None) -> dict[str, Any]:
+    directory = result.workspace if result else None
+    return {
+        "file_root": spec.file_root,
+        "file": spec.file,
+        "family": spec.family,
+        "parameters": dict(spec.parameters),
+        "meta_parameters": dict(spec.meta_parameters),
+        "keywords": list(spec.keywords),
+        "owners": list(spec.owners),
+        "attributes": dict(spec.attributes),
+        "command": list(spec.command),
+        "timeout": spec.timeout,
+        "stdout": f"{directory}/{spec.stdout}" if directory else None,
+        "stderr": f"{directory}/{spec.stderr}" if directory and spec.stderr else None,
+    }
+
+
+class StoredResults(Results):
+    """One session of a workspace, or (session None) the latest result of every job."""
+
+    def __init__(self, workspace: Workspace, store: Store, session: str | None) -> None:
+        self._workspace, self._store, self._name = workspace, store, session
+        self.session = session or workspace.latest or ""
+        if not self.session:
+            raise UsageError("there is no session yet", hint="canary run PATH")
+        self.directory = workspace.sessions / self.session
+        self._results = store.results(session=session)
+        counts = Counter(r.outcome for r in self._results)
+        data = store.session(self.session) or {}
+        taken = float((data.get("measurements") or {}).get("duration", 0.0))
+        code = data.get("returncode")
+        self.info: Mapping[str, Any] = data
+        self.summary = Summary(self.session, dict(counts), taken, int(code or 0))
+
+    def events(self) -> Iterable[Event]:
+        """See `Results.events`."""
+        try:
+            for line in read_lines(self.directory / LOG):
+                event = decode_event(line)
+                if event is not None:
+                    yield event
+        except FileNotFoundError:
+            return
+
+    def jobs(self) -> Iterator[dict[str, Any]]:
+        """See `Results.jobs`: the record of `query jobs`, what the spec says, and dependencies."""
+        specs = self._store.specs()
+        edges = self._store.edges()
+        for result in sorted(self._results, key=lambda r: (r.fullname, r.id)):
+            record = job_record(result)
+            spec = specs.get(result.id)
+            if spec is not None:
+                record.update(_spec_part(spec, result))
+            record["variables"] = json.loads(result.variables)
+            record["dependencies"] = [
+                {"id": e.id, "when": e.when} for e in edges.get(result.id, ())
+            ]
+            record["excluded"] = None
+            yield record
+        for id, fullname, reason in self._store.excluded(self.session):
+            yield _excluded(id, fullname, reason, self.session, specs.get(id))
+
+
+def _excluded(
+    id: str, fullname: str, reason: str, session: str, spec: JobSpec | None
+) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "id": id,
+        "name": spec.name if spec else fullname.rpartition("/")[2],
+        "fullname": spec.fullname if spec else fullname,
+        "file_path": spec.file_path if spec else "",
+        "exec_dir": None,
+        "session": session,
+        "exit_code": None,
+        "status": {"category": "NOTRUN", "outcome": "SKIPPED", "reason": reason},
+        "timings": {},
+        "started_at": -1.0,
+        "stopped_at": -1.0,
+        "attempt": 0,
+        "measurements": {},
+        "variables": {},
+        "dependencies": [],
+        "excluded": reason,
+    }
+    if spec is not None:
+        record.update(_spec_part(spec, None))
+    return record
+
+
+def write_reports(
+    names: Iterable[str], offered: Mapping[str, Any], results: Results
+) -> Iterator[tuple[str, list[Path], str | None]]:
+    """Write each report; yield its name, the files, and what went wrong (which changes nothing)."""
+    for name in names:
+        try:
+            yield name, list(offered[name].report(results, {})), None
+        except Exception as e:  # noqa: BLE001 - a reporter's failure is a line, never a verdict
+            yield name, [], f"{type(e).__name__}: {e}"
