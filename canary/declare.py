@@ -7,6 +7,7 @@ load pluggy. Plugin authors reach them as `canary.Settings`, `canary.Command`, `
 from __future__ import annotations
 
 import abc
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,3 +119,7 @@ class Display(abc.ABC):
     @abc.abstractmethod
     def finish(self, session: Session, summary: Summary) -> None:
         """The session is over: the final table and line."""
+
+    def say(self, text: str) -> None:
+        """A line for the person, outside any event (before the session, say)."""
+        sys.stderr.write(f"INFO: {text}\n")

@@ -35,6 +35,7 @@ from canary.store import RESULT_STATEMENT, Result, Store, result_row
 SCHEMA: Final = 1
 LOG: Final = "events.jsonl"
 LOCK: Final = "session.lock"
+RUNNING: Final = "running"
 BATCH_SECONDS: Final = 0.25
 BATCH_ROWS: Final = 500
 _SECRETS: Final = (
@@ -161,6 +162,7 @@ class Record:
         self._attempt(lambda: fsio.write_all(self._log._fd, b"".join(lines)))
         self._attempt(self._log.sync)
         self._write_lock(None, None)
+        self._attempt((self.directory / RUNNING).touch)
         self._attempt(lambda: self.workspace.point_to(self.name))
 
     def event(self, event: Event) -> None:
@@ -208,6 +210,7 @@ class Record:
             )
         )
         self._attempt(self._log.sync)
+        self._attempt(lambda: (self.directory / RUNNING).unlink(missing_ok=True))
         self._log.close()
 
     def exclude(self, excluded: Iterable[tuple[str, str, str]]) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from canary import collect, gather, generate, graph, home, record, select, store, view
+from canary import collect, gather, generate, graph, home, record, recovery, select, store, view
 from canary.clock import Clock
 from canary.config import Config
 from canary.declare import Display
@@ -72,20 +72,28 @@ class Session:
 def run(request: RunRequest, config: Config, display: Display) -> Summary:
     """Collect, choose, run, record; return what it came to."""
     workspace = open_workspace(request)
-    book = Store(workspace.database, writable=True)
-    try:
-        request = resolve_names(request, book)
-        collected = find_specs(request, config, book)
-        if collected.errors and not request.permissive:
-            raise CanaryErrors(collected.errors)
-        earlier = earlier_results(book)
-        plan = make_plan(collected.graph, request, config, earlier)
-        if not plan.run and not collected.bad_files:
-            save_specs(book, collected)
-            raise NothingToRun(_nothing(plan), hint="canary run --only all runs what passed before")
-        return _execute(request, config, display, workspace, book, collected, plan, earlier)
-    finally:
-        book.close()
+    with recovery.run_lock(workspace, display.say):
+        book = Store(workspace.database, writable=True)
+        try:
+            recovery.recover(workspace, book, display.say)
+            return _run(request, config, display, workspace, book)
+        finally:
+            book.close()
+
+
+def _run(
+    request: RunRequest, config: Config, display: Display, workspace: Workspace, book: Store
+) -> Summary:
+    request = resolve_names(request, book)
+    collected = find_specs(request, config, book)
+    if collected.errors and not request.permissive:
+        raise CanaryErrors(collected.errors)
+    earlier = earlier_results(book)
+    plan = make_plan(collected.graph, request, config, earlier)
+    if not plan.run and not collected.bad_files:
+        save_specs(book, collected)
+        raise NothingToRun(_nothing(plan), hint="canary run --only all runs what passed before")
+    return _execute(request, config, display, workspace, book, collected, plan, earlier)
 
 
 def preview(request: RunRequest, config: Config) -> tuple[Collected, Plan]:
@@ -422,6 +430,7 @@ class _Walk:
         session, request = self.session, self.session.request
         began = self.clock.monotonic()
         header = {"argv": list(request.argv), "config": self.config.asdict()}
+        header["runner"] = recovery.Runner.this().asdict()
         header["environment"] = record.public_environment(os.environ)
         self.ledger.begin(session.jobs, texts, header)
         self._exclude()

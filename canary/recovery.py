@@ -1,0 +1,290 @@
+"""After a runner that was killed: one run at a time, survivors are ended, and the log becomes
+the store again.
+
+A session without an end in its lock whose runner is gone was cut off. Before anything else runs,
+the processes it left are killed, and what its event log says is put into the store: every job
+that finished has its result, every other is as if it had not been run. The same fold makes a
+store anew from all logs (`canary doctor --rebuild`).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from canary import fsio, record, store
+from canary.errors import RecordError, WorkspaceError
+from canary.graph import Edge
+from canary.history import RunHistory
+from canary.home import Workspace
+from canary.procfs import process
+from canary.spec import JobSpec
+from canary.status import Status
+from canary.store import RESULT_STATEMENT, Result, Store, result_row
+from canary.survivors import boot_id, kill_survivor
+
+RUN_LOCK: Final = "run.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Who runs: enough to know later whether that very process still lives."""
+
+    host: str
+    pid: int
+    start: int
+    boot: str
+
+    @classmethod
+    def this(cls) -> Runner:
+        """This process."""
+        me = process(os.getpid())
+        return cls(socket.gethostname(), os.getpid(), me.start if me else 0, boot_id())
+
+    @classmethod
+    def fromdict(cls, data: Any) -> Runner | None:
+        """Read what `asdict` wrote; None if it is anything else."""
+        try:
+            return cls(str(data["host"]), int(data["pid"]), int(data["start"]), str(data["boot"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def asdict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"host": self.host, "pid": self.pid, "start": self.start, "boot": self.boot}
+
+    def lives(self) -> bool | None:
+        """Is it still there? None if it is of another host, where we cannot look."""
+        if self.host != socket.gethostname():
+            return None
+        if self.boot and self.boot != boot_id():
+            return False
+        found = process(self.pid)
+        return found is not None and not found.dead and found.start == self.start
+
+
+@contextmanager
+def run_lock(
+    workspace: Workspace, say: Callable[[str], None], *, force: bool = False
+) -> Iterator[None]:
+    """Hold the workspace for one run; a second run of this host waits until the first is over.
+
+    The lock is the kernel's, so that a killed holder never keeps it; who holds it stands in the
+    file, because the kernel's lock may not reach other hosts of a shared file system.
+    """
+    path = workspace.root / RUN_LOCK
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as e:
+        raise fsio.explain(e, path, "lock the workspace") from None
+    try:
+        _lock(fd, path, say)
+        holder = Runner.fromdict(_content(fd))
+        if holder is not None and holder.lives() is None and not force:
+            raise WorkspaceError(
+                f"a run of {holder.host} (process {holder.pid}) holds this workspace",
+                hint=f"wait for it; if that host is gone, remove {path}",
+            )
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, json.dumps(Runner.this().asdict()).encode(), 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(fd, 0)
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int, path: Path, say: Callable[[str], None]) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    except OSError as e:
+        if e.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise fsio.explain(e, path, "lock the workspace") from None
+    holder = Runner.fromdict(_content(fd))
+    who = f"process {holder.pid}" if holder else "another process"
+    say(f"{who} runs in this workspace: waiting for its end")
+    fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def _content(fd: int) -> Any:
+    try:
+        return json.loads(os.pread(fd, 4096, 0) or b"null")
+    except ValueError:
+        return None
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a session's log says: its header, specs and edges by ID, results, and what was under
+    way at its end."""
+
+    header: dict[str, Any] = field(default_factory=dict)
+    specs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
+    edges: dict[str, list[list[Any]]] = field(default_factory=dict)
+    ends: dict[str, dict[str, Any]] = field(default_factory=dict)
+    running: dict[str, tuple[str, int]] = field(default_factory=dict)
+    excluded: list[tuple[str, str, str]] = field(default_factory=list)
+    exit_code: int | None = None
+
+
+def fold(log: Path) -> Folded:
+    """Read a log to its end."""
+    out = Folded()
+    for line in record.read_lines(log):
+        kind = line.get("e")
+        if kind == "plan":
+            if line.get("schema", 0) > record.SCHEMA:
+                raise RecordError(
+                    "this log is of a newer release", hint="update canary", file=str(log)
+                )
+            out.header = {k: v for k, v in line.items() if k not in ("e", "c", "schema")}
+        elif kind == "job":
+            out.specs[line["id"]] = line["spec"]
+            out.paths[line["id"]] = line["path"]
+            out.edges[line["id"]] = line["edges"]
+        elif kind == "job_started":
+            out.running[line["id"]] = (line["ticket"], line["attempt"])
+        elif kind == "job_finished":
+            out.running.pop(line["id"], None)
+            if not line["retry"]:
+                out.ends[line["id"]] = line
+        elif kind == "excluded":
+            out.excluded.append((line["id"], line["fullname"], line["reason"]))
+        elif kind == "session_finished":
+            out.exit_code = line["exit_code"]
+    return out
+
+
+def unfinished(workspace: Workspace) -> list[str]:
+    """Sessions that were cut off: their mark of a running session is still there."""
+    try:
+        names = sorted(os.listdir(workspace.sessions))
+    except OSError:
+        return []
+    return [n for n in names if os.path.exists(f"{workspace.sessions}/{n}/{record.RUNNING}")]
+
+
+def recover(workspace: Workspace, book: Store, say: Callable[[str], None]) -> list[str]:
+    """Close every session that was cut off; return their names."""
+    names = unfinished(workspace)
+    for name in names:
+        directory = workspace.sessions / name
+        folded = fold(directory / record.LOG)
+        killed: list[str] = []
+        for id, (ticket, attempt) in folded.running.items():
+            killed += kill_survivor(ticket, f"{id}:{attempt}")
+        restore(book, name, directory, folded)
+        _close(directory, name, folded)
+        left = len(folded.specs) - len(folded.ends)
+        say(
+            f"session {name} was cut off: {len(folded.ends)} results kept, {left} jobs to run again"
+            + (f", {len(killed)} processes killed" if killed else "")
+        )
+    return names
+
+
+def restore(book: Store, name: str, directory: Path, folded: Folded) -> None:
+    """Put a folded log into the store."""
+    specs = {id: JobSpec.fromdict(data) for id, data in folded.specs.items()}
+    texts = {id: json.dumps(data, separators=(",", ":")) for id, data in folded.specs.items()}
+    edges = {id: [Edge(i, w) for i, w in rows] for id, rows in folded.edges.items() if rows}
+    rows = [
+        result_row(_result(specs[id], end, name, directory / folded.paths[id]))
+        for id, end in folded.ends.items()
+        if id in specs
+    ]
+    code = folded.exit_code
+    data = {**folded.header, "name": name, "prefix": str(directory), "returncode": code}
+    batch = store.spec_rows(specs, edges, texts)
+    batch += [
+        (RESULT_STATEMENT, rows),
+        ("insert or replace into excluded values(?,?,?,?)", [(name, *r) for r in folded.excluded]),
+        ("insert or replace into sessions values(?,?)", [(name, json.dumps(data))]),
+    ]
+    book.write(batch)
+
+
+def _result(spec: JobSpec, end: Mapping[str, Any], session: str, directory: Path) -> Result:
+    status = Status.fromdict(end["status"])
+    return Result(
+        spec.id,
+        spec.name,
+        spec.fullname,
+        spec.file_root,
+        spec.file_path,
+        session,
+        str(directory),
+        "DONE",
+        status.category.value,
+        status.outcome.name,
+        status.reason,
+        status.code,
+        json.dumps(end["times"], separators=(",", ":")),
+        json.dumps(end["measurements"], separators=(",", ":")),
+        int(end["attempt"]),
+    )
+
+
+def _close(directory: Path, name: str, folded: Folded) -> None:
+    data = {
+        "schema": record.SCHEMA,
+        **folded.header,
+        "name": name,
+        "job_ids": list(folded.specs),
+        "returncode": folded.exit_code if folded.exit_code is not None else -1,
+        "cut_off": folded.exit_code is None,
+        "finished_on": None,
+        "measurements": {},
+    }
+    fsio.write_atomic(directory / record.LOCK, json.dumps(data).encode(), durable=True)
+    (directory / record.RUNNING).unlink(missing_ok=True)
+
+
+def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
+    """Make the store anew from all logs, keeping the old file beside it; return the number of
+    sessions."""
+    database = workspace.database
+    for suffix in ("-wal", "-shm", "-journal"):
+        Path(f"{database}{suffix}").unlink(missing_ok=True)
+    if database.exists():
+        os.replace(database, f"{database}.damaged")
+    book = Store(database, writable=True)
+    try:
+        names = sorted(p.parent.name for p in workspace.sessions.glob(f"*/{record.LOG}"))
+        histories: dict[str, RunHistory] = {}
+        for name in names:
+            directory = workspace.sessions / name
+            try:
+                folded = fold(directory / record.LOG)
+            except RecordError as e:
+                say(str(e))
+                continue
+            restore(book, name, directory, folded)
+            _learn(histories, folded)
+        rows = [(id, json.dumps(h.asdict())) for id, h in histories.items()]
+        book.write([("insert or replace into history values(?,?)", rows)])
+        if names:
+            workspace.point_to(names[-1])
+    finally:
+        book.close()
+    return len(names)
+
+
+def _learn(histories: dict[str, RunHistory], folded: Folded) -> None:
+    for id, end in folded.ends.items():
+        times = end["times"]
+        start, stop = times.get("started", -1.0), times.get("stopped", -1.0)
+        running = stop - start if 0 < start <= stop else -1.0
+        history = histories.setdefault(id, RunHistory())
+        history.add(end["status"]["category"], running, times.get("finished", -1.0))
