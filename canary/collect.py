@@ -216,7 +216,7 @@ def repository_path(marks: dict[str, str], file: str) -> str:
 
     `marks` remembers directories between calls.
     """
-    directory, _, name = file.rpartition("/")
+    directory, _, _ = file.rpartition("/")
     base = marks.get(directory)
     if base is None:
         base = marks[directory] = _repository(marks, directory)

@@ -42,6 +42,7 @@ def spec_generators(config: Config) -> dict[str, SpecGenerator]:
 
 
 def ignore(config: Config) -> collect.Ignore | None:
+    """What plugins leave out of a scan; None if none of them says."""
     plugins = config.plugins
     if not plugins.has("canary_ignore_path"):
         return None

@@ -231,7 +231,7 @@ def _serve(w: int, files: Sequence[SpecFile], generators: Mapping[str, SpecGener
                 os.environ.update(environ)
             _write(w, _LENGTH.pack(len(frame)) + frame)
         os._exit(0)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a child of fork must not run its parent's code
         os._exit(70)
 
 
@@ -256,7 +256,7 @@ def _load(file: SpecFile, generator: SpecGenerator) -> tuple[Any, ...]:
         return ("data", marshal.dumps(found.data), found.cacheable)
     except CanaryError as e:
         return ("error", e.message, e.hint, e.file, e.line, e.key)
-    except BaseException as e:
+    except BaseException as e:  # noqa: BLE001 - whatever a file raises is that file's error
         return (
             "error",
             f"{type(e).__name__}: {e}",

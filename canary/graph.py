@@ -158,7 +158,7 @@ def _resolve(
 def _pattern_error(spec: JobSpec, dependency: DependencyPattern, text: str) -> GraphError:
     return GraphError(
         f"{spec.name} depends on {dependency.pattern!r}, which {text}",
-        hint="a pattern is matched with the ID, name, family, full name and path of every test found in this run",
+        hint="it is matched with ID, name, family, full name and path of all tests found",
         file=spec.file,
         line=dependency.line,
     )

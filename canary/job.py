@@ -83,11 +83,12 @@ class JobPhase(str, enum.Enum):
 
 @dataclass
 class AnyMatcher:
-    """`matcher(name)`: is `name` one of `choices`, ignoring case?"""
+    """Is a name one of `choices`, ignoring case?"""
 
     choices: set[str]
 
     def __call__(self, name: str) -> bool:
+        """Is `name` one of them?"""
         folded = name.casefold()
         return any(folded == choice.casefold() for choice in self.choices)
 
@@ -256,7 +257,7 @@ class BaseJob(abc.ABC):
         """ValueError unless PENDING."""
         if not self.state.is_pending():
             raise ValueError(
-                f"{self.display_name()} is {self.state.phase.value}, only a PENDING job can be enqueued"
+                f"{self.display_name()} is {self.state.phase.value}; it must be PENDING"
             )
 
     def on_submitted(self) -> None:

@@ -158,7 +158,7 @@ class BlockingLauncher(Launcher):
                 target=self._serve, args=(launch, event), name=f"{self.name}:{launch.name}"
             ).start()
 
-    def cancel(self, ids: Collection[str], grace: float) -> None:
+    def cancel(self, ids: Collection[str], grace: float) -> None:  # noqa: ARG002 - `run` has its own
         """See `Launcher.cancel`."""
         for id in ids:
             if id in self._events:
@@ -168,7 +168,7 @@ class BlockingLauncher(Launcher):
         self._hand_over(Started(launch.id, time.time()))
         try:
             end = self.run(launch, event)
-        except Exception as e:
+        except Exception as e:  # noqa: BLE001 - an author's error ends this launch, not the session
             end = Exit(
                 launch.id, time.time(), None, ExitReason.LOST, f"launcher {self.name}: {e!r}"
             )

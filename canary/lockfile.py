@@ -53,7 +53,7 @@ def read(path: str | Path) -> dict[str, Any]:
         raise RecordError("this is no job lock: too large", file=file)
     try:
         data = json.loads(raw.decode("utf-8", "surrogatepass"))
-        schema = data["schema"] if "schema" in data else 0
+        schema = data.get("schema", 0)
     except (ValueError, TypeError, RecursionError):
         raise RecordError(
             "the job's lock is damaged", hint="run `canary doctor` to rebuild it", file=file

@@ -149,7 +149,8 @@ class Option:
     def item(self, data: Any) -> Any:
         """The value of one entry of a table."""
         if self.kind == "durations":
-            return parse_duration(data)
+            # negative: no limit, as the older tool has it for the session
+            return parse_duration(data, allow_negative=True)
         kind = "int" if self.kind == "counts" else "str"
         if kind == "str" and isinstance(data, (int, float)) and not isinstance(data, bool):
             data = str(data)
@@ -313,9 +314,12 @@ class Schema:
         return [o for o in self.options.values() if command in o.commands and o.flag]
 
     def by_flag(self, flag: str) -> Option | None:
-        """The option with that long flag (or `--no-` before it), whatever command it belongs to."""
+        """The option with that long flag (or `--no-` before it), whatever command it belongs to;
+        by its short one only if it belongs to none."""
         for option in self.options.values():
             if flag == option.flag or (option.kind == "bool" and flag == negative(option.flag)):
+                return option
+            if flag == option.short and not option.commands:
                 return option
         return None
 

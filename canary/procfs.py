@@ -1,7 +1,8 @@
 """The process table of Linux as `/proc` shows it: who is whose child, in which session, since when.
 
-Everything here is a question about processes, asked when something was left behind; nothing is on the path of a job
-that ends well, and nothing here knows of jobs. A process that vanishes while it is looked at is simply not there.
+Everything here is a question about processes, asked when something was left behind: nothing is on
+the path of a job that ends well, and nothing here knows of jobs. A process that vanishes while it
+is looked at is simply not there.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from typing import Final, NamedTuple
 
 BLOCK: Final = 65536
@@ -43,7 +44,10 @@ class Process(NamedTuple):
 
 
 def stamp() -> int:
-    """Microseconds since boot, on the clock of `Process.start`; of the epoch on a system without that clock."""
+    """Microseconds since boot, on the clock of `Process.start`.
+
+    Since the epoch on a system without that clock.
+    """
     if HAS_BOOT_CLOCK:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
     return time.time_ns() // 1000
@@ -62,28 +66,30 @@ def process(pid: int | str) -> Process | None:
     return Process(int(number), text, words[0].decode(), parent, group, session, int(words[19]))
 
 
-def processes() -> dict[int, Process]:
-    """All processes by their number."""
-    found = (process(name) for name in os.listdir("/proc") if name.isdecimal())
-    return {p.pid: p for p in found if p is not None}
+class Table(dict[int, Process]):
+    """All processes by their number, as they were `at` (seconds, monotonic)."""
 
+    def __init__(self) -> None:
+        self.at = time.monotonic()
+        found = (process(name) for name in os.listdir("/proc") if name.isdecimal())
+        super().__init__((p.pid, p) for p in found if p is not None)
+        self._children: dict[int, list[int]] = {}
+        for p in self.values():
+            self._children.setdefault(p.parent, []).append(p.pid)
 
-def below(table: Mapping[int, Process], roots: Collection[int]) -> set[int]:
-    """`roots` and all their descendants, as far as they are in `table`."""
-    children: dict[int, list[int]] = {}
-    for p in table.values():
-        children.setdefault(p.parent, []).append(p.pid)
-    todo = [pid for pid in roots if pid in table]
-    found = set(todo)
-    while todo:
-        new = [pid for pid in children.get(todo.pop(), ()) if pid not in found]
-        found.update(new)
-        todo.extend(new)
-    return found
+    def below(self, roots: Iterable[int]) -> set[int]:
+        """`roots` and all their descendants, as far as they are there."""
+        todo = [pid for pid in roots if pid in self]
+        found = set(todo)
+        while todo:
+            new = [pid for pid in self._children.get(todo.pop(), ()) if pid not in found]
+            found.update(new)
+            todo.extend(new)
+        return found
 
 
 def environment(pid: int) -> bytes:
-    """The environment a process was started with, `\\0NAME=value\\0…\\0`; `\\0` if it is hidden or empty."""
+    """The environment a process was started with, `\\0NAME=value\\0…\\0`; `\\0` if it is hidden."""
     return b"\0" + _read(f"/proc/{pid}/environ")
 
 
@@ -114,7 +120,10 @@ def send(target: Process, number: signal.Signals) -> bool:
 
 
 def kill(found: Collection[Process], seconds: float) -> None:
-    """Kill all of these and wait until they are dead or the time is over; children of ours are left to be reaped."""
+    """Kill all of these and wait until they are dead or the time is over.
+
+    Children of ours are left to be reaped.
+    """
     waiter = select.poll()
     fds = set()
     for p in found:

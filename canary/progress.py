@@ -70,7 +70,7 @@ class PlainDisplay(Display):
             safe_write(self.err, text)
             self.err.flush()
 
-    def finish(self, session: Session, summary: Summary) -> None:
+    def finish(self, session: Session, summary: Summary) -> None:  # noqa: ARG002 - events said all
         """See `Display.finish`."""
         self.flush()
         lines = self._table()
@@ -90,7 +90,8 @@ class PlainDisplay(Display):
         text = paint(f"{status.text:18}", status.category.colour, self.colour_err)
         seconds = _running(event)
         again = f"  attempt {event.attempt}, again" if event.retry else ""
-        return f"{text} {event.id[:7]} {seconds:>8} {len(self._ends):>5}/{self._total}  {clean(self._name(event))}{again}"
+        rank = f"{len(self._ends):>5}/{self._total}"
+        return f"{text} {event.id[:7]} {seconds:>8} {rank}  {clean(self._name(event))}{again}"
 
     def _table(self) -> list[str]:
         rows: list[list[str]] = []

@@ -1,9 +1,10 @@
 """Ownership of everything a job starts: telling whose a process is, reaping it.
 
-`TreeReaper` (Linux) makes this process the one that inherits orphans, so that whatever outlives a job's command is a
-child of ours and one read of the list of our children says that there is nothing. Only if there is something is the
-process table searched. `GroupReaper` is for systems without that: it knows process groups alone. Neither decides when
-anything is to be killed, and neither ever waits for "any child": a plugin's processes are its own.
+`TreeReaper` (Linux) makes this process the one that inherits orphans, so that whatever outlives a
+job's command is a child of ours, and one read of the list of our children says that there is
+nothing. Only if there is something is the process table searched. `GroupReaper` is for systems
+without that: it knows process groups alone. Neither decides when anything is to be killed, and
+neither ever waits for "any child": a plugin's processes are its own.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import ctypes
 import os
 import signal
 import threading
+import time
 from collections.abc import Collection, Iterable
 from typing import Final, Protocol
 
@@ -20,7 +22,6 @@ from canary.procfs import Process
 from canary.survivors import VARIABLE
 
 PR_SET_CHILD_SUBREAPER: Final = 36
-PR_GET_CHILD_SUBREAPER: Final = 37
 
 
 class Fence(Protocol):
@@ -39,14 +40,16 @@ class Fence(Protocol):
 class Tree:
     """The processes of one job.
 
-    `pid` is the leader's, 0 until it is known. `entry` is the mark in the environment. `seen` are processes once seen
-    below the leader. Seconds and bytes of reaped orphans add up in `user`, `system` and `max_rss`.
+    `pid` is the leader's, 0 until it is known; `awaited` says that somebody waits for it, so that
+    it is not to be reaped here. `entry` is the mark in the environment. `seen` are processes once
+    seen below the leader. What reaped orphans have used adds up in `user`, `system`, `max_rss`.
     """
 
-    __slots__ = ("entry", "fence", "max_rss", "pid", "seen", "system", "user")
+    __slots__ = ("awaited", "entry", "fence", "max_rss", "pid", "seen", "system", "user")
 
     def __init__(self, mark: str, fence: Fence | None = None) -> None:
         self.pid = 0
+        self.awaited = True
         self.entry = f"\0{VARIABLE}={mark}\0".encode(errors="surrogateescape")
         self.fence = fence
         self.seen: set[tuple[int, int]] = set()
@@ -79,8 +82,11 @@ class GroupReaper:
             return False
         return True
 
-    def members(self, tree: Tree) -> list[Process]:
-        """All living processes of the tree; dead ones that are ours to reap are reaped."""
+    def members(self, tree: Tree, max_age: float = 0.0) -> list[Process]:  # noqa: ARG002 - no table
+        """All living processes of the tree; dead ones that are ours to reap are reaped.
+
+        The answer may be `max_age` seconds old: many jobs can then share one look.
+        """
         if not self.has_strays(tree):
             return []
         return [Process(tree.pid, "process group", "", 0, tree.pid, tree.pid, 0)]
@@ -97,7 +103,7 @@ class GroupReaper:
 
 
 class TreeReaper(GroupReaper):
-    """The way of Linux: orphans come to us, and are known by session, mark, fence, or as once seen below a job."""
+    """The way of Linux: orphans come to us, known by session, mark, fence, or as seen below."""
 
     portable = False
 
@@ -108,23 +114,23 @@ class TreeReaper(GroupReaper):
         self._trees: dict[Tree, None] = {}
         self._leaders: dict[int, Tree] = {}
         self._owned: dict[int, Tree] = {}
+        self._table: procfs.Table | None = None
+        self._ours: set[int] = set()
         self._list = _open_children(self._me)
         self._before = self._children()
         self._strangers = set(self._before)
-        self._was = _subreaper(None)
-        _subreaper(1)
-        if threading.current_thread() is threading.main_thread():
-            if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-                # inherited from who started us; with it the system throws exit codes away
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _become_subreaper()
+        if _in_main_thread() and signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            # inherited from who started us; with it the system throws exit codes away
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def close(self) -> None:
         """See `GroupReaper.close`; orphans that no job could be named for are killed.
 
-        Only in the main thread: elsewhere other launchers may be at work. Processes of our own session (a plugin's),
-        with a mark (another launcher's) or older than `open` are left alone.
+        Only in the main thread: elsewhere other launchers may be at work. Left alone are processes
+        of our own session (a plugin's), with a mark (another launcher's), or older than `open`.
         """
-        if threading.current_thread() is threading.main_thread():
+        if _in_main_thread():
             found = map(procfs.process, self._children() - self._before)
             lost = [p for p in found if p and self._is_lost(p)]
             procfs.kill(lost, seconds=2.0)
@@ -132,8 +138,6 @@ class TreeReaper(GroupReaper):
                 _reap(p.pid, None)
         if self._list >= 0:
             os.close(self._list)
-        if not self._was:
-            _subreaper(0)
 
     def own(self, tree: Tree) -> None:
         """See `GroupReaper.own`."""
@@ -160,23 +164,25 @@ class TreeReaper(GroupReaper):
         self._sort(unknown)
         return tree in self._owned.values()
 
-    def members(self, tree: Tree) -> list[Process]:
+    def members(self, tree: Tree, max_age: float = 0.0) -> list[Process]:
         """See `GroupReaper.members`."""
-        table = procfs.processes()
+        if self._table is None or time.monotonic() - self._table.at > max_age:
+            self._table = procfs.Table()
+            self._ours = self._table.below([self._me])
+        table = self._table
         self.has_strays(tree)
         roots = {pid for pid, owner in self._owned.items() if owner is tree}
-        if tree.pid and self._leaders.get(tree.pid, tree) is tree:  # else the number has gone to another job
-            ours = procfs.below(table, [self._me])
-            roots.update(pid for pid in ours if table[pid].session == tree.pid)
+        if tree.pid and self._leaders.get(tree.pid, tree) is tree:  # else another has the number
+            roots.update(pid for pid in self._ours if table[pid].session == tree.pid)
         roots.update(pid for pid, start in tree.seen if pid in table and table[pid].start == start)
         if tree.fence is not None:
             roots.update(tree.fence.pids())
         living = []
-        for pid in sorted(procfs.below(table, roots)):
+        for pid in sorted(table.below(roots)):
             p = table[pid]
             if not p.dead:
                 living.append(p)
-            elif p.parent == self._me and pid != tree.pid:
+            elif p.parent == self._me and not self._is_awaited(pid, tree):
                 _reap(pid, tree)
         return living
 
@@ -186,15 +192,15 @@ class TreeReaper(GroupReaper):
 
     def note(self, trees: Iterable[Tree]) -> None:
         """See `GroupReaper.note`; those in the leader's session are known by that."""
-        table = procfs.processes()
+        table = procfs.Table()
         for tree in trees:
-            found = (table[pid] for pid in procfs.below(table, [tree.pid]))
+            found = (table[pid] for pid in table.below([tree.pid]))
             tree.seen.update((p.pid, p.start) for p in found if p.session != tree.pid)
 
     def _children(self) -> set[int]:
-        """Our children, adopted ones included; those that other threads of ours started may be missing."""
+        """Our children, adopted ones included; those that other threads started may be missing."""
         if self._list < 0:
-            return {p.pid for p in procfs.processes().values() if p.parent == self._me}
+            return {p.pid for p in procfs.Table().values() if p.parent == self._me}
         data = block = os.pread(self._list, procfs.BLOCK, 0)
         while len(block) > 3000:  # the kernel gives a page at a time
             block = os.pread(self._list, procfs.BLOCK, len(data))
@@ -212,10 +218,11 @@ class TreeReaper(GroupReaper):
             if owner is not None:
                 owned[pid] = owner
             elif p.dead:
-                if p.session not in (pid, self._session):  # nothing that was started by us can be like that
+                if p.session not in (pid, self._session):  # nothing we started can be like that
                     _reap(pid, None)
             elif p.session == self._session or p.age() > 1.0:
-                self._strangers.add(pid)  # a younger one may be in the middle of exec, without environment
+                # a younger one may be in the middle of exec, when it shows no environment
+                self._strangers.add(pid)
         self._owned = owned
 
     def _owner(self, p: Process) -> Tree | None:
@@ -228,10 +235,18 @@ class TreeReaper(GroupReaper):
                 return tree
         return None
 
+    def _is_awaited(self, pid: int, tree: Tree) -> bool:
+        leads = self._leaders.get(pid)
+        return leads is not None and (leads is not tree or tree.awaited)
+
     def _is_lost(self, p: Process) -> bool:
         if p.session == self._session or (p.dead and p.session == p.pid):
             return False
         return f"\0{VARIABLE}=".encode() not in procfs.environment(p.pid)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _open_children(me: int) -> int:
@@ -241,14 +256,12 @@ def _open_children(me: int) -> int:
         return -1  # a kernel built without it
 
 
-def _subreaper(value: int | None) -> int:
-    """Set, or with None get, whether orphans below this process become its children."""
-    libc = ctypes.CDLL(None)
-    if value is not None:
-        return int(libc.prctl(PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(value), 0, 0, 0))
-    answer = ctypes.c_int(0)
-    libc.prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(answer), 0, 0, 0)
-    return answer.value
+def _become_subreaper() -> None:
+    """Orphans below this process become its children, from now on.
+
+    It stays so: another launcher, in another thread, may have come to rely on it.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1), 0, 0, 0)
 
 
 def _reap(pid: int, tree: Tree | None) -> None:

@@ -137,7 +137,7 @@ class Record:
         self._histories: dict[str, str] = {}
         self._broken: str | None = None
         self._header: dict[str, Any] = {}
-        self.on_trouble: Callable[[str], None] = lambda text: None
+        self.on_trouble: Callable[[str], None] = str
         try:
             self._log = EventLog(directory / LOG)
         except OSError as e:

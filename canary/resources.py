@@ -129,7 +129,7 @@ class Machine:
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise ResourceError(
                 f"not a resource pool: {e!r}",
-                hint='want {"nodes": [{"id": ..., "resources": {TYPE: [{"id": ..., "slots": 1}]}}]}',
+                hint='want {"nodes": [{"id": NAME, "resources": {TYPE: [{"id": "0"}]}}]}',
                 file=file,
             ) from None
         if not nodes:
@@ -324,7 +324,7 @@ class _NodePool:
 
     def has(self, slots: Iterable[tuple[str, int]]) -> bool:
         free = self.free
-        for t, n in slots:
+        for t, n in slots:  # noqa: SIM110 - asked for every job; a generator costs more
             if n and n > free.get(t, 0):
                 return False
         return True

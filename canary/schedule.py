@@ -280,7 +280,7 @@ class Scheduler:
         """Stage in this thread; None if the job is over already."""
         try:
             launch = running.job.prepare(self.services, node.attempt)
-        except Exception as e:
+        except Exception as e:  # noqa: BLE001 - whatever staging raises breaks this job alone
             self._broken(node, running, e)
             return None
         return self._prepared(node, running, launch)
@@ -292,7 +292,7 @@ class Scheduler:
         def work() -> None:
             try:
                 launch = running.job.prepare(self.services, node.attempt)
-            except Exception as e:
+            except Exception as e:  # noqa: BLE001 - as in _prepare
                 error = e
                 self.loop.post(lambda: self._broken(node, running, error))
             else:
@@ -356,7 +356,7 @@ class Scheduler:
         job = running.job
         try:
             job.conclude(exit, self.services)
-        except Exception as e:
+        except Exception as e:  # noqa: BLE001 - a judge that fails is this job's error
             job.set_status(outcome=Outcome.ERROR, reason=f"the result could not be judged: {e!r}")
         if running.reason is not None and exit is not None and exit.reason is ExitReason.CANCELLED:
             job.set_status(outcome=running.reason, reason=self._stop_reason)
@@ -431,7 +431,7 @@ class Scheduler:
             self._stop(Outcome.CANCELLED, f"stopped after the failure of {job.display_name()}")
         self._over.append(node)
         if self._folding:
-            return  # the outer call goes on with it: a chain of ten thousand blocked jobs needs no stack
+            return  # the outer call goes on: a chain of 10,000 blocked jobs needs no stack
         self._folding = True
         while self._over:
             for child in self._over.popleft().children:

@@ -187,7 +187,7 @@ def find_specs(request: RunRequest, config: Config, book: Store | None) -> Colle
         return Collected(known, (), (), generate.Cache())
     generators = gather.spec_generators(config)
     files = collect.find(request.roots, list(generators.values()), gather.ignore(config))
-    cache = generate.Cache(_known_files(book, files))
+    cache = generate.Cache(_known_files(book))
     made = generate.expand(
         files,
         generators,
@@ -199,7 +199,7 @@ def find_specs(request: RunRequest, config: Config, book: Store | None) -> Colle
     return Collected(built, (*made.errors, *faults), tuple(made.bad_files), cache)
 
 
-def _known_files(book: Store | None, files: Sequence[SpecFile]) -> dict[str, tuple[str, bytes]]:
+def _known_files(book: Store | None) -> dict[str, tuple[str, bytes]]:
     if book is None:
         return {}
     known = {p: (k, d) for p, k, d in book.query("select path, key, data from files")}
@@ -567,13 +567,13 @@ class _Walk:
         """Signals become calls in the loop; what was there before comes back."""
         loop = self.loop
 
-        def interrupt(number: int, frame: FrameType | None) -> None:
+        def interrupt(number: int, _: FrameType | None) -> None:
             loop.post(lambda: scheduler.interrupt(number))
 
-        def stop(number: int, frame: FrameType | None) -> None:
+        def stop(_: int, __: FrameType | None) -> None:
             loop.post(lambda: _suspend(scheduler))
 
-        def tell(number: int, frame: FrameType | None) -> None:
+        def tell(_: int, __: FrameType | None) -> None:
             loop.post(self._tell)
 
         old: dict[int, Any] = {}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from canary.declare import Settings
-from canary.frozen import EMPTY
+from canary.frozen import EMPTY, FrozenDict
 from canary.options import Option, options_of
 
 
@@ -132,7 +132,7 @@ class Run(Settings):
         default=":all:", metadata=_doc("what `canary run` without paths runs again", flag=None)
     )
     timeout: Mapping[str, float] = field(
-        default=EMPTY,
+        default=FrozenDict({"default": 300.0, "fast": 120.0, "long": 900.0, "ctest": 1500.0}),
         metadata=_doc(
             "time limit: of the session, of jobs with a keyword, default, all, or a multiplier",
             flag="--timeout",

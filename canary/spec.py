@@ -320,7 +320,7 @@ class SpecGenerator(abc.ABC):
     def expand(self, file: SpecFile, data: Any, context: ExpandContext) -> list[JobSpec]:
         """Make its specs; SpecError naming file and line if that cannot be done. Pure."""
 
-    def describe(self, file: SpecFile, data: Any) -> Mapping[str, Any]:
+    def describe(self, file: SpecFile, data: Any) -> Mapping[str, Any]:  # noqa: ARG002 - none here
         """What `canary describe FILE` shows besides the specs."""
         return {}
 

@@ -25,27 +25,31 @@ SCHEMA: Final = 1
 _TABLES: Final = """
 create table if not exists meta(key text primary key, value text) without rowid;
 create table if not exists specs(spec_id text primary key, data json) without rowid;
-create table if not exists specs_meta(spec_id text primary key, source text, view text) without rowid;
+create table if not exists specs_meta(
+  spec_id text primary key, source text, view text) without rowid;
 create table if not exists spec_deps(
   spec_id text, dep_id text, condition text, primary key(spec_id, dep_id)) without rowid;
-create table if not exists selections(tag text, spec_id text, primary key(tag, spec_id)) without rowid;
+create table if not exists selections(
+  tag text, spec_id text, primary key(tag, spec_id)) without rowid;
 create table if not exists selection_meta(tag text primary key, data json) without rowid;
 create table if not exists results(
-  spec_id text, spec_name text, spec_fullname text, file_root text, file_path text, session text,
-  workspace text, job_state text, status_category text, status_outcome text, status_reason text,
+  spec_id text, spec_name text, spec_fullname text, file_root text, file_path text,
+  session text, workspace text, job_state text,
+  status_category text, status_outcome text, status_reason text,
   status_code int, timekeeper json, measurements json, attempt int, variables json,
   primary key(spec_id, session)) without rowid;
 create index if not exists results_session on results(session);
 create table if not exists excluded(
-  session text, spec_id text, fullname text, reason text, primary key(session, spec_id)) without rowid;
+  session text, spec_id text, fullname text, reason text,
+  primary key(session, spec_id)) without rowid;
 create table if not exists sessions(name text primary key, data json) without rowid;
 create table if not exists history(spec_id text primary key, data json) without rowid;
 create table if not exists files(path text primary key, key text, data blob) without rowid;
 """
 
 _RESULT: Final = (
-    "spec_id, spec_name, spec_fullname, file_root, file_path, session, workspace, job_state, status_category,"
-    " status_outcome, status_reason, status_code, timekeeper, measurements, attempt, variables"
+    "spec_id, spec_name, spec_fullname, file_root, file_path, session, workspace, job_state,"
+    " status_category, status_outcome, status_reason, status_code, timekeeper, measurements, attempt, variables"
 )
 
 
@@ -231,7 +235,8 @@ class Store:
     def tags(self) -> list[tuple[str, int]]:
         """Every tag and how many jobs it has."""
         rows = self.query(
-            "select m.tag, count(s.spec_id) from selection_meta m left join selections s using(tag) group by m.tag"
+            "select m.tag, count(s.spec_id) from selection_meta m"
+            " left join selections s using(tag) group by m.tag"
         )
         return [(str(t), int(n)) for t, n in rows]
 

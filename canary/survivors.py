@@ -1,7 +1,7 @@
-"""Finding the processes of a runner that is no more: by what it recorded of each job, and by the job's mark.
+"""Finding the processes of a runner that is no more: by what it recorded, and by each job's mark.
 
-Used once, before a workspace is run again. Nothing here is a child of ours: it is found, killed and waited for, and
-the exit code is lost. This module knows tickets and marks, not jobs.
+Used once, before a workspace is run again. Nothing here is a child of ours: it is found, killed and
+waited for, and its exit code is lost. This module knows tickets and marks, not jobs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VARIABLE: Final = "CANARY_JOB"
 
 
 class Ticket(NamedTuple):
-    """Where a job's processes are found again: the leader, µs since boot (or of the epoch) at its start, the boot."""
+    """Where a job's processes are found again: the leader, the `stamp` of its start, the boot."""
 
     pid: int
     start: int
@@ -45,11 +45,13 @@ def boot_id() -> str:
         return ""
 
 
-def survivors(ticket: str, mark: str, *, portable: bool = not procfs.HAS_BOOT_CLOCK) -> list[Process]:
+def survivors(
+    ticket: str, mark: str, *, portable: bool = not procfs.HAS_BOOT_CLOCK
+) -> list[Process]:
     """Living processes of a job that a runner which is no more had started.
 
-    `ticket` is what its `Started` gave, `mark` is `launch id:attempt`. Known are the leader and its session, by its
-    start time, and whatever has the mark in its environment, with all that is below them.
+    `ticket` is what its `Started` gave, `mark` is `launch id:attempt`. Found are the leader and its
+    session, by its start time, whatever has the mark in its environment, and all that is below.
     """
     known = read_ticket(ticket)
     if known is None or (known.boot and known.boot != boot_id()):
@@ -57,15 +59,16 @@ def survivors(ticket: str, mark: str, *, portable: bool = not procfs.HAS_BOOT_CL
     entry = f"{VARIABLE}={mark}:{known.start}"
     if portable:
         return _survivors_by_ps(entry)
-    table = procfs.processes()
+    table = procfs.Table()
     first = known.start * procfs.TICKS // 1_000_000
     leader = table.get(known.pid)
     roots = set()
     if leader is not None and first - 1 <= leader.start <= first + 5 * procfs.TICKS:
         roots = {p.pid for p in table.values() if p.session == known.pid}
     wanted = f"\0{entry}\0".encode(errors="surrogateescape")
-    roots.update(p.pid for p in table.values() if p.start >= first - 1 and wanted in procfs.environment(p.pid))
-    return [table[pid] for pid in sorted(procfs.below(table, roots)) if not table[pid].dead]
+    since = (p.pid for p in table.values() if p.start >= first - 1)
+    roots.update(pid for pid in since if wanted in procfs.environment(pid))
+    return [table[pid] for pid in sorted(table.below(roots)) if not table[pid].dead]
 
 
 def _survivors_by_ps(entry: str) -> list[Process]:

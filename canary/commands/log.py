@@ -88,15 +88,16 @@ def _event_line(kind: str, line: dict[str, Any]) -> str:
     at = shapes.stamp(line.get("at") or line.get("started_on")) or " " * 26
     if kind == "job_finished":
         status = line["status"]
-        return f"{at} {kind:16} {line['name']} {status['category']} {status.get('reason') or ''}".rstrip()
-    words = (
+        words = (line["name"], status["category"], status.get("reason") or "")
+        return f"{at} {kind:16} {' '.join(words)}".rstrip()
+    parts = (
         line.get("name"),
         line.get("text"),
         line.get("fullname"),
         line.get("reason"),
         line.get("exit_code"),
     )
-    return f"{at} {kind:16} " + " ".join(str(w) for w in words if w is not None)
+    return f"{at} {kind:16} " + " ".join(str(w) for w in parts if w is not None)
 
 
 COMMAND = Command(

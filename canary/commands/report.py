@@ -1,4 +1,4 @@
-"""`canary report TYPE`: write a session down for people or programs, through an installed reporter."""
+"""`canary report TYPE`: write a session down, through an installed reporter."""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
             say("info", e.message)
             return ExitCode.OK
         raise
-    show_details(args, config, request, summary)
+    show_details(args, request, summary)
     return summary.exit_code
 
 
@@ -235,9 +235,7 @@ def display_of(args: argparse.Namespace, config: Config) -> Display:
     return found or PlainDisplay(color=config.main.color, long_names=style.get("name") == "long")
 
 
-def show_details(
-    args: argparse.Namespace, config: Config, request: RunRequest, summary: Summary
-) -> None:
+def show_details(args: argparse.Namespace, request: RunRequest, summary: Summary) -> None:
     """What `--durations`, `--show-capture` and `--show-excluded-tests` ask for."""
     if not (args.durations or args.show_capture != "no" or args.show_excluded_tests):
         return
