@@ -1,0 +1,218 @@
+"""Commands as processes of this machine: the core's launcher, and running one command to its end.
+
+`SubprocessLauncher` starts each command as a child of the runner; `run_blocking` is a session's
+walk for a single launch; `sourced_environment` is what a shell makes of rc files and modules.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Final
+
+from canary.errors import CanaryError
+from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Post
+from canary.loop import Loop
+from canary.supervisor import Run, Supervisor
+from canary.survivors import VARIABLE
+
+SOURCING_SECONDS: Final = 60.0
+
+
+class SubprocessLauncher(Supervisor):
+    """The core's own launcher: each command is a child of the runner, waited for in the loop."""
+
+    name: ClassVar[str] = "subprocess"
+
+    def open(self, loop: Loop, post: Post) -> None:
+        """See `Launcher.open`."""
+        super().open(loop, post)
+        self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """See `Launcher.close`."""
+        super().close()
+        os.close(self._null)
+
+    def spawn(self, run: Run, out: int, err: int) -> None:
+        """See `Supervisor.spawn`."""
+        launch = run.launch
+        child = subprocess.Popen(
+            launch.argv,
+            stdin=self._null,
+            stdout=out,
+            stderr=err,
+            cwd=launch.cwd,
+            env=self.environment(run),
+            start_new_session=True,
+        )
+        child.returncode = 0  # it is waited for here, not by the object
+        self.started(run, child.pid)
+        if not self.portable:
+            try:
+                fd = os.pidfd_open(child.pid)
+            except OSError:
+                pass  # no descriptor is left for it
+            else:
+                self.loop.watch(fd, partial(self._over, run, child.pid, fd))
+                return
+        threading.Thread(target=self._wait_apart, args=(run, child.pid), daemon=True).start()
+
+    def _over(self, run: Run, pid: int, fd: int) -> None:
+        self.loop.unwatch(fd)
+        os.close(fd)
+        _, status, used = os.wait4(pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        self.ended(run, code, used.ru_utime, used.ru_stime, used.ru_maxrss)
+
+    def _wait_apart(self, run: Run, pid: int) -> None:
+        _, status, used = os.wait4(pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        use = used.ru_utime, used.ru_stime, used.ru_maxrss
+        self.loop.post(partial(self.ended, run, code, *use))
+
+
+def run_blocking(launch: Launch, launcher: Launcher | None = None) -> Exit:
+    """Run one launch with a loop of its own and return how it ended.
+
+    An exception raised meanwhile (KeyboardInterrupt) ends the job first and is then raised; a
+    second one ends it at once.
+    """
+    launcher = launcher or SubprocessLauncher()
+    loop = Loop()
+    ends: list[Exit] = []
+
+    def post(message: Message) -> None:
+        if isinstance(message, Exit):
+            ends.append(message)
+            loop.stop()
+
+    launcher.open(loop, post)
+    try:
+        launcher.start([launch])
+        try:
+            loop.run()
+        except BaseException:
+            _end(launcher, launch, loop, ends)
+            raise
+    finally:
+        launcher.close()
+        loop.close()
+    return ends[0]
+
+
+def _end(launcher: Launcher, launch: Launch, loop: Loop, ends: list[Exit]) -> None:
+    for grace in (launch.grace, 0.0):
+        try:
+            launcher.cancel([launch.id], grace)
+            if not ends:
+                loop.run()
+        except KeyboardInterrupt:
+            continue
+        return
+
+
+# A step is announced before it is taken, so that whatever ends the shell is blamed on the right
+# one. What files print goes to the same place as the announcements; the token tells them apart.
+# Files are sourced outside of functions, where `declare -x` is global.
+_SOURCING: Final = r"""
+_canary_token=$1; shift
+_canary_steps=("$@"); set --
+_canary_say() { printf '%s%s\0' "$_canary_token" "$1"; }
+_canary_fail() { echo "$1"; exit 1; }
+for ((_canary_i = 0; _canary_i < ${#_canary_steps[@]}; _canary_i += 3)); do
+  _canary_name=${_canary_steps[_canary_i + 1]}
+  _canary_use=${_canary_steps[_canary_i + 2]}
+  if [ "${_canary_steps[_canary_i]}" = source ]; then
+    _canary_say "the file $_canary_name"
+    [ -r "$_canary_name" ] || _canary_fail 'cannot be read'
+    bash -n "$_canary_name" || exit 1
+    . "$_canary_name"
+    continue
+  fi
+  _canary_say "the module $_canary_name"
+  for _canary_init in "${MODULESHOME-}/init/bash" "${LMOD_PKG-}/init/bash" \
+      /etc/profile.d/modules.sh /etc/profile.d/lmod.sh /usr/share/modules/init/bash; do
+    type module >/dev/null 2>&1 && break
+    [ -r "$_canary_init" ] && . "$_canary_init"
+  done
+  type module >/dev/null 2>&1 || _canary_fail 'there is no module command'
+  [ -z "$_canary_use" ] || export MODULEPATH="$_canary_use${MODULEPATH:+:$MODULEPATH}"
+  module load "$_canary_name" || exit 1
+done
+_canary_say done
+command env -0
+"""
+
+
+def sourced_environment(
+    rcfiles: Sequence[str],
+    modules: Sequence[tuple[str, str | None]],
+    env: Mapping[str, str],
+    cwd: str,
+) -> dict[str, str]:
+    """The environment after bash has sourced `rcfiles` and loaded `modules`, starting from `env`.
+
+    A module is a name and a directory to put first on MODULEPATH, or None. The status that a file
+    ends with is ignored, as it is in a login. Blocks for at most 60 s; CanaryError for a file that
+    cannot be read or parsed, or ends the shell, and for a module that cannot be loaded.
+    """
+    token = os.urandom(16).hex()
+    steps: list[str] = []
+    for name in rcfiles:
+        steps += ["source", name if "/" in name else f"./{name}", ""]
+    for name, use in modules:
+        steps += ["load", name, use or ""]
+    directory = f"{os.environ.get('TMPDIR') or '/tmp'}/canary-{token}"
+    launch = Launch(
+        id=token,
+        name="bash",
+        argv=("bash", "--noprofile", "--norc", "-c", _SOURCING, "canary", token, *steps),
+        cwd=cwd,
+        env=env,
+        stdout=f"{directory}/output",
+        timeout=SOURCING_SECONDS,
+    )
+    Path(directory).mkdir(0o700)
+    try:
+        end = run_blocking(launch)
+        said = Path(launch.stdout).read_bytes()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return _merge(env, _after(end, said, token.encode()))
+
+
+def _after(end: Exit, said: bytes, token: bytes) -> bytes:
+    """What was printed after the last step; CanaryError if that was never reached."""
+    step, text = b"bash", b""
+    for part in said.split(token)[1:]:
+        step, _, text = part.partition(b"\0")
+        if step.startswith(b"the module") and b":ERROR:" in text:
+            break  # so do old module commands fail, with code 0
+    if step == b"done" and end.code == 0:
+        return text
+    hint = "try it in a shell of your own"
+    raise CanaryError(f"{os.fsdecode(step)}: {_reason(end, text)}", hint=hint)
+
+
+def _merge(before: Mapping[str, str], data: bytes) -> dict[str, str]:
+    """What `env -0` printed, but what belongs to the shell itself is as it was `before`."""
+    pairs = (os.fsdecode(entry).partition("=") for entry in data.split(b"\0") if b"=" in entry)
+    after = {name: value for name, _, value in pairs}
+    for name in ("_", "SHLVL", "PWD", "OLDPWD", VARIABLE):
+        after.pop(name, None)
+        if name in before:
+            after[name] = before[name]
+    return after
+
+
+def _reason(end: Exit, said: bytes) -> str:
+    if end.reason is not ExitReason.EXITED:
+        return end.detail
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else f"ended the shell with code {end.code}"
