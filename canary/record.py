@@ -137,7 +137,7 @@ class Record:
         self._histories: dict[str, str] = {}
         self._broken: str | None = None
         self._header: dict[str, Any] = {}
-        self.on_trouble: Callable[[str], None] = str
+        self.on_trouble: Callable[[str], object] = str
         try:
             self._log = EventLog(directory / LOG)
         except OSError as e:

@@ -19,6 +19,7 @@ from canary.home import Workspace
 from canary.record import LOG, decode_event, read_lines
 from canary.spec import JobSpec
 from canary.store import Result, Store
+from canary.view import Entry, wanted
 
 
 def timings(result: Result) -> dict[str, float]:
@@ -147,6 +148,16 @@ def _excluded(
     if spec is not None:
         record.update(_spec_part(spec, None))
     return record
+
+
+def view_entries(store: Store, only: str) -> list[Entry]:
+    """What a view of the latest results holds: every job that was started, if `only` wants it."""
+    paths = dict(store.query("select spec_id, view from specs_meta"))
+    return [
+        Entry(r.id, paths[r.id], r.workspace, r.session, r.outcome, r.times.get("finished", -1.0))
+        for r in store.results()
+        if r.id in paths and r.times.get("submitted", -1.0) > 0 and wanted(only, r.category)
+    ]
 
 
 def write_reports(

@@ -69,6 +69,12 @@ class Session:
     config: Config
 
 
+def resume(request: RunRequest, config: Config, display: Display, ids: frozenset[str]) -> Summary:
+    """Run these jobs of the store again, whatever is known of them."""
+    criteria = replace(request.criteria, named=ids, only="all")
+    return run(replace(request, criteria=criteria), config, display)
+
+
 def run(request: RunRequest, config: Config, display: Display) -> Summary:
     """Collect, choose, run, record; return what it came to."""
     workspace = open_workspace(request)

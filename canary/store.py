@@ -49,7 +49,8 @@ create table if not exists files(path text primary key, key text, data blob) wit
 
 _RESULT: Final = (
     "spec_id, spec_name, spec_fullname, file_root, file_path, session, workspace, job_state,"
-    " status_category, status_outcome, status_reason, status_code, timekeeper, measurements, attempt, variables"
+    " status_category, status_outcome, status_reason, status_code,"
+    " timekeeper, measurements, attempt, variables"
 )
 
 
@@ -204,7 +205,7 @@ class Store:
 
     def histories(self) -> dict[str, str]:
         """JSON of every job's run history."""
-        return dict(self.query("select spec_id, data from history"))  # type: ignore[arg-type]  # rows of two
+        return dict(self.query("select spec_id, data from history"))
 
     def session(self, name: str) -> dict[str, Any] | None:
         """What is known of a session."""

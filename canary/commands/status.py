@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "-r",
         dest="kinds",
         metavar="CHARS",
-        help="p passed, t timeout, d diffed, f failed, n not run, s skipped, a all but passed, A all",
+        help="p passed, t timeout, d diffed, f failed, n not run, s skipped, a not passed, A all",
     )
     parser.add_argument("--all", "-a", dest="all", action="store_true", help="all jobs")
     parser.add_argument("--failed", action="store_true", help="jobs that failed")

@@ -9,6 +9,7 @@ from canary.commands import options, shapes
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import ExitCode
+from canary.results import view_entries
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,16 +27,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
     given = {k: getattr(args, k) for k in ("mode", "only", "name") if getattr(args, k)}
     settings = options.view_settings(config, ",".join(f"{k}={v}" for k, v in given.items()))
     workspace, book = shapes.open_store(config)
-    paths = dict(book.query("select spec_id, view from specs_meta"))
-    entries = [
-        view.Entry(r.id, paths[r.id], r.workspace, r.session, r.outcome, r.times.get("finished", 0))
-        for r in book.results()
-        if r.id in paths
-        and r.times.get("submitted", -1.0) > 0
-        and view.wanted(settings.only, r.category)
-    ]
     directory = workspace.home / settings.name
-    n = view.update(directory, entries, mode=settings.mode, fresh=True)
+    n = view.update(directory, view_entries(book, settings.only), mode=settings.mode, fresh=True)
     print(f"{directory}: {n} jobs")
     return ExitCode.OK
 

@@ -1,0 +1,110 @@
+"""`canary doctor`: look at the workspace and this machine, and mend what can be mended."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+
+from canary import fsio, home, procfs, recovery, view
+from canary.commands import options
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import CanaryError, ExitCode
+from canary.record import LOG
+from canary.results import view_entries
+from canary.store import Store
+from canary.table import say
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary doctor`."""
+    parser.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="make the store and the view anew from the event logs",
+    )
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    workspace = home.find(config.cwd, config.workspace)
+    bad = 0
+    for fine, text in _machine():
+        print(f"{'ok  ' if fine else 'note'}  {text}")
+    if workspace is None:
+        print("ok    no workspace here")
+        return ExitCode.OK
+    if args.rebuild:
+        with recovery.run_lock(workspace, lambda text: say("info", text)):
+            n = recovery.rebuild(workspace, lambda text: say("warning", text))
+        _refresh_view(workspace, config)
+        print(f"ok    the store was made anew from {n} sessions")
+    for fine, text in _workspace(workspace):
+        bad += not fine
+        print(f"{'ok  ' if fine else 'BAD '}  {text}")
+    return ExitCode.GENERIC if bad else ExitCode.OK
+
+
+def _machine() -> Iterator[tuple[bool, str]]:
+    yield True, f"Python {sys.version.split()[0]} at {sys.executable}"
+    linux = sys.platform == "linux"
+    yield (
+        linux,
+        "process trees are owned by subreaper and pidfd"
+        if linux
+        else ("not Linux: a process that leaves its group may survive its job"),
+    )
+    yield procfs.HAS_BOOT_CLOCK, "survivors of a killed run can be told by their start time"
+
+
+def _workspace(workspace: home.Workspace) -> Iterator[tuple[bool, str]]:
+    yield True, f"workspace {workspace.root}"
+    writable = os.access(workspace.root, os.W_OK)
+    yield writable, "it can be written" if writable else "it cannot be written: runs will fail"
+    if fsio.is_network(workspace.root):
+        yield True, "it is on a network file system: one host at a time"
+    for name in recovery.unfinished(workspace):
+        yield (
+            False,
+            f"session {name} was cut off or still runs: the next canary run takes care of it",
+        )
+    yield _database(workspace)
+
+
+def _database(workspace: home.Workspace) -> tuple[bool, str]:
+    if not workspace.database.exists():
+        logs = len(list(workspace.sessions.glob(f"*/{LOG}")))
+        return not logs, f"no store, {logs} logs" + (": canary doctor --rebuild" if logs else "")
+    try:
+        book = Store(workspace.database)
+        answer = book.query("pragma quick_check")[0][0]
+        book.close()
+    except (CanaryError, sqlite3.Error) as e:
+        return False, f"{e}"
+    if answer != "ok":
+        return False, f"the store is damaged ({answer}): canary doctor --rebuild makes it anew"
+    return True, "the store is sound"
+
+
+def _refresh_view(workspace: home.Workspace, config: Config) -> None:
+    settings = options.view_settings(config)
+    directory = workspace.home / settings.name
+    if not view.is_view(directory) and directory.exists():
+        return
+    book = Store(workspace.database)
+    try:
+        view.update(directory, view_entries(book, settings.only), mode=settings.mode, fresh=True)
+    finally:
+        book.close()
+
+
+COMMAND = Command(
+    name="doctor",
+    help="check the workspace, and mend it",
+    run=run,
+    arguments=arguments,
+    examples=("canary doctor", "canary doctor --rebuild"),
+)

@@ -1,0 +1,114 @@
+"""`canary help`: the commands, all their options, and how paths are written."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Final
+
+from canary.commands import CORE
+from canary.config import Config
+from canary.declare import Command
+from canary.options import Option, Schema
+from canary.parser import Parser, add_options
+from canary.words import MAIN
+
+_PATHSPEC: Final = """\
+What `canary run` takes, each word by itself, in this order:
+
+  TAG              jobs of a selection that has this name
+  VIEW/PATH        jobs below a path of the view, again where they are
+  DIRECTORY        all test files below it
+  FILE             one test file
+  git@DIRECTORY    the test files below it that git knows
+  repo@DIRECTORY   the same for a checkout made by repo
+  ROOT:PATH        PATH below the scan root ROOT
+  JOB              a job's name, full name, or the beginning of its ID
+
+Paths and jobs cannot be mixed. Without any word, the default selection is run again.
+Options may stand before, between and after them; what follows `--` is handed to each test.
+"""
+_PATHFILE: Final = """\
+`canary run -f FILE` reads paths from a JSON (or YAML) file; they are relative to the file:
+
+  {
+    "testpaths": [
+      {"root": "tests", "paths": ["fast", "slow/one.pyt"]}
+    ]
+  }
+"""
+
+
+def overview(offered: Mapping[str, str], schema: Schema) -> str:
+    """What `canary --help` shows; `offered` are the commands of plugins, with a line of help."""
+    lines = ["usage: canary [main options] COMMAND [options] [paths]", "", "commands:"]
+    lines += _columns((name, help) for name, help, _ in CORE)
+    if offered:
+        lines += ["", "commands of plugins:", *_columns(sorted(offered.items()))]
+    lines += ["", "main options, before the command:"]
+    lines += _columns(
+        (f"{name} VALUE" if takes else name, help) for name, takes, help in MAIN if help
+    )
+    settings = [o for o in schema.options.values() if o.flag and not o.commands]
+    lines += _columns((_flag(o), o.help) for o in settings)
+    lines += [
+        "",
+        "more help:",
+        *_columns(
+            (
+                ("canary COMMAND --help", "the options of a command"),
+                ("canary help --all", "all commands and their options"),
+                ("canary help --pathspec", "how to say what to run"),
+                ("canary help --pathfile", "how to say it in a file"),
+            )
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _flag(option: Option) -> str:
+    flag = option.flag or ""
+    if option.kind != "bool":
+        flag += " " + (option.metavar or "|".join(option.choices) or "VALUE")
+    return f"{option.short}, {flag}" if option.short else flag
+
+
+def _columns(rows: Iterable[tuple[str, str]]) -> list[str]:
+    return [
+        f"  {left:22} {right}" if len(left) <= 22 else f"  {left}\n{'':25}{right}"
+        for left, right in rows
+    ]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary help`."""
+    shape = parser.add_mutually_exclusive_group(required=True)
+    shape.add_argument("--all", action="store_true", help="all commands and their options")
+    shape.add_argument("--pathspec", action="store_true", help="how to say what to run")
+    shape.add_argument("--pathfile", action="store_true", help="how to say it in a file")
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    if args.pathspec or args.pathfile:
+        print(_PATHSPEC if args.pathspec else _PATHFILE, end="")
+        return 0
+    print(overview({}, config.schema), end="")
+    for name, _, _ in CORE:
+        command: Command = import_module(f"canary.commands.{name}").COMMAND
+        parser = Parser(prog=f"canary {name}", description=f"{command.help}.")
+        if command.arguments is not None:
+            command.arguments(parser)
+        add_options(parser, config.schema.of_command(name))
+        print(f"\n{parser.format_help()}", end="")
+    return 0
+
+
+COMMAND = Command(
+    name="help",
+    help="show help",
+    run=run,
+    arguments=arguments,
+    examples=("canary help run", "canary help --all", "canary help --pathspec"),
+)

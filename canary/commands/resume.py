@@ -1,0 +1,52 @@
+"""`canary resume`: run what the last session left undone."""
+
+from __future__ import annotations
+
+import argparse
+
+from canary import home, recovery, session
+from canary.commands import run as run_command
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import NothingToRun, UsageError
+from canary.record import LOG
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary resume`: those of `canary run`."""
+    run_command.arguments(parser)
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    if args.words:
+        raise UsageError("canary resume takes no paths", hint="canary run PATH")
+    workspace = home.require(config.cwd, config.workspace)
+    last = workspace.latest
+    if last is None:
+        raise NothingToRun("there is no session yet", hint="canary run PATH")
+    folded = recovery.fold(workspace.sessions / last / LOG)
+    left = [id for id in folded.specs if not _done(folded.ends.get(id))]
+    if not left:
+        raise NothingToRun(f"session {last} left nothing undone", hint="canary run")
+    request = run_command.request_of(args, config)
+    only = frozenset(left)
+    summary = session.resume(request, config, run_command.display_of(args, config), only)
+    return summary.exit_code
+
+
+def _done(end: dict[str, object] | None) -> bool:
+    """It has a result of its own: not cancelled, not interrupted."""
+    if end is None:
+        return False
+    status = end["status"]
+    return isinstance(status, dict) and status["category"] not in ("ABORTED", "NONE")
+
+
+COMMAND = Command(
+    name="resume",
+    help="run what the last session left undone",
+    run=run,
+    arguments=arguments,
+    examples=("canary resume",),
+)
