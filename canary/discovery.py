@@ -43,14 +43,13 @@ class EntryPoint:
 class Declared:
     """What a plugin offered when it was asked: `commands` are (name, help, aliases).
 
-    `files` are the files this depends on, with time and size; `error` is why it could not be asked.
+    `files` are the files this depends on, with time and size.
     """
 
     commands: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     options: tuple[Option, ...] = ()
     reporters: tuple[tuple[str, str], ...] = ()
     files: tuple[Stamp, ...] = ()
-    error: str = ""
 
     def asdict(self) -> dict[str, Any]:
         """As JSON."""
@@ -59,7 +58,6 @@ class Declared:
             "options": [option.asdict() for option in self.options],
             "reporters": self.reporters,
             "files": self.files,
-            "error": self.error,
         }
 
     @classmethod
@@ -70,7 +68,6 @@ class Declared:
             tuple(Option.fromdict(option) for option in data["options"]),
             tuple((name, help) for name, help in data["reporters"]),
             tuple((path, mtime, size) for path, mtime, size in data["files"]),
-            data["error"],
         )
 
 

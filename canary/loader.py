@@ -13,6 +13,11 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Final
+
+# frames of files that have no part in a plugin's failure
+_HERE: Final = os.path.dirname(__file__) + os.sep
+_FINDER: Final = f"{os.sep}stevedore{os.sep}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +78,12 @@ def file_of(part: object) -> str | None:
 
 
 def explain(error: BaseException) -> str:
-    """An exception in one line, with the place where it was raised."""
+    """An exception in one line, with the place in the plugin where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})" if frames else ""  # noqa: PTH119 - a text
+    theirs = [
+        f for f in frames if not f.filename.startswith(("<", _HERE)) and _FINDER not in f.filename
+    ]
+    place = f" ({Path(theirs[-1].filename).name}:{theirs[-1].lineno})" if theirs else ""
     # pluggy's complaints about a hook's arguments take several lines
     text = [" ".join(str(error).split())] if type(error).__module__.startswith("pluggy") else []
     text = text or str(error).strip().splitlines()

@@ -401,7 +401,8 @@ class PluginManager:
         reporters = {i.name: x for i, x in self.call("canary_reporters")}
         found = {}
         for info in self.plugins():
-            if info.kind != "entry point" or info.state == "blocked":
+            if info.kind != "entry point" or info.state != "active":
+                # a broken one is asked again at the next start: it may have been mended
                 continue
             name = info.name
             offered, classes = commands.get(name, ()), settings.get(name, [])
@@ -412,7 +413,6 @@ class PluginManager:
                 tuple(option for cls in classes for option in options_of(cls, str(info))),
                 tuple((r.name, r.help) for r in reporters.get(name, ())),
                 tuple(mark for file in files if (mark := discovery.stamp(file))),
-                info.error,
             )
         return found
 

@@ -48,7 +48,9 @@ def overview(offered: Mapping[str, str], schema: Schema) -> str:
         lines += ["", "commands of plugins:", *_columns(sorted(offered.items()))]
     lines += ["", "main options, before the command:"]
     lines += _columns(
-        (f"{name} VALUE" if takes else name, help) for name, takes, help in MAIN if help
+        (f"{name} VALUE" if takes else name.replace("--help", "-h, --help"), help)
+        for name, takes, help in MAIN
+        if help
     )
     settings = [o for o in schema.options.values() if o.flag and not o.commands]
     lines += _columns((_flag(o), o.help) for o in settings)

@@ -1,0 +1,158 @@
+"""One command's options: argparse, told to be strict, to mix options with paths, and not to exit.
+
+Settings become options here. argparse is loaded with this module, so that what needs none of it
+does not pay for it. What the options mean is not known here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any, Final, NoReturn
+
+from canary.errors import CanaryError, PluginError, UsageError
+from canary.options import TABLES, Option, negative
+
+_PREFIX: Final = "setting "
+_UNKNOWN: Final = re.compile(r"unrecognized arguments: (--?[\w-]+)")
+_METAVARS: Final = (
+    ("int", "N"),
+    ("float", "X"),
+    ("duration", "T"),
+    ("size", "SIZE"),
+    ("table", "KEY=VALUE"),
+    ("counts", "KEY=N"),
+    ("durations", "KEY=T"),
+)
+
+
+class Finished(Exception):
+    """The parser answered by itself, as to `--help`; nothing else is to be done."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An `ArgumentParser` that raises `UsageError` and `Finished`, and never exits the process."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("allow_abbrev", False)
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**options)
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse, naming an option that is much alike if there is one."""
+        hint = f"see {self.prog} --help"
+        if unknown := _UNKNOWN.match(message):
+            close = get_close_matches(unknown[1], self._option_string_actions, 1)
+            hint = f"did you mean {close[0]}?" if close else hint
+        raise UsageError(f"{self.prog}: {message}", hint=hint)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:  # noqa: ARG002 - argparse's
+        """End the parsing."""
+        raise Finished
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """Read the words after the command; options stand before, between or after paths.
+
+        What follows `--` becomes `script_args` if the command has a default for that.
+        """
+        words = list(words)
+        script: list[str] | None = None
+        if self.get_default("script_args") is not None and "--" in words:
+            at = words.index("--")
+            words, script = words[:at], words[at + 1 :]
+        words = list(self._values_apart(words))
+        apart = (argparse.PARSER, argparse.REMAINDER)
+        mixed = not any(action.nargs in apart for action in self._get_positional_actions())
+        args = self.parse_intermixed_args(words) if mixed else self.parse_args(words)
+        if script is not None:
+            args.script_args = tuple(script)
+        return args
+
+    def _values_apart(self, words: Iterable[str]) -> Iterator[str]:
+        """Keep an option whose value may be left out from taking a path for its value."""
+        todo = list(words)
+        for i, word in enumerate(todo):
+            action = self._option_string_actions.get(word)
+            following = todo[i + 1] if i + 1 < len(todo) else None
+            if (
+                action is not None
+                and action.nargs == "?"
+                and following is not None
+                and not following.startswith("-")
+                and not self._takes(action, following)
+            ):
+                word += f"={action.const}" if word.startswith("--") else str(action.const)
+            yield word
+
+    def _takes(self, action: argparse.Action, word: str) -> bool:
+        """Could `word` be the value of that option?"""
+        try:
+            value = self._get_value(action, word)
+        except argparse.ArgumentError:
+            return False
+        return action.choices is None or value in action.choices
+
+
+def add_options(parser: Parser, options: Iterable[Option]) -> None:
+    """Add the flags of settings, grouped by who declares them."""
+    groups: dict[str, Any] = {}
+    for option in options:
+        if option.flag in parser._option_string_actions:
+            if option.owner:
+                problem = f"{option.owner}: {parser.prog} has an option {option.flag} of its own"
+                raise PluginError(problem)
+            continue
+        title = f"settings of {option.owner}" if option.owner else "settings, also in canary.toml"
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        _add_option(parser, groups[title], option)
+
+
+def _add_option(parser: Parser, group: Any, option: Option) -> None:
+    flags = [option.flag or ""]
+    if option.short and option.short not in parser._option_string_actions:
+        flags.insert(0, option.short)
+    how: dict[str, Any] = {"dest": _PREFIX + option.key, "default": argparse.SUPPRESS}
+    text = option.help.replace("%", "%%")
+    if option.kind == "bool":
+        group.add_argument(*flags, action="store_const", const=True, help=text, **how)
+        no = negative(option.flag)
+        group.add_argument(no, action="store_const", const=False, help=argparse.SUPPRESS, **how)
+        return
+    if option.kind == "list" or option.kind in TABLES:
+        how["action"] = "append"
+        text += " (repeatable)"
+    elif option.default is not None:
+        text += f" (default: {str(option.default).replace('%', '%%')})"
+    if option.const is not None:
+        how |= {"nargs": "?", "const": str(option.const)}
+        how["type"] = _reader(option)
+    metavar = option.metavar or "|".join(option.choices) or dict(_METAVARS).get(option.kind, "TEXT")
+    group.add_argument(*flags, help=text, metavar=metavar, **how)
+
+
+def _reader(option: Option) -> Any:
+    """For a value that may be left out: tell it from the path that follows."""
+
+    def read(text: str) -> str:
+        try:
+            option.read(text)
+        except CanaryError as e:
+            raise argparse.ArgumentTypeError(e.message) from None
+        return text
+
+    return read
+
+
+def given_options(
+    args: argparse.Namespace, options: Iterable[Option]
+) -> Iterator[tuple[Option, Any]]:
+    """Take the settings out of parsed arguments: each option that was given, and its value."""
+    for option in options:
+        name = _PREFIX + option.key
+        if hasattr(args, name):
+            value = getattr(args, name)
+            delattr(args, name)
+            yield option, value
