@@ -102,7 +102,14 @@ class Results(abc.ABC):
 
 class Display(abc.ABC):
     """What a person sees of a running session; there is one, the core's plain lines or a
-    plugin's."""
+    plugin's.
+
+    `long_names` is set before `start` if the person asked for full names. With `beat`, `flush` is
+    called after so many seconds also while nothing happens.
+    """
+
+    beat: float | None = None
+    long_names: bool = False
 
     @abc.abstractmethod
     def start(self, session: Session) -> None:
@@ -119,6 +126,12 @@ class Display(abc.ABC):
     @abc.abstractmethod
     def finish(self, session: Session, summary: Summary) -> None:
         """The session is over: the final table and line."""
+
+    def pause(self) -> None:  # noqa: B027 - lines that stay need nothing
+        """The process is about to be stopped (Ctrl-Z): the terminal will be the shell's."""
+
+    def resume(self) -> None:  # noqa: B027 - as above
+        """The process goes on after `pause`."""
 
     def say(self, text: str) -> None:
         """A line for the person, outside any event (before the session, say)."""

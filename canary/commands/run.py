@@ -232,7 +232,9 @@ def display_of(args: argparse.Namespace, config: Config) -> Display:
     found: Display | None = None
     if not config.main.plain and style.get("live") != "no":
         found = config.plugins.first("canary_display", config=config)
-    return found or PlainDisplay(color=config.main.color, long_names=style.get("name") == "long")
+    display = found or PlainDisplay(color=config.main.color)
+    display.long_names = style.get("name") == "long"
+    return display
 
 
 def show_details(args: argparse.Namespace, request: RunRequest, summary: Summary) -> None:
