@@ -20,8 +20,8 @@ class FrozenDict(dict[K, V]):
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("this mapping is frozen")
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]  # refused
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]  # refused
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
 
 EMPTY: Final[FrozenDict[Any, Any]] = FrozenDict()

@@ -134,3 +134,20 @@ def explain(error: OSError, path: str | Path, what: str) -> WorkspaceError:
     """One line for an `OSError`: what could not be done, where, and why."""
     name = errno.errorcode.get(error.errno or 0, "error")
     return WorkspaceError(f"cannot {what}: {error.strerror} ({name})", file=str(path))
+
+
+def read_text(path: str, limit: int | None = None) -> str:
+    """A file as text, whatever its bytes; with `limit`, its head and tail of that many bytes
+    each."""
+    try:
+        with open(path, "rb") as f:
+            size = os.fstat(f.fileno()).st_size
+            if limit is None or size <= 2 * limit:
+                return f.read().decode("utf-8", "replace")
+            head = f.read(limit)
+            f.seek(size - limit)
+            tail = f.read(limit)
+    except OSError as e:
+        return f"(no output: {e.strerror})"
+    left = f"\n… {size - 2 * limit} bytes left out …\n"
+    return head.decode("utf-8", "replace") + left + tail.decode("utf-8", "replace")

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from canary import history, lockfile, staging
+from canary import fsio, history, lockfile, staging
 from canary.clock import Timekeeper
 from canary.errors import RecordError
 from canary.expression import compile_condition
@@ -806,7 +806,7 @@ class Job(BaseJob):
 
     def read_output(self, compress: bool = False) -> str:
         """Its output as text; a short head and tail when compressed."""
-        return staging.read_text(
+        return fsio.read_text(
             f"{self.workspace.text}/{self.stdout}", HEAD_AND_TAIL if compress else None
         )
 

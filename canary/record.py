@@ -30,7 +30,7 @@ from canary.events import (
 from canary.home import Workspace
 from canary.job import Job
 from canary.status import Status
-from canary.store import RESULT_STATEMENT, Result, Store, result_row
+from canary.store import RESULT_STATEMENT, Result, Store
 
 SCHEMA: Final = 1
 LOG: Final = "events.jsonl"
@@ -171,7 +171,7 @@ class Record:
         if isinstance(event, JobFinished) and not event.retry:
             job = self._jobs.get(event.id)
             if job is not None:
-                self._pending[job.id] = result_row(result_of(job, self.name))
+                self._pending[job.id] = result_of(job, self.name)
                 self._remember(job)
 
     @property

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from canary import fsio, record, store
+from canary import fsio, record
+from canary.catalog import Catalog, spec_rows
 from canary.errors import RecordError, WorkspaceError
 from canary.graph import Edge
 from canary.history import RunHistory
@@ -28,7 +29,7 @@ from canary.home import Workspace
 from canary.procfs import process
 from canary.spec import JobSpec
 from canary.status import Status
-from canary.store import RESULT_STATEMENT, Result, Store, result_row
+from canary.store import RESULT_STATEMENT, Result
 from canary.survivors import boot_id, kill_survivor
 
 RUN_LOCK: Final = "run.lock"
@@ -175,7 +176,7 @@ def unfinished(workspace: Workspace) -> list[str]:
     return [n for n in names if os.path.exists(f"{workspace.sessions}/{n}/{record.RUNNING}")]
 
 
-def recover(workspace: Workspace, book: Store, say: Callable[[str], None]) -> list[str]:
+def recover(workspace: Workspace, book: Catalog, say: Callable[[str], None]) -> list[str]:
     """Close every session that was cut off; return their names."""
     names = unfinished(workspace)
     for name in names:
@@ -194,19 +195,19 @@ def recover(workspace: Workspace, book: Store, say: Callable[[str], None]) -> li
     return names
 
 
-def restore(book: Store, name: str, directory: Path, folded: Folded) -> None:
+def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> None:
     """Put a folded log into the store."""
     specs = {id: JobSpec.fromdict(data) for id, data in folded.specs.items()}
     texts = {id: json.dumps(data, separators=(",", ":")) for id, data in folded.specs.items()}
     edges = {id: [Edge(i, w) for i, w in rows] for id, rows in folded.edges.items() if rows}
     rows = [
-        result_row(_result(specs[id], end, name, directory / folded.paths[id]))
+        _result(specs[id], end, name, directory / folded.paths[id])
         for id, end in folded.ends.items()
         if id in specs
     ]
     code = folded.exit_code
     data = {**folded.header, "name": name, "prefix": str(directory), "returncode": code}
-    batch = store.spec_rows(specs, edges, texts)
+    batch = spec_rows(specs, edges, texts)
     batch += [
         (RESULT_STATEMENT, rows),
         ("insert or replace into excluded values(?,?,?,?)", [(name, *r) for r in folded.excluded]),
@@ -259,7 +260,7 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
         Path(f"{database}{suffix}").unlink(missing_ok=True)
     if database.exists():
         os.replace(database, f"{database}.damaged")
-    book = Store(database, writable=True)
+    book = Catalog(database, writable=True)
     try:
         names = sorted(p.parent.name for p in workspace.sessions.glob(f"*/{record.LOG}"))
         histories: dict[str, RunHistory] = {}

@@ -11,53 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from canary.clock import Timekeeper
+from canary.catalog import Catalog
 from canary.declare import Results
 from canary.errors import UsageError
 from canary.events import Event, Summary
 from canary.home import Workspace
 from canary.record import LOG, decode_event, read_lines
 from canary.spec import JobSpec
-from canary.store import Result, Store
+from canary.store import Result, job_record
 from canary.view import Entry, wanted
-
-
-def timings(result: Result) -> dict[str, float]:
-    """Seconds in each part of a job's life; -1 where unknown."""
-    keeper = Timekeeper.fromdict(result.times)
-    parts = {
-        "pending": keeper.pending(),
-        "setup": keeper.setup(),
-        "running": keeper.running(),
-        "teardown": keeper.teardown(),
-        "total": keeper.total(),
-    }
-    return {k: round(v, 6) for k, v in parts.items()}
-
-
-def job_record(result: Result) -> dict[str, Any]:
-    """A job as `canary query jobs` gives it."""
-    times = result.times
-    return {
-        "id": result.id,
-        "name": result.name,
-        "fullname": result.fullname,
-        "file_path": result.file_path,
-        "exec_dir": result.workspace,
-        "session": result.session,
-        "exit_code": result.code,
-        "status": {
-            "category": result.category,
-            "outcome": result.outcome,
-            "reason": result.reason or "",
-        },
-        "timings": timings(result),
-        "started_at": times.get("started", -1.0),
-        "stopped_at": times.get("stopped", -1.0),
-        "last_activity": None,
-        "attempt": result.attempt,
-        "measurements": json.loads(result.measurements),
-    }
 
 
 def _spec_part(spec: JobSpec, result: Result | None) -> dict[str, Any]:
@@ -81,7 +43,7 @@ def _spec_part(spec: JobSpec, result: Result | None) -> dict[str, Any]:
 class StoredResults(Results):
     """One session of a workspace, or (session None) the latest result of every job."""
 
-    def __init__(self, workspace: Workspace, store: Store, session: str | None) -> None:
+    def __init__(self, workspace: Workspace, store: Catalog, session: str | None) -> None:
         self._workspace, self._store, self._name = workspace, store, session
         self.session = session or workspace.latest or ""
         if not self.session:
@@ -150,7 +112,7 @@ def _excluded(
     return record
 
 
-def view_entries(store: Store, only: str) -> list[Entry]:
+def view_entries(store: Catalog, only: str) -> list[Entry]:
     """What a view of the latest results holds: every job that was started, if `only` wants it."""
     paths = dict(store.query("select spec_id, view from specs_meta"))
     return [

@@ -21,7 +21,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from canary import collect, gather, generate, graph, home, record, recovery, select, store, view
+from canary import collect, gather, generate, graph, home, record, recovery, select, view
+from canary.catalog import Catalog, spec_rows
 from canary.clock import Clock
 from canary.config import Config
 from canary.declare import Display
@@ -40,7 +41,7 @@ from canary.schedule import Scheduler
 from canary.select import Earlier, Plan
 from canary.spec import ExpandContext, JobSpec, SpecFile, job_id
 from canary.status import Outcome
-from canary.store import Store
+from canary.store import tag_rows
 from canary.workspace import ExecutionSpace
 
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -79,7 +80,7 @@ def run(request: RunRequest, config: Config, display: Display) -> Summary:
     """Collect, choose, run, record; return what it came to."""
     workspace = open_workspace(request)
     with recovery.run_lock(workspace, display.say):
-        book = Store(workspace.database, writable=True)
+        book = Catalog(workspace.database, writable=True)
         try:
             recovery.recover(workspace, book, display.say)
             return _run(request, config, display, workspace, book)
@@ -88,7 +89,7 @@ def run(request: RunRequest, config: Config, display: Display) -> Summary:
 
 
 def _run(
-    request: RunRequest, config: Config, display: Display, workspace: Workspace, book: Store
+    request: RunRequest, config: Config, display: Display, workspace: Workspace, book: Catalog
 ) -> Summary:
     request = resolve_names(request, book)
     collected = find_specs(request, config, book)
@@ -136,7 +137,7 @@ def open_workspace(request: RunRequest) -> Workspace:
     return home.create(here)
 
 
-def resolve_names(request: RunRequest, book: Store) -> RunRequest:
+def resolve_names(request: RunRequest, book: Catalog) -> RunRequest:
     """Turn the words of a command line into scan roots, or into an explicit choice of stored
     jobs."""
     words = collect.classify(request.words, request.cwd)
@@ -162,7 +163,7 @@ def resolve_names(request: RunRequest, book: Store) -> RunRequest:
     return replace(request, words=(), criteria=criteria)
 
 
-def _named(name: str, book: Store, stored: Sequence[tuple[str, str, str]]) -> set[str]:
+def _named(name: str, book: Catalog, stored: Sequence[tuple[str, str, str]]) -> set[str]:
     tagged = book.tag(name)
     if tagged is not None:
         return set(tagged)
@@ -182,7 +183,7 @@ def _named(name: str, book: Store, stored: Sequence[tuple[str, str, str]]) -> se
 # collection
 
 
-def find_specs(request: RunRequest, config: Config, book: Store | None) -> Collected:
+def find_specs(request: RunRequest, config: Config, book: Catalog | None) -> Collected:
     """Scan and expand the request's roots; without roots, what the store knows."""
     if not request.roots:
         if book is None:
@@ -205,21 +206,21 @@ def find_specs(request: RunRequest, config: Config, book: Store | None) -> Colle
     return Collected(built, (*made.errors, *faults), tuple(made.bad_files), cache)
 
 
-def _known_files(book: Store | None) -> dict[str, tuple[str, bytes]]:
+def _known_files(book: Catalog | None) -> dict[str, tuple[str, bytes]]:
     if book is None:
         return {}
     known = {p: (k, d) for p, k, d in book.query("select path, key, data from files")}
     return known
 
 
-def save_specs(book: Store, collected: Collected) -> dict[str, str]:
+def save_specs(book: Catalog, collected: Collected) -> dict[str, str]:
     """Put specs, dependencies and cached loads into the store; return the specs' JSON by ID."""
     specs, edges = collected.graph.specs, collected.graph.edges
     texts = {id: dump(spec.asdict()) for id, spec in specs.items()}
     known = dict(book.query("select spec_id, data from specs"))
     changed = {id: spec for id, spec in specs.items() if known.get(id) != texts[id] or id in edges}
     files = [(path, key, data) for path, (key, data) in collected.cache.fresh.items()]
-    batch = store.spec_rows(changed, edges, texts)
+    batch = spec_rows(changed, edges, texts)
     batch.append(("insert or replace into files values(?,?,?)", files))
     book.write(batch)
     return texts
@@ -228,7 +229,7 @@ def save_specs(book: Store, collected: Collected) -> dict[str, str]:
 # choice
 
 
-def earlier_results(book: Store) -> dict[str, Earlier]:
+def earlier_results(book: Catalog) -> dict[str, Earlier]:
     """The last result of every job."""
     return {
         r.id: Earlier(r.status, r.times.get("started", -1.0), r.session, r.workspace)
@@ -346,7 +347,7 @@ def _execute(
     config: Config,
     display: Display,
     workspace: Workspace,
-    book: Store,
+    book: Catalog,
     collected: Collected,
     plan: Plan,
     earlier: Mapping[str, Earlier],
@@ -356,7 +357,7 @@ def _execute(
     texts = save_specs(book, collected)
     if request.tag is not None:
         collect.valid_tag(request.tag)
-        book.write(store.tag_rows(request.tag, plan.run))
+        book.write(tag_rows(request.tag, plan.run))
     name, directory = workspace.new_session()
     jobs = build_jobs(
         request, collected, plan, earlier, machine, (name, directory), book.histories()
@@ -485,6 +486,7 @@ class _Walk:
             policy=self.session.request.policy,
             now=self.clock.now,
         )
+        self._beat()
         with self._signals(scheduler):
             scheduler.run()
 
@@ -577,7 +579,7 @@ class _Walk:
             loop.post(lambda: scheduler.interrupt(number))
 
         def stop(_: int, __: FrameType | None) -> None:
-            loop.post(lambda: _suspend(scheduler))
+            loop.post(lambda: self._suspend(scheduler))
 
         def tell(_: int, __: FrameType | None) -> None:
             loop.post(self._tell)
@@ -601,9 +603,16 @@ class _Walk:
                 text = f"{job.display_name()} ({job.id[:7]}) runs for {seconds:.1f} s"
                 self.emit(Notice(self.clock.now(), "info", text, job.id))
 
+    def _suspend(self, scheduler: Scheduler) -> None:
+        """Pause the jobs, then ourselves; go on with both once continued."""
+        scheduler.pause()
+        self.display.pause()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        scheduler.resume()
+        self.display.resume()
 
-def _suspend(scheduler: Scheduler) -> None:
-    """Pause the jobs, then ourselves; go on with both once continued."""
-    scheduler.pause()
-    os.kill(os.getpid(), signal.SIGSTOP)
-    scheduler.resume()
+    def _beat(self) -> None:
+        """Let the display move while nothing happens."""
+        self.display.flush()
+        if self.display.beat is not None:
+            self.loop.call_later(self.display.beat, self._beat)

@@ -132,23 +132,6 @@ def artifacts(wanted: Iterable[Artifact], directory: str, category: Category) ->
     return [Path(p) for p in found]
 
 
-def read_text(path: str, limit: int | None = None) -> str:
-    """A file as text, whatever its bytes; with `limit`, its head and tail of that many bytes
-    each."""
-    try:
-        with open(path, "rb") as f:
-            size = os.fstat(f.fileno()).st_size
-            if limit is None or size <= 2 * limit:
-                return f.read().decode("utf-8", "replace")
-            head = f.read(limit)
-            f.seek(size - limit)
-            tail = f.read(limit)
-    except OSError as e:
-        return f"(no output: {e.strerror})"
-    left = f"\n… {size - 2 * limit} bytes left out …\n"
-    return head.decode("utf-8", "replace") + left + tail.decode("utf-8", "replace")
-
-
 def rebaseline(spec: JobSpec, directory: str) -> list[Path]:
     """Copy the sources of the spec's baseline over their references beside the test file; return
     what was written.

@@ -1,7 +1,7 @@
 """The store: one SQLite file that answers questions; derived from the sessions' event logs, which
 are the truth.
 
-It knows tables and rows, not sessions in progress. There is one writer (the record of a running
+It knows tables and rows, not specs (see `canary.catalog`) and not sessions in progress. There is one writer (the record of a running
 session); readers open it read-only. Column names are public: `canary query db` shows them.
 """
 
@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from canary import fsio
+from canary.clock import Timekeeper
 from canary.errors import RecordError
-from canary.graph import Edge, SpecGraph
-from canary.spec import JobSpec
 from canary.status import Status
 
 SCHEMA: Final = 1
@@ -54,8 +52,7 @@ _RESULT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One row of `results`: the end of one job in one session. `workspace` is its directory,
     absolute."""
 
@@ -154,35 +151,6 @@ class Store:
             raise
         db.execute("commit")
 
-    # specs
-
-    def specs(self, ids: Iterable[str] | None = None) -> dict[str, JobSpec]:
-        """Stored specs by ID, all of them or those named."""
-        if ids is None:
-            rows = self.query("select spec_id, data from specs")
-        else:
-            rows = [
-                r
-                for id in ids
-                for r in self.query("select spec_id, data from specs where spec_id=?", (id,))
-            ]
-        return {id: JobSpec.fromdict(json.loads(data)) for id, data in rows}
-
-    def edges(self) -> dict[str, tuple[Edge, ...]]:
-        """All stored dependencies."""
-        out: dict[str, tuple[Edge, ...]] = {}
-        for id, other, when in self.query("select spec_id, dep_id, condition from spec_deps"):
-            out[id] = (*out.get(id, ()), Edge(other, when))
-        return out
-
-    def graph(self) -> SpecGraph:
-        """All stored specs and their dependencies."""
-        specs = self.specs()
-        edges = {
-            i: tuple(e for e in x if e.id in specs) for i, x in self.edges().items() if i in specs
-        }
-        return SpecGraph(specs, edges)
-
     # results
 
     def results(self, session: str | None = None, id: str | None = None) -> list[Result]:
@@ -255,24 +223,6 @@ def _connect(path: Path, writable: bool) -> sqlite3.Connection:
     return db
 
 
-def spec_rows(
-    specs: Mapping[str, JobSpec], edges: Mapping[str, Sequence[Edge]], texts: Mapping[str, str]
-) -> list[tuple[str, Iterable[Sequence[Any]]]]:
-    """The statements that store specs (`texts` is their JSON) and their dependencies."""
-    return [
-        ("insert or replace into specs values(?,?)", [(id, texts[id]) for id in specs]),
-        (
-            "insert or replace into specs_meta values(?,?,?)",
-            [(id, spec.file, spec.result_path) for id, spec in specs.items()],
-        ),
-        ("delete from spec_deps where spec_id=?", [(id,) for id in specs]),
-        (
-            "insert or replace into spec_deps values(?,?,?)",
-            [(id, edge.id, edge.when) for id in specs for edge in edges.get(id, ())],
-        ),
-    ]
-
-
 def tag_rows(tag: str, ids: Sequence[str] | None) -> list[tuple[str, Iterable[Sequence[Any]]]]:
     """The statements that make a tag of these jobs, or (None) delete it."""
     batch: list[tuple[str, Iterable[Sequence[Any]]]] = [
@@ -285,9 +235,42 @@ def tag_rows(tag: str, ids: Sequence[str] | None) -> list[tuple[str, Iterable[Se
     return batch
 
 
-def result_row(result: Result) -> tuple[Any, ...]:
-    """A result as `RESULT_STATEMENT` wants it."""
-    return tuple(getattr(result, name) for name in Result.__dataclass_fields__)
-
-
 RESULT_STATEMENT: Final = f"insert or replace into results({_RESULT}) values({','.join('?' * 16)})"
+
+
+def timings(result: Result) -> dict[str, float]:
+    """Seconds in each part of a job's life; -1 where unknown."""
+    keeper = Timekeeper.fromdict(result.times)
+    parts = {
+        "pending": keeper.pending(),
+        "setup": keeper.setup(),
+        "running": keeper.running(),
+        "teardown": keeper.teardown(),
+        "total": keeper.total(),
+    }
+    return {k: round(v, 6) for k, v in parts.items()}
+
+
+def job_record(result: Result) -> dict[str, Any]:
+    """A job as `canary query jobs` gives it."""
+    times = result.times
+    return {
+        "id": result.id,
+        "name": result.name,
+        "fullname": result.fullname,
+        "file_path": result.file_path,
+        "exec_dir": result.workspace,
+        "session": result.session,
+        "exit_code": result.code,
+        "status": {
+            "category": result.category,
+            "outcome": result.outcome,
+            "reason": result.reason or "",
+        },
+        "timings": timings(result),
+        "started_at": times.get("started", -1.0),
+        "stopped_at": times.get("stopped", -1.0),
+        "last_activity": None,
+        "attempt": result.attempt,
+        "measurements": json.loads(result.measurements),
+    }

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 
 from canary import session
+from canary.catalog import Catalog
 from canary.commands import options
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import CanaryErrors, ExitCode, UsageError
-from canary.store import Store
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if not (request.words or request.roots):
         raise UsageError("no path to look in", hint="canary collect PATH")
     workspace = session.open_workspace(request)
-    book = Store(workspace.database, writable=True)
+    book = Catalog(workspace.database, writable=True)
     try:
         collected = session.find_specs(session.resolve_names(request, book), config, book)
         if collected.errors and not request.permissive:

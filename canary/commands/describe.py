@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from canary import session
+from canary.catalog import Catalog
 from canary.collect import ScanRoot
-from canary.commands import options, shapes
+from canary.commands import documents, options, shapes
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import CanaryErrors, ExitCode
@@ -80,8 +81,8 @@ def _spec(spec: JobSpec) -> dict[str, Any]:
 
 
 def _job(name: str, config: Config) -> dict[str, Any]:
-    _, book = shapes.open_store(config)
-    data = shapes.job_document(shapes.select_job(name, book), book)
+    workspace, book = shapes.open_store(config)
+    data = documents.job_document(shapes.select_job(name, book), Catalog(workspace.database))
     data.pop("env", None)
     return data
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from canary import lockfile
 from canary.clock import format_duration
 from canary.errors import CanaryError
-from canary.staging import read_text
+from canary.fsio import read_text
 from canary.store import Result
 from canary.table import clean, table
 

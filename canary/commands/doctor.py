@@ -9,13 +9,13 @@ import sys
 from collections.abc import Iterator
 
 from canary import fsio, home, procfs, recovery, view
+from canary.catalog import Catalog
 from canary.commands import options
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import CanaryError, ExitCode
 from canary.record import LOG
 from canary.results import view_entries
-from canary.store import Store
 from canary.table import say
 
 
@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rebuild",
         action="store_true",
-        help="make the store and the view anew from the event logs",
+        help="make store and view anew from the event logs",
     )
 
 
@@ -69,7 +69,7 @@ def _workspace(workspace: home.Workspace) -> Iterator[tuple[bool, str]]:
     for name in recovery.unfinished(workspace):
         yield (
             False,
-            f"session {name} was cut off or still runs: the next canary run takes care of it",
+            f"session {name} was cut off or still runs; the next run takes care of it",
         )
     yield _database(workspace)
 
@@ -79,7 +79,7 @@ def _database(workspace: home.Workspace) -> tuple[bool, str]:
         logs = len(list(workspace.sessions.glob(f"*/{LOG}")))
         return not logs, f"no store, {logs} logs" + (": canary doctor --rebuild" if logs else "")
     try:
-        book = Store(workspace.database)
+        book = Catalog(workspace.database)
         answer = book.query("pragma quick_check")[0][0]
         book.close()
     except (CanaryError, sqlite3.Error) as e:
@@ -94,7 +94,7 @@ def _refresh_view(workspace: home.Workspace, config: Config) -> None:
     directory = workspace.home / settings.name
     if not view.is_view(directory) and directory.exists():
         return
-    book = Store(workspace.database)
+    book = Catalog(workspace.database)
     try:
         view.update(directory, view_entries(book, settings.only), mode=settings.mode, fresh=True)
     finally:

@@ -14,7 +14,7 @@ from canary.errors import ExitCode, UsageError
 from canary.job import load_job_from_file
 from canary.record import result_of
 from canary.request import RunRequest
-from canary.store import RESULT_STATEMENT, Store, result_row
+from canary.store import RESULT_STATEMENT, Store
 from canary.table import safe_write
 
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     job.teardown()
     writer = Store(workspace.database, writable=True)
     try:
-        writer.write([(RESULT_STATEMENT, [result_row(result_of(job, result.session))])])
+        writer.write([(RESULT_STATEMENT, [result_of(job, result.session)])])
     finally:
         writer.close()
     safe_write(sys.stdout, job.read_output())

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from canary.commands import CORE
 from canary.config import Config
 from canary.declare import Command
 from canary.options import Option, Schema
-from canary.parser import Parser, add_options
 from canary.words import MAIN
+
+if TYPE_CHECKING:
+    import argparse
 
 _PATHSPEC: Final = """\
 What `canary run` takes, each word by itself, in this order:
@@ -96,6 +97,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.pathspec or args.pathfile:
         print(_PATHSPEC if args.pathspec else _PATHFILE, end="")
         return 0
+    from canary.parser import Parser, add_options  # not for `canary --help`, which is to be quick
+
     print(overview({}, config.schema), end="")
     for name, _, _ in CORE:
         command: Command = import_module(f"canary.commands.{name}").COMMAND

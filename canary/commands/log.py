@@ -13,8 +13,7 @@ from canary.commands import shapes
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import CanaryError, ExitCode, UsageError
-from canary.record import LOG, read_lines
-from canary.staging import read_text
+from canary.fsio import read_text
 from canary.store import Result
 from canary.table import safe_write
 
@@ -78,6 +77,8 @@ def _session_lines(config: Config) -> Iterator[str]:
     name = workspace.latest
     if name is None:
         raise UsageError("there is no session yet", hint="canary run PATH")
+    from canary.record import LOG, read_lines  # a job's output needs no record
+
     for line in read_lines(workspace.sessions / name / LOG):
         kind = line.pop("e")
         if kind != "job":

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 
 def _job(args: argparse.Namespace, config: Config) -> Any:
-    _, book = shapes.open_store(config)
+    workspace, book = shapes.open_store(config)
     result = shapes.select_job(args.id, book)
     if args.all_runs:
         return [shapes.job_record(r) for r in book.results(id=result.id)]
@@ -68,7 +68,10 @@ def _job(args: argparse.Namespace, config: Config) -> Any:
             "status": result.category,
             "outcome": result.outcome,
         }
-    data = shapes.job_document(result, book)
+    from canary.catalog import Catalog  # one job alone needs specs
+    from canary.commands import documents
+
+    data = documents.job_document(result, Catalog(workspace.database))
     if args.list_keys:
         return "\n".join(sorted(shapes.dig(data, args.path) if args.path else data))
     return shapes.dig(data, args.path) if args.path else data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from canary.catalog import Catalog
 from canary.commands import shapes
 from canary.config import Config
 from canary.declare import Command
@@ -33,7 +34,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
     reporter.arguments(parser)
     rest = [word for word in args.rest if word != "create"]
     options = vars(parser.parse_args(rest))
-    workspace, book = shapes.open_store(config)
+    workspace, _ = shapes.open_store(config)
+    book = Catalog(workspace.database)
     session = shapes.select_session(args.session, workspace, book) if args.session else None
     for path in reporter.report(StoredResults(workspace, book, session), options):
         print(path)

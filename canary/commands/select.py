@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 
 from canary import collect, home, session
+from canary.catalog import Catalog
 from canary.commands import options
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import CanaryErrors, ExitCode, UsageError
 from canary.graph import SpecGraph
 from canary.select import choose
-from canary.store import Store, tag_rows
+from canary.store import tag_rows
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     collect.valid_tag(args.tag)
     workspace = home.require(config.cwd, config.workspace)
-    book = Store(workspace.database, writable=True)
+    book = Catalog(workspace.database, writable=True)
     try:
         if args.delete or args.rename:
             old = args.rename or args.tag
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return ExitCode.OK
 
 
-def _chosen(args: argparse.Namespace, config: Config, book: Store) -> list[str]:
+def _chosen(args: argparse.Namespace, config: Config, book: Catalog) -> list[str]:
     if args.roots:
         request = options.base_request(args, config)
         collected = session.find_specs(request, config, book)

@@ -8,39 +8,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from canary import home, lockfile
+from canary import home
 from canary.config import Config
-from canary.errors import RecordError, UsageError
-from canary.results import job_record as job_record
+from canary.errors import UsageError
 from canary.store import Result, Store
+from canary.store import job_record as job_record
 
 
 def open_store(config: Config) -> tuple[home.Workspace, Store]:
     """The workspace around and its store, for reading."""
     workspace = home.require(Path(config.cwd), config.workspace)
     return workspace, Store(workspace.database)
-
-
-def job_document(result: Result, store: Store) -> dict[str, Any]:
-    """All that is known of a job's result: its lock, or what the store has of it."""
-    try:
-        data = lockfile.read(result.workspace)
-        data["status"]["outcome"] = int(result.status.outcome)
-    except (RecordError, KeyError, TypeError):
-        specs = store.specs([result.id])
-        data = {"spec": specs[result.id].full()} if specs else {}
-        data["state"] = {"phase": result.phase}
-        data["status"] = result.status.asdict()
-        data["timekeeper"] = result.times
-        data["measurements"] = {"data": json.loads(result.measurements)}
-    data["env"] = environment_of(result, store)
-    return data
-
-
-def environment_of(result: Result, store: Store) -> dict[str, str]:
-    """The environment a job had: the session's, without secrets, and its own variables."""
-    session = store.session(result.session) or {}
-    return {**session.get("environment", {}), **json.loads(result.variables)}
 
 
 def session_record(name: str, store: Store) -> dict[str, Any]:

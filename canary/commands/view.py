@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from canary import view
+from canary.catalog import Catalog
 from canary.commands import options, shapes
 from canary.config import Config
 from canary.declare import Command
@@ -26,7 +27,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     given = {k: getattr(args, k) for k in ("mode", "only", "name") if getattr(args, k)}
     settings = options.view_settings(config, ",".join(f"{k}={v}" for k, v in given.items()))
-    workspace, book = shapes.open_store(config)
+    workspace, _ = shapes.open_store(config)
+    book = Catalog(workspace.database)
     directory = workspace.home / settings.name
     n = view.update(directory, view_entries(book, settings.only), mode=settings.mode, fresh=True)
     print(f"{directory}: {n} jobs")

@@ -1,0 +1,33 @@
+"""All that is known of one job's result, as one document."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from canary import lockfile
+from canary.catalog import Catalog
+from canary.errors import RecordError
+from canary.store import Result
+
+
+def job_document(result: Result, store: Catalog) -> dict[str, Any]:
+    """All that is known of a job's result: its lock, or what the store has of it."""
+    try:
+        data = lockfile.read(result.workspace)
+        data["status"]["outcome"] = int(result.status.outcome)
+    except (RecordError, KeyError, TypeError):
+        specs = store.specs([result.id])
+        data = {"spec": specs[result.id].full()} if specs else {}
+        data["state"] = {"phase": result.phase}
+        data["status"] = result.status.asdict()
+        data["timekeeper"] = result.times
+        data["measurements"] = {"data": json.loads(result.measurements)}
+    data["env"] = environment_of(result, store)
+    return data
+
+
+def environment_of(result: Result, store: Catalog) -> dict[str, str]:
+    """The environment a job had: the session's, without secrets, and its own variables."""
+    session = store.session(result.session) or {}
+    return {**session.get("environment", {}), **json.loads(result.variables)}
