@@ -114,6 +114,29 @@ def preview(request: RunRequest, config: Config) -> tuple[Collected, Plan]:
     return collected, make_plan(collected.graph, request, config, {})
 
 
+def dry_run(request: RunRequest, config: Config) -> list[Job]:
+    """The jobs that `run` would run, in order; nothing is written and nothing is run."""
+    here = home.find(Path(request.cwd), request.canary_dir)
+    book = Catalog(here.database) if here and here.database.exists() and not request.wipe else None
+    try:
+        if book is not None:
+            request = resolve_names(request, book)
+            collected = find_specs(request, config, book)
+            earlier, histories = earlier_results(book), book.histories()
+            plan = make_plan(collected.graph, request, config, earlier)
+        else:
+            collected, plan = preview(request, config)
+            earlier, histories = {}, {}
+    finally:
+        if book is not None:
+            book.close()
+    if collected.errors and not request.permissive:
+        raise CanaryErrors(collected.errors)
+    machine = gather.find_machine(request, config)
+    nowhere = ("", Path(request.cwd))
+    return build_jobs(request, collected, plan, earlier, machine, nowhere, histories)
+
+
 def open_workspace(request: RunRequest) -> Workspace:
     """The workspace around, or a new one here; wiped first if that was asked for."""
     here = Path(request.cwd)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from canary import lockfile
 from canary.clock import format_duration
@@ -12,6 +13,9 @@ from canary.errors import CanaryError
 from canary.fsio import read_text
 from canary.store import Result
 from canary.table import clean, table
+
+if TYPE_CHECKING:
+    from canary.job import Job
 
 CAPTURE_BYTES = 16384
 
@@ -50,6 +54,24 @@ def _streams(directory: Path, streams: str) -> list[str]:
         return []
     out = [spec["stdout"]] if "o" in streams or not spec["stderr"] else []
     return out + ([spec["stderr"]] if "e" in streams and spec["stderr"] else [])
+
+
+def show_plan(jobs: Sequence[Job]) -> None:
+    """What would run, in the order in which jobs become ready, with what each needs."""
+    rows = [
+        [
+            job.name,
+            job.id[:7],
+            str(job.cpus),
+            str(job.gpus or ""),
+            format_duration(job.expected_runtime),
+            ", ".join(d.job.display_name() for d in job.dependencies),
+        ]
+        for job in jobs
+    ]
+    if rows:
+        print("\n".join(table(("Job", "ID", "CPUs", "GPUs", "Expected", "After"), rows)))
+    print(f"{len(jobs)} jobs would run")
 
 
 def show_excluded(rows: Sequence[tuple[str, str, str]]) -> None:

@@ -26,10 +26,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
         if ids is None:
             known = ", ".join(t for t, _ in book.tags()) or "none"
             raise UsageError(f"no tag {args.tag!r}", hint=f"there are: {known}")
-        known: dict[str, str] = dict(
+        names_by_id: dict[str, str] = dict(
             book.query("select spec_id, json_extract(data, '$.name') from specs")
         )
-        names = {id: known.get(id) or "" for id in ids}
+        names = {id: names_by_id.get(id) or "" for id in ids}
         print(
             shapes.as_json(names)
             if args.json

@@ -212,6 +212,11 @@ def read_pool(file: Path) -> Machine:
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     request = request_of(args, config)
+    if request.dry_run:
+        from canary.commands import details  # not needed by most runs
+
+        details.show_plan(session.dry_run(request, config))
+        return ExitCode.OK
     try:
         summary = session.run(request, config, display_of(args, config))
     except NothingToRun as e:
