@@ -55,9 +55,18 @@ def __getattr__(name: str) -> "Any":
     else:
         if name.startswith("__"):
             raise AttributeError(f"module 'canary' has no attribute {name!r}")
-        value = _given(name)
+        value = import_module(f"canary.{name}") if _is_own_module(name) else _given(name)
     globals()[name] = value
     return value
+
+
+def _is_own_module(name: str) -> bool:
+    """Is it a module of this package? `from canary import x` asks for the attribute first."""
+    import os
+
+    directory = list.__getitem__(__path__, 0)
+    places = (f"{directory}/{name}.py", f"{directory}/{name}/__init__.py")
+    return any(os.access(place, os.R_OK) for place in places)
 
 
 def _given(name: str) -> "Any":
@@ -108,11 +117,12 @@ def _distributed() -> "Table":
 
 
 def _api_directories() -> list[str]:
+    from importlib import import_module
+
     try:
-        import canary_api  # type: ignore[import-not-found] # there if a distribution brings a part
+        return list(import_module("canary_api").__path__)
     except ImportError:
         return []
-    return list(canary_api.__path__)
 
 
 class _Path(list[str]):

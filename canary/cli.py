@@ -7,6 +7,7 @@ an exit code: only `canary.__main__` ends the process. What commands do is not k
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -54,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         for stream in (sys.stdout, sys.stderr):
             # names of files need not be text in the encoding of the terminal
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a text file
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         code = _guarded(words)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -160,8 +162,6 @@ class _Call:
 
     def ask(self, installed: Installed | None, blocked: Collection[str] = ()) -> Installed:
         """Look what is installed and, given that, ask plugins what they offer; remember both."""
-        from dataclasses import replace
-
         from canary import discovery, plugins, version
 
         if installed is None:
@@ -170,10 +170,10 @@ class _Call:
             manager = plugins.PluginManager(policy="continue", blocked=blocked, say=self.say)
             missing = frozenset(installed.without(blocked).unasked)
             todo = tuple(p for p in installed.plugins if p.name in missing)
-            manager.load_installed(replace(installed, plugins=todo))
+            manager.load_installed(installed._replace(plugins=todo))
             manager.check()
             declared = {**(installed.declared or {}), **manager.declared()}
-            installed = replace(installed, declared=declared)
+            installed = installed._replace(declared=declared)
         discovery.write(installed, version)
         return installed
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import platformdirs
 
@@ -36,8 +36,7 @@ HOOKS: Final = "canary-hooks"
 _OLD_VARIABLES: Final = (("CANARY_MAX_WORKERS", ("run", "workers")),)
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """Where configuration and hook files are: what exists of them."""
 
     files: tuple[tuple[str, Path], ...]
@@ -105,8 +104,7 @@ def _find_project(cwd: Path) -> Path | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One value of a layer: key, what was written, and where; `text` if it is yet to be read."""
 
     path: Key
@@ -115,8 +113,7 @@ class Entry:
     text: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """What one source says. A file has `data`; others have `entries`.
 
     `lenient`: written for the older tool, so that what is unknown or wrong is a warning.
@@ -124,7 +121,7 @@ class Layer:
 
     scope: str
     file: str = ""
-    data: Mapping[str, Any] = field(default=EMPTY)
+    data: Mapping[str, Any] = EMPTY
     entries: tuple[Entry, ...] = ()
     lenient: bool = False
 

@@ -15,9 +15,8 @@ import stat
 import sys
 from binascii import crc32
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import platformdirs
 
@@ -29,8 +28,7 @@ _METADATA: Final = (".dist-info", ".egg-info")
 Stamp = tuple[str, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class EntryPoint:
+class EntryPoint(NamedTuple):
     """An entry point of a plugin, and the distribution it came with."""
 
     name: str
@@ -39,8 +37,7 @@ class EntryPoint:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(NamedTuple):
     """What a plugin offered when it was asked: `commands` are (name, help, aliases).
 
     `files` are the files this depends on, with time and size.
@@ -55,7 +52,7 @@ class Declared:
         """As JSON."""
         return {
             "commands": self.commands,
-            "options": [option.asdict() for option in self.options],
+            "options": [option._asdict() for option in self.options],
             "reporters": self.reporters,
             "files": self.files,
         }
@@ -71,8 +68,7 @@ class Declared:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
+class Installed(NamedTuple):
     """The plugins of this environment, those of the older tool, and its version if it is here too.
 
     `declared` has what each plugin offers, by its name; it is None until they were asked.
@@ -88,9 +84,9 @@ class Installed:
         out = frozenset(blocked)
         plugins = tuple(p for p in self.plugins if not out & {p.name, p.distribution})
         if self.declared is None:
-            return replace(self, plugins=plugins)
+            return self._replace(plugins=plugins)
         left = {p.name: self.declared[p.name] for p in plugins if p.name in self.declared}
-        return replace(self, plugins=plugins, declared=left)
+        return self._replace(plugins=plugins, declared=left)
 
     @property
     def unasked(self) -> list[str]:
@@ -194,7 +190,7 @@ def read(version: str, path: Sequence[str] | None = None) -> Installed | None:
         return None
     if any(stamp(s[0]) != s for one in declared.values() for s in one.files):
         return installed
-    return replace(installed, declared=declared)
+    return installed._replace(declared=declared)
 
 
 def write(installed: Installed, version: str, path: Sequence[str] | None = None) -> None:
@@ -205,8 +201,8 @@ def write(installed: Installed, version: str, path: Sequence[str] | None = None)
         "environment": _environment(version),
         "path": directories,
         "files": list(_entry_point_files(directories)),
-        "plugins": [_row(point) for point in installed.plugins],
-        "old": [_row(point) for point in installed.old],
+        "plugins": installed.plugins,
+        "old": installed.old,
         "old_tool": installed.old_tool,
         "declared": None if declared is None else {k: v.asdict() for k, v in declared.items()},
     }
@@ -229,7 +225,3 @@ def _entry_point_files(directories: Iterable[str]) -> Iterator[Stamp]:
                 continue
             if names_plugins and (mark := stamp(str(file))):
                 yield mark
-
-
-def _row(point: EntryPoint) -> list[str]:
-    return [point.name, point.value, point.distribution, point.version]

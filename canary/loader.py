@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import os
 import sys
 import traceback
 from dataclasses import dataclass
@@ -16,8 +15,13 @@ from types import ModuleType
 from typing import Final
 
 # frames of files that have no part in a plugin's failure
-_HERE: Final = os.path.dirname(__file__) + os.sep
-_FINDER: Final = f"{os.sep}stevedore{os.sep}"
+_OTHERS: Final = (
+    "<frozen ",
+    "/canary/loader.py",
+    "/canary/plugins.py",
+    "/stevedore/",
+    "/importlib/",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +84,7 @@ def file_of(part: object) -> str | None:
 def explain(error: BaseException) -> str:
     """An exception in one line, with the place in the plugin where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
-    theirs = [
-        f for f in frames if not f.filename.startswith(("<", _HERE)) and _FINDER not in f.filename
-    ]
+    theirs = [f for f in frames if not any(part in f.filename for part in _OTHERS)]
     place = f" ({Path(theirs[-1].filename).name}:{theirs[-1].lineno})" if theirs else ""
     # pluggy's complaints about a hook's arguments take several lines
     text = [" ".join(str(error).split())] if type(error).__module__.startswith("pluggy") else []

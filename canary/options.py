@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from canary.clock import parse_duration
 from canary.errors import ConfigError, ExpressionError, PluginError
@@ -54,8 +53,7 @@ _WORDS: Final[Mapping[str, bool]] = FrozenDict(
 _UNITS: Final = "KMGT"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """One setting: its key `section.name` (no section: top level), its type, and what is declared.
 
     `flag` None: it has none. `const` is the value of the flag given alone. `owner` names the
@@ -97,13 +95,9 @@ class Option:
         words = " or ".join(self.choices) if self.choices else _WANTED.get(self.kind, "a value")
         return f"{words}, or none" if self.optional else words
 
-    def asdict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-
     @classmethod
     def fromdict(cls, data: Mapping[str, Any]) -> Option:
-        """Read what `asdict` gave, from JSON."""
+        """Read what `_asdict` gave, from JSON."""
         lists = {k: tuple(v) for k, v in data.items() if isinstance(v, list)}
         return cls(**{**data, **lists})
 
@@ -112,7 +106,7 @@ class Option:
         if data is None and self.optional:
             return None
         try:
-            made = self._make(data)
+            made = self._made(data)
         except ExpressionError as e:
             raise ConfigError(e.message, hint=e.hint) from None
         except (TypeError, ValueError):
@@ -131,7 +125,7 @@ class Option:
         hint = _closest(str(word), self.choices)
         raise ConfigError(f"must be {self.wanted}, not {_shown(word)}", hint=hint)
 
-    def _make(self, data: Any) -> Any:
+    def _made(self, data: Any) -> Any:
         kind = self.kind
         if kind == "any":
             return data

@@ -1,6 +1,7 @@
 """The core's own settings: what `canary.toml` may say when no plugin is installed.
 
 Each class is a section; how a field becomes a key, a flag and a variable is in `canary.options`.
+They are made at every start, so they do without what they do not need (`eq`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def _doc(text: str, **more: Any) -> Mapping[str, Any]:
     return {"help": text, **more}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Main(Settings):
     """Top-level settings."""
 
@@ -71,7 +72,7 @@ class Main(Settings):
     system: Any = field(default=None, metadata=_doc("facts about the system, free", flag=None))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Environment(Settings):
     """What the environment of each job gets on top of canary's own."""
 
@@ -97,7 +98,7 @@ class Environment(Settings):
         return env
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class View(Settings):
     """The directory of links to the latest results."""
 
@@ -122,7 +123,7 @@ class View(Settings):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Run(Settings):
     """How jobs are run."""
 
@@ -174,7 +175,7 @@ class Run(Settings):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Output(Settings):
     """What jobs may write to their output."""
 

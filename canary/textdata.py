@@ -18,11 +18,6 @@ from typing import Any, Final
 
 from canary.errors import ConfigError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 MAX_SIZE: Final = 16 * 1024 * 1024
 _PLACE: Final = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
@@ -60,11 +55,19 @@ def read_text(path: str | Path) -> str:
         raise ConfigError("not UTF-8 text", file=name, line=line) from None
 
 
+def _loads(text: str) -> dict[str, Any]:
+    """The data in a TOML text; ValueError."""
+    # loaded by name, and late: most starts read no file
+    toml = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    data: dict[str, Any] = toml.loads(text)
+    return data
+
+
 def parse_toml(text: str, file: str) -> dict[str, Any]:
     """The data in a TOML text; ConfigError naming file and line."""
     try:
-        return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as e:
+        return _loads(text)
+    except (ValueError, RecursionError) as e:
         place = _PLACE.search(str(e))
         line = text.count("\n") + 1 if place is None or place[1] is None else int(place[1])
         raise ConfigError(f"not TOML: {_PLACE.sub('', str(e))}", file=file, line=line) from None
@@ -162,8 +165,8 @@ def set_value(text: str, path: Sequence[str], value: Any, file: str) -> str:
         lines[begin:end] = [entry]
     edited = "\n".join(lines) + "\n"
     try:
-        right = tomllib.loads(edited) == wanted
-    except tomllib.TOMLDecodeError:
+        right = _loads(edited) == wanted
+    except ValueError:
         right = False
     if not right:
         key = ".".join(map(_quoted, path))
@@ -182,8 +185,8 @@ def _extent(lines: Sequence[str], path: tuple[str, ...], file: str) -> tuple[int
         elif (key := _key_of(line)) and (*table, *key) == path:
             for end in range(i + 1, len(lines) + 1):
                 try:
-                    tomllib.loads("\n".join(lines[i:end]))
-                except tomllib.TOMLDecodeError:
+                    _loads("\n".join(lines[i:end]))
+                except ValueError:
                     continue
                 return i, end
             raise ConfigError("cannot find the end of its value", file=file, key=".".join(path))
@@ -201,8 +204,8 @@ def _key_of(line: str) -> tuple[str, ...]:
 def _split_key(text: str) -> tuple[str, ...]:
     """`a."b c".d` in parts; empty if it is not a key."""
     try:
-        data: Any = tomllib.loads(f"{text.strip()} = 0")
-    except tomllib.TOMLDecodeError:
+        data: Any = _loads(f"{text.strip()} = 0")
+    except ValueError:
         return ()
     parts = []
     while isinstance(data, dict):
