@@ -1,0 +1,87 @@
+"""What a test says of itself while it runs, in a file of its job's directory.
+
+The runner writes the job's lock after the test has ended, so a test cannot write into it; it adds
+lines to `.canary-remarks.jsonl` instead, and `canary_pyt.plugin` takes them over at the end. Each
+line is one JSON object with one of the keys of `KINDS`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+FILE_NAME: Final = ".canary-remarks.jsonl"
+LOCK: Final = "testcase.lock"
+# broken: reason; end: {"code", "reason"}; measurements and attributes: {name: value}
+KINDS: Final = ("broken", "end", "measurements", "attributes")
+# what a test wrote in good faith is smaller
+MAX_BYTES: Final = 16 << 20
+
+
+def job_directory() -> str | None:
+    """The directory of the job that this process belongs to, wherever it has gone since."""
+    candidates = [
+        os.getcwd() if _exists(".") else "",
+        os.environ.get("PATH", "").partition(os.pathsep)[0],
+    ]
+    if sys.path:
+        candidates.append(os.environ.get("PYTHONPATH", "").partition(os.pathsep)[0])
+    for directory in candidates:
+        if directory and _exists(f"{directory}/{LOCK}"):
+            return directory
+    return None
+
+
+def _exists(path: str) -> bool:
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
+
+
+def add(kind: str, value: Any, directory: str | None = None) -> bool:
+    """Add a line; false if this is no job or its directory cannot be written."""
+    import json
+
+    directory = directory or job_directory()
+    if directory is None:
+        return False
+    text = json.dumps({kind: value}, default=str) + "\n"
+    try:
+        fd = os.open(
+            f"{directory}/{FILE_NAME}", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666
+        )
+        try:
+            os.write(fd, text.encode("utf-8", "backslashreplace"))
+        finally:
+            os.close(fd)
+    except OSError:
+        return False
+    return True
+
+
+def read(directory: str) -> Mapping[str, Any]:
+    """All that was said, by kind: the first `broken`, the last `end`, dicts merged; lines that are damaged are left out."""
+    import json
+
+    try:
+        with open(f"{directory}/{FILE_NAME}", "rb") as f:
+            raw = f.read(MAX_BYTES)
+    except OSError:
+        return {}
+    found: dict[str, Any] = {}
+    for line in raw.splitlines():
+        try:
+            ((kind, value),) = json.loads(line).items()
+        except (ValueError, AttributeError, RecursionError):
+            continue
+        if kind in ("measurements", "attributes") and isinstance(value, dict):
+            found.setdefault(kind, {}).update(value)
+        elif kind == "broken":
+            found.setdefault(kind, str(value))
+        elif kind == "end" and isinstance(value, dict):
+            found[kind] = value
+    return found

@@ -1,0 +1,155 @@
+"""Runs, as a script in the job's own process tree, what stands around a test.
+
+    run.py --around FILE [ARG...]       setup function, then `python FILE ARG...`, then teardown
+    run.py --exit-codes FILE [ARG...]   `python FILE ARG...` with a meaning for `exit_code` of exceptions
+    run.py --function NAME FILE         one function of a canaryconf.py
+
+A setup function that raises makes the job BROKEN and the body is not run. A teardown function that
+raises is shown in the output and changes nothing. The body is a process of its own, so that
+`os._exit`, a signal or a crash of it cannot leave the teardown out.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+BROKEN = 67
+
+
+def main(args: list[str]) -> int:
+    """Do what the module says; the exit code."""
+    # Python has put the directory of this script first, as if it were a place to import from
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    if sys.path and os.path.abspath(sys.path[0]) == here:  # noqa: PTH100
+        del sys.path[0]
+    if args[0] == "--function":
+        return _call_function(args[2], args[1])
+    if args[0] == "--exit-codes":
+        return _run_as_main(args[1], args[2:])
+    own = args[1] == "--exit-codes"
+    file, *rest = args[2:] if own else args[1:]
+    return _run_around(file, rest, (os.path.abspath(__file__), "--exit-codes") if own else ())  # noqa: PTH100
+
+
+def _call_function(file: str, name: str) -> int:
+    from canary_pyt.instance import get_instance
+
+    sys.argv = [file]
+    getattr(_module(file), name)(get_instance())
+    return 0
+
+
+def _run_as_main(file: str, args: list[str]) -> int:
+    """Execute the file in this process as Python would; the exit code."""
+    import canary_pyt.errors  # noqa: F401 - installs the hook
+
+    path = os.path.abspath(file)  # noqa: PTH100
+    sys.argv = [file, *args]
+    sys.path.insert(0, os.path.dirname(os.path.realpath(file)))  # noqa: PTH120
+    module = ModuleType("__main__")
+    module.__file__ = path
+    module.__dict__.update(__builtins__=__builtins__, __cached__=None, __annotations__={})
+    sys.modules["__main__"] = module
+    try:
+        with open(path, "rb") as f:
+            code = compile(f.read(), path, "exec", dont_inherit=True)
+        exec(code, module.__dict__)
+    except Exception as e:  # noqa: BLE001 - shown as Python shows it, without our frames
+        trace = e.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+            trace = trace.tb_next
+        sys.excepthook(type(e), e.with_traceback(trace), trace)
+        return 1
+    return 0
+
+
+def _run_around(file: str, args: list[str], before: tuple[str, ...]) -> int:
+    from canary_pyt import remarks
+    from canary_pyt.instance import get_instance
+
+    job = get_instance()
+    directory = os.getcwd()
+    sys.argv = [file, *args]
+    functions: dict[str, Callable[[Any], None]] = {}
+    try:
+        module = _module(file)
+        for kind in ("setup", "teardown"):
+            name = job.attributes.get(f"__{kind}_fn__")
+            if name:
+                functions[kind] = getattr(module, name)
+        if "setup" in functions:
+            functions["setup"](job)
+    except (Exception, SystemExit) as e:  # noqa: BLE001 - the user's function
+        traceback.print_exc()
+        remarks.add("broken", f"setup: {type(e).__name__}: {e}", directory)
+        return BROKEN
+    _flush()
+    os.chdir(directory)
+    code = _body([*before, file, *args])
+    if "teardown" in functions:
+        job = get_instance(directory)
+        job.__dict__["returncode"] = code
+        try:
+            functions["teardown"](job)
+        except (Exception, SystemExit):  # noqa: BLE001 - the user's function
+            traceback.print_exc()
+            sys.stderr.write("teardown failed; the outcome is that of the test\n")
+    _flush()
+    return code
+
+
+def _module(file: str) -> ModuleType:
+    """The test file as a module that is neither `__main__` nor known to anyone."""
+    path = os.path.realpath(file)
+    sys.path.insert(0, os.path.dirname(path))  # noqa: PTH120 - as Python does for a script
+    module = ModuleType("__canary_functions__")
+    module.__file__ = path
+    sys.modules[module.__name__] = module
+    with open(path, "rb") as f:
+        code = compile(f.read(), path, "exec", dont_inherit=True)
+    exec(code, module.__dict__)
+    return module
+
+
+def _body(args: list[str]) -> int:
+    """Run the test itself; its exit code, negative for a signal.
+
+    A request to stop goes to the whole group: the test decides, and the teardown still runs.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # not SIG_IGN, which the test would inherit
+        signal.signal(number, lambda *_: None)
+    pid = os.posix_spawn(sys.executable, [sys.executable, *args], os.environ)
+    while True:
+        try:
+            _, status = os.waitpid(pid, 0)
+        except InterruptedError:
+            continue
+        return os.waitstatus_to_exitcode(status)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def _leave(code: int) -> None:
+    """Exit with `code`, or die by the signal that it stands for."""
+    if code < 0:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # the test has left its core already
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    _leave(main(sys.argv[1:]))
