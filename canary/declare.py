@@ -133,6 +133,7 @@ class Display(abc.ABC):
     def resume(self) -> None:  # noqa: B027 - as above
         """The process goes on after `pause`."""
 
-    def say(self, text: str) -> None:
-        """A line for the person, outside any event (before the session, say)."""
-        sys.stderr.write(f"INFO: {text}\n")
+    def say(self, text: str, level: str = "info") -> None:
+        """Lines for the person, outside any event (before the session, say)."""
+        for line in text.splitlines():
+            sys.stderr.write(f"{level.upper()}: {line}\n")

@@ -142,5 +142,11 @@ class CanaryErrors(CanaryError):
         super().__init__(f"{len(self.errors)} errors")
         self.exit_code = self.errors[0].exit_code if self.errors else ExitCode.COLLECTION
 
+    def located(
+        self, *, file: str | None = None, line: int | None = None, key: str | None = None
+    ) -> CanaryErrors:
+        """Fill in the place of each of them."""
+        return CanaryErrors(e.located(file=file, line=line, key=key) for e in self.errors)
+
     def __str__(self) -> str:
         return "\n".join(str(error) for error in self.errors)

@@ -17,6 +17,9 @@ class FrozenDict(dict[K, V]):
     def __hash__(self) -> int:  # type: ignore[override]  # dict has None
         return hash(frozenset(self))
 
+    def __reduce__(self) -> tuple[type[FrozenDict[K, V]], tuple[dict[K, V]]]:
+        return FrozenDict, (dict(self),)  # a copy is made whole, not filled
+
     def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError("this mapping is frozen")
 

@@ -7,6 +7,7 @@ durability, permissions and link handling right.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -15,9 +16,6 @@ from typing import Final
 from canary.errors import WorkspaceError
 
 MAX_NAME: Final = 255
-_SAFE: Final = frozenset(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=,@:~ ()[]{}#^!$&';*?|<>\"`"
-)
 
 
 def write_atomic(
@@ -77,8 +75,6 @@ def _encode_character(c: str) -> str:
 
 
 def _shorten(name: str) -> str:
-    import hashlib
-
     raw = os.fsencode(name)
     digest = hashlib.sha256(raw).hexdigest()[:12]
     return raw[: MAX_NAME - 40].decode("utf-8", "ignore") + "~" + digest

@@ -674,6 +674,7 @@ class Job(BaseJob):
             env = sourced_environment(spec.rcfiles, spec.modules, env, directory)
         self.variables.update(services.environment(self))
         self.set_runtime_env(env)
+        env["CANARY_LEVEL"] = "0"
         timeout = self.total_timeout()
         return Launch(
             id=spec.id,

@@ -170,7 +170,7 @@ def sourced_environment(
         steps += ["load", name, use or ""]
     directory = f"{os.environ.get('TMPDIR') or '/tmp'}/canary-{token}"
     launch = Launch(
-        id=token,
+        id="bash",
         name="bash",
         argv=("bash", "--noprofile", "--norc", "-c", _SOURCING, "canary", token, *steps),
         cwd=cwd,

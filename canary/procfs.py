@@ -20,7 +20,10 @@ HAS_BOOT_CLOCK: Final = hasattr(time, "CLOCK_BOOTTIME")
 
 
 class Process(NamedTuple):
-    """One process: ids, the state letter of `ps`, and its start in clock ticks since boot."""
+    """One process: ids, the state letter of `ps`, and its start in clock ticks since boot.
+
+    A negative `pid` stands for a whole process group.
+    """
 
     pid: int
     name: str
@@ -40,7 +43,7 @@ class Process(NamedTuple):
         return stamp() / 1e6 - self.start / TICKS
 
     def __str__(self) -> str:
-        return f"{self.pid} {self.name}"
+        return f"{abs(self.pid)} {self.name}"
 
 
 def stamp() -> int:

@@ -77,19 +77,27 @@ class GroupReaper:
     def has_strays(self, tree: Tree) -> bool:
         """Once the leader is reaped: may anything of the tree be left? Cheap."""
         try:
-            os.killpg(tree.pid, 0)
-        except OSError:
-            return False
-        return True
+            while os.waitpid(-tree.pid, os.WNOHANG)[0]:
+                pass  # orphans that came to us because another launcher is a `TreeReaper`
+        except ChildProcessError:
+            pass
+        return self._is_there(tree)
 
     def members(self, tree: Tree, max_age: float = 0.0) -> list[Process]:  # noqa: ARG002 - no table
         """All living processes of the tree; dead ones that are ours to reap are reaped.
 
         The answer may be `max_age` seconds old: many jobs can then share one look.
         """
-        if not self.has_strays(tree):
+        if not (self._is_there(tree) if tree.awaited else self.has_strays(tree)):
             return []
-        return [Process(tree.pid, "process group", "", 0, tree.pid, tree.pid, 0)]
+        return [Process(-tree.pid, "process group", "", 0, tree.pid, tree.pid, 0)]
+
+    def _is_there(self, tree: Tree) -> bool:
+        try:
+            os.killpg(tree.pid, 0)
+        except OSError:
+            return False
+        return True
 
     def send(self, target: Process, number: signal.Signals) -> None:
         """Signal one of `members`."""

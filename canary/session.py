@@ -95,6 +95,8 @@ def _run(
     collected = find_specs(request, config, book)
     if collected.errors and not request.permissive:
         raise CanaryErrors(collected.errors)
+    for error in collected.errors:
+        display.say(str(error), "error")
     earlier = earlier_results(book)
     plan = make_plan(collected.graph, request, config, earlier)
     if not plan.run and not collected.bad_files:
@@ -386,11 +388,12 @@ def _execute(
         request, collected, plan, earlier, machine, (name, directory), book.histories()
     )
     faults = _faults(jobs, collected)
-    if not request.permissive:
-        errors = [e for e in faults.values() if isinstance(e, CanaryError)]
-        if errors:
-            directory.rmdir()
-            raise CanaryErrors(errors)
+    errors = [e for e in faults.values() if isinstance(e, CanaryError)]
+    if errors and not request.permissive:
+        directory.rmdir()
+        raise CanaryErrors(errors)
+    for error in errors:
+        display.say(str(error), "error")
     jobs += _invalid_jobs(request, config, collected, texts, (name, directory))
     session = Session(name, directory, workspace, tuple(jobs), request, config)
     ledger = record.Record(workspace, book, name, directory)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -168,14 +168,14 @@ class Status:
         neither."""
         try:
             reason = data.get("reason")
-            code = int(data.get("code", -1))
-            return cls.make(
+            status = cls.make(
                 data.get("category"),
                 data.get("outcome"),
                 None if reason is None else str(reason),
-                code,
             )
-        except (ValueError, TypeError, KeyError) as e:
+            # -1 may be a signal here: it was written, not left out
+            return replace(status, code=int(data["code"])) if "code" in data else status
+        except (ValueError, TypeError, KeyError, AttributeError) as e:
             raise RecordError(f"not a status: {e}") from None
 
 
@@ -204,36 +204,23 @@ def judge_exit_code(
 ) -> Status:
     """The status for an exit code: 0 pass, 64 diffed, skip codes skipped, else failed; reversed
     where expected."""
-    make = Status.make
     if xstatus == DIFF_EXIT_CODE:
         if code == DIFF_EXIT_CODE:
-            return make(outcome=Outcome.XDIFF, reason=f"{name}: differed, as expected", code=code)
-        return make(
-            outcome=Outcome.FAILED, reason=f"{name}: should have differed, exited {code}", code=code
-        )
+            return Status(Outcome.XDIFF, f"{name}: differed, as expected", code)
+        return Status(Outcome.FAILED, f"{name}: should have differed, exited {code}", code)
     if xstatus < 0:
         if code != 0:
-            return make(
-                outcome=Outcome.XFAIL, reason=f"{name}: failed with {code}, as expected", code=code
-            )
-        return make(
-            outcome=Outcome.FAILED, reason=f"{name}: should have failed, exited 0", code=code
-        )
+            return Status(Outcome.XFAIL, f"{name}: failed with {code}, as expected", code)
+        return Status(Outcome.FAILED, f"{name}: should have failed, exited 0", code)
     if xstatus > 0:
         if code == xstatus:
-            return make(
-                outcome=Outcome.XFAIL, reason=f"{name}: exited {code}, as expected", code=code
-            )
-        return make(
-            outcome=Outcome.FAILED,
-            reason=f"{name}: should have exited {xstatus}, not {code}",
-            code=code,
-        )
+            return Status(Outcome.XFAIL, f"{name}: exited {code}, as expected", code)
+        return Status(Outcome.FAILED, f"{name}: should have exited {xstatus}, not {code}", code)
     if code == 0:
-        return make(outcome=Outcome.SUCCESS)
+        return Status(Outcome.SUCCESS, None, 0)
     if code == DIFF_EXIT_CODE:
-        return make(outcome=Outcome.DIFFED, reason="exit code 64 reports a difference", code=code)
+        return Status(Outcome.DIFFED, "exit code 64 reports a difference", code)
     if code in skip_codes:
-        return make(outcome=Outcome.SKIPPED, reason=f"exit code {code} reports a skip", code=code)
+        return Status(Outcome.SKIPPED, f"exit code {code} reports a skip", code)
     how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-    return make(outcome=Outcome.FAILED, reason=how, code=code)
+    return Status(Outcome.FAILED, how, code)

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from canary import fsio
 from canary.clock import Timekeeper
 from canary.errors import RecordError
-from canary.status import Status
+from canary.status import Status, read_outcome
 
 SCHEMA: Final = 1
 
@@ -76,7 +76,7 @@ class Result(NamedTuple):
     @property
     def status(self) -> Status:
         """As a value."""
-        return Status.make(None, self.outcome, self.reason, self.code)
+        return Status(read_outcome(self.outcome), self.reason, self.code)
 
     @property
     def times(self) -> dict[str, float]:
@@ -86,16 +86,12 @@ class Result(NamedTuple):
 
 
 class Store:
-    """An open store. `writable` makes the tables; otherwise nothing is ever written."""
+    """An open store. `writable` makes the tables; otherwise nothing is ever written, and one that is
+    not there is empty.
+    """
 
     def __init__(self, path: Path, *, writable: bool = False) -> None:
         self.path = path
-        if not writable and not path.exists():
-            raise RecordError(
-                "the workspace has no results yet",
-                hint="canary run PATH makes some",
-                file=str(path),
-            )
         try:
             self._db = _connect(path, writable)
             self._check(writable)
@@ -211,6 +207,11 @@ class Store:
 
 
 def _connect(path: Path, writable: bool) -> sqlite3.Connection:
+    if not writable and not path.exists():
+        db = sqlite3.connect(":memory:", isolation_level=None)
+        db.executescript(_TABLES)
+        db.execute("insert into meta values('schema', ?)", (str(SCHEMA),))
+        return db
     if not writable:
         db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         db.execute("pragma query_only=1")

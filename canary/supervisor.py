@@ -36,7 +36,7 @@ class Run:
     """One launch on its way from start to `Exit`; written by its launcher alone.
 
     `reason` is set by whoever stops it first. `code` is the leader's, None until it is `over`.
-    `leaked` names processes by pid. `extra` is for subclasses.
+    `leaked` names processes by pid, `waiting` are pidfds by pid. `extra` is for subclasses.
     """
 
     def __init__(self, launch: Launch, tree: Tree, start: int, began: float) -> None:
@@ -55,7 +55,7 @@ class Run:
         self.user = self.system = -1.0
         self.max_rss = -1
         self.leaked: dict[int, str] = {}
-        self.waiting: set[int] = set()
+        self.waiting: dict[int, int] = {}
         self.extra: Any = None
 
     __slots__ = (
@@ -174,6 +174,7 @@ class Supervisor(Launcher):
         if not self.is_running(run):
             return  # it was given up before
         run.over = True
+        run.tree.awaited = False
         run.code, run.user, run.system, run.max_rss = code, user, system, max_rss
         run.cancel("deadline")
         if self.reaper.has_strays(run.tree):
@@ -285,6 +286,8 @@ class Supervisor(Launcher):
         run = Run(launch, tree, start, self.loop.monotonic())
         self._runs[launch.id] = run
         try:
+            if not launch.argv:
+                raise ValueError("no words")
             out = err = open_output(launch.stdout)
             run.files = (out,)
             if launch.stderr is not None and launch.stderr != launch.stdout:
@@ -343,12 +346,12 @@ class Supervisor(Launcher):
         if not left:
             self._finish(run)
             return
-        if not run.timers:  # it ended by itself
+        if not run.timers.keys() & {"kill", "give up"}:  # it ended by itself
             at = self.loop.monotonic() + SETTLE
             self._arm(run, "kill", at, partial(self._kill, run))
         if not (self._watch_strays(run, left) or run.waiting):
-            run.waiting.add(-1)
-            self.loop.call_later(0.01, partial(self._stray_over, run, -1))
+            run.waiting[0] = -1
+            self._arm(run, "look", self.loop.monotonic() + 0.01, partial(self._stray_over, run, 0))
 
     def _kill_rest(self, run: Run) -> list[Process]:
         """Kill until a look finds nothing new; all that was there still and is not known dead."""
@@ -376,17 +379,21 @@ class Supervisor(Launcher):
                 fd = os.pidfd_open(p.pid)
             except OSError:
                 continue  # gone meanwhile, or no descriptor is left
-            run.waiting.add(p.pid)
-            self.loop.watch(fd, partial(self._stray_over, run, p.pid, fd))
+            run.waiting[p.pid] = fd
+            self.loop.watch(fd, partial(self._stray_over, run, p.pid))
         return bool(run.waiting)
 
-    def _stray_over(self, run: Run, pid: int, fd: int = -1) -> None:
+    def _stray_over(self, run: Run, pid: int) -> None:
+        if pid not in run.waiting:
+            return  # the run was finished by another callback of this turn of the loop
+        self._unwatch(run.waiting.pop(pid))
+        if not run.waiting:
+            self._clear(run)
+
+    def _unwatch(self, fd: int) -> None:
         if fd >= 0:
             self.loop.unwatch(fd)
             os.close(fd)
-        run.waiting.discard(pid)
-        if not run.waiting and self.is_running(run):
-            self._clear(run)
 
     def _give_up(self, run: Run) -> None:
         left = self.reaper.members(run.tree)
@@ -411,6 +418,8 @@ class Supervisor(Launcher):
         run.cancel()
         for fd in run.files:
             os.close(fd)
+        for fd in run.waiting.values():
+            self._unwatch(fd)
         self.reaper.release(run.tree)
         self.released(run)
 
