@@ -1,7 +1,7 @@
 """Bad input is one clear line, and never a traceback; what else there is runs if that is wanted.
 
-By default nothing runs, the exit code is 3 and there is one line for each error. With
-`--parsing-policy permissive` every other file runs; the bad one is a FAIL (INVALID) row with the same
+By default nothing runs, the exit code is 3 and each error is one line. With
+`--parsing-policy permissive` every other file runs; the bad one is a FAIL (INVALID) row with that
 line as its reason, and adds 8.
 """
 
