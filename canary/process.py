@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -80,41 +81,41 @@ class SubprocessLauncher(Supervisor):
 def run_blocking(launch: Launch, launcher: Launcher | None = None) -> Exit:
     """Run one launch with a loop of its own and return how it ended.
 
-    An exception raised meanwhile (KeyboardInterrupt) ends the job first and is then raised; a
-    second one ends it at once.
+    An interrupt (where it would raise KeyboardInterrupt) ends the job first, a second one at once;
+    then KeyboardInterrupt is raised.
     """
     launcher = launcher or SubprocessLauncher()
     loop = Loop()
     ends: list[Exit] = []
+    interrupts: list[int] = []
 
     def post(message: Message) -> None:
         if isinstance(message, Exit):
             ends.append(message)
             loop.stop()
 
+    def interrupted(number: int, frame: object) -> None:  # noqa: ARG001 - what a handler is given
+        interrupts.append(number)
+        grace = launch.grace if len(interrupts) == 1 else 0.0
+        loop.post(partial(launcher.cancel, [launch.id], grace))
+
+    ours = threading.current_thread() is threading.main_thread()
+    ours = ours and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     launcher.open(loop, post)
     try:
+        if ours:
+            # an exception in the middle of a start would lose what was just started
+            signal.signal(signal.SIGINT, interrupted)
         launcher.start([launch])
-        try:
-            loop.run()
-        except BaseException:
-            _end(launcher, launch, loop, ends)
-            raise
+        loop.run()
     finally:
         launcher.close()
         loop.close()
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    if interrupts:
+        raise KeyboardInterrupt
     return ends[0]
-
-
-def _end(launcher: Launcher, launch: Launch, loop: Loop, ends: list[Exit]) -> None:
-    for grace in (launch.grace, 0.0):
-        try:
-            launcher.cancel([launch.id], grace)
-            if not ends:
-                loop.run()
-        except KeyboardInterrupt:
-            continue
-        return
 
 
 # A step is announced before it is taken, so that whatever ends the shell is blamed on the right

@@ -117,9 +117,11 @@ class Supervisor(Launcher):
         self.reaper.open()
 
     def close(self) -> None:
-        """See `Launcher.close`."""
+        """See `Launcher.close`; what an exception has left running is killed."""
         if self._look is not None:
             self._look.cancel()
+        for run in self._runs.values():
+            self._signal(run, signal.SIGKILL)
         self.reaper.close()
 
     # what a subclass does, or may do otherwise
