@@ -97,7 +97,7 @@ def test_line_of_a_syntax_error(run):
 def test_module_level_exit(both):
     both(
         {"bad.pyt": "import sys\n\nsys.exit(0)\n"},
-        ("bad.pyt:3", "sys.exit"),
+        ("bad.pyt:3", "exit"),
         bad={"bad"},
     )
 
@@ -252,6 +252,14 @@ def test_unreadable_encoding(run, tree, results):
     assert results() == {"good": "PASS SUCCESS", "bad": "FAIL INVALID"}
 
 
+@pytest.mark.parametrize("command", ["log", "location", "describe", "run"])
+def test_unknown_job(canary, tree, command):
+    canary("run", tree(GOOD), expect=0)
+    done = canary(command, "nobody", expect=2)
+    assert "nobody" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "word"),
     [
@@ -261,7 +269,6 @@ def test_unreadable_encoding(run, tree, results):
         (["run", "--workers", "many", "t"], "many"),
         (["run", "--no-such-option", "t"], "--no-such-option"),
         (["sing"], "sing"),
-        (["log", "nobody"], "nobody"),
         (["-p", "no_such_plugin", "run", "t"], "no_such_plugin"),
         (["-c", "run:workerz:3", "run", "t"], "workerz"),
     ],
