@@ -25,16 +25,18 @@ class HasFileno(Protocol):
 
 
 class Timer:
-    """A deadline; `cancel` makes it never fire."""
+    """A deadline; `cancel` makes it never fire. Of two with one time, the lower `order` is
+    first."""
 
-    __slots__ = ("at", "call")
+    __slots__ = ("at", "call", "order")
 
-    def __init__(self, at: float, call: Callable[[], None]) -> None:
+    def __init__(self, at: float, call: Callable[[], None], order: int = 0) -> None:
         self.at = at
         self.call: Callable[[], None] | None = call
+        self.order = order
 
     def __lt__(self, other: Timer) -> bool:
-        return self.at < other.at
+        return (self.at, self.order) < (other.at, other.order)
 
     def cancel(self) -> None:
         """Forget the call; the heap drops the entry when its time comes."""
@@ -49,6 +51,8 @@ class Loop:
         self.monotonic = monotonic
         self._selector = selectors.DefaultSelector()
         self._timers: list[Timer] = []
+        self._made = 0
+        self._dropped: set[int] = set()
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_r, self._wake_w = (
             os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else _pipe()
@@ -68,11 +72,12 @@ class Loop:
 
     def unwatch(self, fd: int | HasFileno) -> None:
         """Stop watching `fd`; before it is closed."""
-        self._selector.unregister(fd)
+        self._dropped.add(self._selector.unregister(fd).fd)
 
     def call_at(self, at: float, call: Callable[[], None]) -> Timer:
         """Call `call` once the monotonic clock has reached `at` (seconds)."""
-        timer = Timer(at, call)
+        self._made += 1
+        timer = Timer(at, call, self._made)
         heapq.heappush(self._timers, timer)
         return timer
 
@@ -96,9 +101,12 @@ class Loop:
         """Serve until `stop` is called from a callback."""
         self._running = True
         select, timers, posted = self._selector.select, self._timers, self._posted
+        dropped = self._dropped
         while self._running:
+            dropped.clear()
             for key, _ in select(self._timeout()):
-                key.data()
+                if key.fd not in dropped:  # by a call before it in this turn
+                    key.data()
             if timers:
                 self._fire()
             while posted:
