@@ -1,0 +1,202 @@
+"""Files whole or not at all, and names that stay where they belong."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from canary import fsio
+from canary.errors import WorkspaceError
+
+names = st.text(
+    st.characters(codec="utf-8"),
+    min_size=1,
+    max_size=60,
+)
+
+
+# writing
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_file_is_written_whole(tmp_path, durable):
+    fsio.write_atomic(tmp_path / "f", b"new", durable=durable)
+    assert (tmp_path / "f").read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["f"]
+
+
+def test_readers_see_the_old_or_the_new_content(tmp_path):
+    path = tmp_path / "f"
+    contents = [bytes([65 + i]) * 100_000 for i in range(5)]
+    fsio.write_atomic(path, contents[0])
+    seen = set()
+    over = threading.Event()
+
+    def read():
+        while not over.is_set():
+            seen.add(path.read_bytes())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(20):
+        for content in contents:
+            fsio.write_atomic(path, content)
+    over.set()
+    reader.join()
+    assert seen <= set(contents)
+
+
+def test_a_link_is_replaced_not_followed(tmp_path):
+    (tmp_path / "target").write_text("mine")
+    (tmp_path / "link").symlink_to("target")
+    fsio.write_atomic(tmp_path / "link", b"new")
+    assert (tmp_path / "target").read_text() == "mine"
+    assert not (tmp_path / "link").is_symlink()
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path):
+    (tmp_path / "d").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        fsio.write_atomic(tmp_path / "d", b"x")
+    assert os.listdir(tmp_path) == ["d"]
+
+
+def test_the_mode_is_the_umask_s(tmp_path):
+    fsio.write_atomic(tmp_path / "f", b"", mode=0o600)
+    assert (tmp_path / "f").stat().st_mode & 0o777 == 0o600
+
+
+def test_all_is_written_through_a_pipe_that_takes_little():
+    r, w = os.pipe()
+    os.set_blocking(w, True)
+    data = os.urandom(300_000)
+    got = bytearray()
+
+    def drain():
+        while chunk := os.read(r, 1000):
+            got.extend(chunk)
+
+    reader = threading.Thread(target=drain)
+    reader.start()
+    fsio.write_all(w, data)
+    os.close(w)
+    reader.join()
+    os.close(r)
+    assert bytes(got) == data
+
+
+# names
+
+
+@given(names)
+@example("..")
+@example(".")
+@example("-rf")
+@example("a/b")
+@example("a%2Fb")
+@example("\u202eevil")
+@example("new\nline")
+@example("nul\0")
+def test_a_name_is_one_component_and_can_be_read_back(name):
+    made = fsio.encode_name(name)
+    assert made
+    assert made not in (".", "..")
+    assert "/" not in made
+    assert "\0" not in made
+    assert not made.startswith("-")
+    assert len(os.fsencode(made)) <= 255
+    if "~" not in made:
+        assert unquote_to_bytes(made).decode() == name
+
+
+@given(names, names)
+def test_different_names_stay_different(a, b):
+    assume(a != b)
+    assert fsio.encode_name(a) != fsio.encode_name(b)
+
+
+@pytest.mark.parametrize("name", ["a.cpus=2.x=0.25", "Größe", "a b", "..."])
+def test_what_is_harmless_is_kept(name):
+    assert fsio.encode_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "ß" * 200, "a" * 10_000, "€" * 90])
+def test_a_long_name_is_cut_and_stays_different(name, tmp_path):
+    one, other = fsio.encode_name(name + "1"), fsio.encode_name(name + "2")
+    assert one != other
+    assert one[:20] == name[:20]
+    for made in (one, other):
+        (tmp_path / made).touch()
+        (tmp_path / f"{made}~1234567").touch()
+
+
+def test_a_name_that_is_not_utf8_is_kept_apart():
+    one, other = os.fsdecode(b"a\xff"), os.fsdecode(b"a\xfe")
+    assert fsio.encode_name(one) == "a%FF"
+    assert fsio.encode_name(other) == "a%FE"
+
+
+@pytest.mark.parametrize(
+    ("path", "made"),
+    [
+        ("a/b", "a/b"),
+        ("/a//b/", "a/b"),
+        ("a/../../b", "a/%2E%2E/%2E%2E/b"),
+        ("./a", "%2E/a"),
+        ("", ""),
+    ],
+)
+def test_a_path_cannot_leave(path, made):
+    assert fsio.encode_path(path) == made
+
+
+# links and copies
+
+
+def test_link_or_copy(tmp_path):
+    source = tmp_path / "source"
+    source.write_text("x")
+    fsio.copy_or_link(str(source), str(tmp_path / "link"), link=True)
+    fsio.copy_or_link(str(source), str(tmp_path / "copy"), link=False)
+    assert (tmp_path / "link").readlink() == source
+    assert not (tmp_path / "copy").is_symlink()
+    assert (tmp_path / "copy").read_text() == "x"
+
+
+def test_a_tree_is_copied_with_its_links_as_links(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "loop").symlink_to(".")
+    (source / "f").write_text("x")
+    fsio.copy_or_link(str(source), str(tmp_path / "copy"), link=False)
+    assert (tmp_path / "copy" / "loop").readlink() == Path()
+    assert (tmp_path / "copy" / "f").read_text() == "x"
+
+
+# the rest
+
+
+def test_this_directory_is_of_a_mount_that_is_there(tmp_path):
+    """The answer agrees with the type that the mount table has for the longest mount above."""
+    kinds = {}
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, point, kind, *_ = line.split(" ")
+        kinds[point] = kind
+    above = [p for p in map(str, [tmp_path, *tmp_path.parents]) if p in kinds]
+    assert fsio.is_network(tmp_path) == (kinds[above[0]] in ("nfs", "nfs4", "lustre", "9p"))
+    assert not fsio.is_network("/proc")
+
+
+def test_an_os_error_is_one_line():
+    try:
+        os.open("/nonexistent/x", os.O_RDONLY)
+    except OSError as e:
+        error = fsio.explain(e, "/nonexistent/x", "read it")
+    assert isinstance(error, WorkspaceError)
+    assert str(error) == "/nonexistent/x: cannot read it: No such file or directory (ENOENT)"
