@@ -117,8 +117,8 @@ class Machine:
     @classmethod
     def fromdict(cls, data: Mapping[str, Any], *, file: str | None = None) -> Machine:
         """Read the content of a resource pool file (its `resource_pool` key is optional)."""
-        inner = data.get("resource_pool", data)
         try:
+            inner = data.get("resource_pool", data)
             nodes = tuple(
                 Node(
                     str(n["id"]),
@@ -136,6 +136,12 @@ class Machine:
             raise ResourceError("a resource pool needs at least one node", file=file)
         if len({n.id for n in nodes}) != len(nodes):
             raise ResourceError("two nodes of the resource pool have the same id", file=file)
+        for node in nodes:
+            for type, instances in node.resources.items():
+                if len({i.id for i in instances}) != len(instances):
+                    raise ResourceError(
+                        f"two of {type} on node {node.id} have the same id", file=file
+                    )
         return cls(nodes, bool(inner.get("allow_multinode", True)))
 
 
