@@ -50,13 +50,14 @@ scan(sys.argv[1])
 
 @dataclass(frozen=True)
 class Command:
-    """One thing to measure. Without a directory it gets a new, empty one each time."""
+    """One thing to measure. Without a directory it gets a new, empty one each time; `cold` is with
+    an empty cache, else caches are as on the second day."""
 
     who: str  # ours, peer, or a floor
     words: Sequence[str | Path]
     codes: tuple[int, ...] = (0,)
     directory: Path | None = None
-    prepare: Callable[[Path], None] | None = None
+    cold: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,9 @@ class Bench:
 
     def run(self, command: Command, directory: Path) -> Sample:
         """Run a command in a directory; it is killed with all it started when its time is over."""
-        if command.prepare:
-            command.prepare(directory)
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("CANARY", "PYTHON"))}
-        environ |= {"COLUMNS": "120", "XDG_CACHE_HOME": str(directory / "cache")}
+        cache = (directory if command.cold else self.work) / "cache"
+        environ |= {"COLUMNS": "120", "XDG_CACHE_HOME": str(cache)}
         late = threading.Event()
         with tempfile.TemporaryFile(dir=self.work) as output:
             began = time.monotonic()
@@ -239,17 +239,15 @@ def collect(b: Bench) -> None:
     n = 1000
     root = b.tree("parametrized", n, 10)
     floor = Command("read and compile", [b.python, "-c", SCAN, root])
-    b.group(
-        "find, 1,000 files x 10, first time", [floor, *b.pair(["find", "-r", root])], jobs=10 * n
-    )
+    cold = b.pair(["find", "-r", root], cold=True)
+    b.group("find, 1,000 files x 10, first time", [floor, *cold], jobs=10 * n)
     warm = []
     for command in b.pair(["find", "-r", root]):
         directory = b.work / f"warm-{command.who}"
         directory.mkdir(exist_ok=True)
-        subprocess.run([command.words[0], "init"], cwd=directory, check=False, capture_output=True)
-        command = Command(command.who, command.words, directory=directory)
-        b.measure(command)
-        warm.append(command)
+        b.measure(Command("init", [command.words[0], "init"], directory=directory))
+        warm.append(Command(command.who, command.words, directory=directory))
+        b.measure(warm[-1])
     b.group("find, 1,000 files x 10, nothing changed", [floor, *warm], jobs=10 * n)
 
 
