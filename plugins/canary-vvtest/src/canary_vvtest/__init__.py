@@ -1,0 +1,1 @@
+"""Test files of vvtest for canary: `#VVT:` comments in a script become jobs."""

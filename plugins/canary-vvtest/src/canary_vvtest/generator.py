@@ -1,0 +1,45 @@
+"""`VvtGenerator`: the two halves of reading a test file, for canary's collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from canary.spec import ExpandContext, JobSpec, Loaded, SpecFile, SpecGenerator
+from canary_vvtest.expand import expand
+from canary_vvtest.reader import load
+
+
+class VvtGenerator(SpecGenerator):
+    """Scripts with `#VVT:` comments."""
+
+    name: ClassVar[str] = "vvt"
+    patterns: ClassVar[tuple[str, ...]] = ("*.vvt",)
+    version: ClassVar[int] = 1
+    description: ClassVar[str] = "scripts with #VVT: comments, as vvtest reads them"
+
+    def load(self, file: SpecFile) -> Loaded:
+        """See `SpecGenerator.load`."""
+        return load(file.file)
+
+    def expand(self, file: SpecFile, data: Any, context: ExpandContext) -> list[JobSpec]:
+        """See `SpecGenerator.expand`."""
+        return expand(file, data, context)
+
+    def describe(self, file: SpecFile, data: Any) -> Mapping[str, Any]:  # noqa: ARG002 - as loaded
+        """The description and the source files, conditions left out of account."""
+        out: dict[str, Any] = {}
+        if "description" in data:
+            out["description"] = data["description"]
+        if words := dict.fromkeys(w for entry in data.get("keywords", ()) for w in entry[2]):
+            out["keywords"] = list(words)
+        if "owners" in data:
+            out["owners"] = list(data["owners"])
+        sources: dict[str, list[str]] = {}
+        for _, _, action, src, dst in data.get("assets", ()):
+            sources.setdefault(action, []).append(f"{src} -> {dst}" if dst else src)
+        if sources:
+            out["sources"] = sources
+        if "interpreter" in data:
+            out["interpreter"] = list(data["interpreter"])
+        return out

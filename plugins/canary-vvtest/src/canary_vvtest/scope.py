@@ -1,0 +1,116 @@
+"""What the conditions and texts of one job may refer to, and their evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from canary.errors import CanaryError, SpecError
+from canary.expression import parse_when, substitute
+from canary.expression.when import Verdict, is_template
+from canary.frozen import EMPTY
+from canary.spec import ExpandContext, SpecFile
+from canary_vvtest.digest import Data
+
+# stands in texts for a parameter that the composite base case does not have
+ABSENT: Final = "\0"
+_YES: Final = Verdict(True)
+_NO: Final = Verdict(False, "the composite base case has no parameters")
+
+Entry = Sequence[Any]
+Place = int | tuple[int, str]
+
+
+@dataclass(slots=True)
+class Scope:
+    """A family of a file, and one job of it; `parameters` None: the composite base case.
+
+    `names` are what texts may refer to: the family, and parameters as they were written.
+    """
+
+    file: SpecFile
+    data: Data
+    context: ExpandContext
+    family: str
+    parameters: Mapping[str, Any] | None = EMPTY
+    names: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.names.update(name=self.family, NAME=self.family)
+
+    def of(self, parameters: Mapping[str, Any], texts: Mapping[str, str]) -> Scope:
+        """The scope of one job; `texts` are its parameters as names show them."""
+        scope = Scope(self.file, self.data, self.context, self.family, parameters)
+        scope.add(texts)
+        return scope
+
+    def of_base_case(self, keys: Sequence[str], text: str = ABSENT) -> Scope:
+        """The scope of the composite base case, where `text` stands for each parameter."""
+        scope = Scope(self.file, self.data, self.context, self.family, None)
+        scope.add(dict.fromkeys(keys, text))
+        return scope
+
+    def add(self, texts: Mapping[str, str]) -> None:
+        """Let texts refer to these, too."""
+        for key, text in texts.items():
+            self.names.setdefault(key.upper(), text)
+            self.names[key] = text
+
+    def verdict(self, entry: Entry) -> Verdict:
+        """Do the conditions of an entry hold?"""
+        for condition in entry[0] or ():
+            verdict = self._verdict(condition, entry[1])
+            if not verdict:
+                return verdict
+        return _YES
+
+    def _verdict(self, condition: Mapping[str, str], place: Place) -> Verdict:
+        try:
+            when = parse_when(condition)
+            if when is None:
+                return _YES
+            if when.templated:
+                when = when.substituted(self.names)
+                if self.parameters is None and any(ABSENT in text for _, text in when.texts()):
+                    return _NO
+            return when.evaluate(
+                platforms=self.context.platforms,
+                testname=self.family,
+                options=self.context.options,
+                keywords=(),
+                parameters=self.parameters,
+            )
+        except CanaryError as e:
+            raise self.wrong(e.message, place, hint=e.hint, key=e.key) from None
+
+    def active(self, key: str) -> Iterator[Entry]:
+        """The entries of a directive whose conditions hold."""
+        for entry in self.data.get(key, ()):
+            if entry[0] is None or self.verdict(entry):
+                yield entry
+
+    def last(self, key: str) -> Entry | None:
+        """The last entry of a directive whose conditions hold."""
+        for entry in reversed(self.data.get(key, ())):
+            if entry[0] is None or self.verdict(entry):
+                found: Entry = entry
+                return found
+        return None
+
+    def text(self, text: str, place: Place) -> str | None:
+        """Put values in the place of names; None if the composite base case has no such value."""
+        if not is_template(text):
+            return text
+        try:
+            result = substitute(text, self.names)
+        except CanaryError as e:
+            raise self.wrong(e.message, place, hint=e.hint) from None
+        return None if ABSENT in result else result
+
+    def wrong(
+        self, message: str, place: Place, *, hint: str | None = None, key: str | None = None
+    ) -> SpecError:
+        """An error of this file, or of one that it includes."""
+        line, file = place if isinstance(place, tuple) else (place, self.file.file)
+        return SpecError(message, hint=hint, file=file, line=line, key=key)
