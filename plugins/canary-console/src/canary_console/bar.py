@@ -74,7 +74,7 @@ class Bar:
             self._job(id, run.name, elapsed(now - run.since), room)
             for id, run in islice(running.items(), shown)
         ]
-        if 0 < shown < len(running):
+        if shown < min(len(running), most):
             lines.append(Line().add(f"and {len(running) - shown} more running", FAINT))
         return [Line()] * (self._steady(len(lines), most, now) - len(lines)) + lines
 
