@@ -81,8 +81,8 @@ class Installed(NamedTuple):
 
     def without(self, blocked: Iterable[str]) -> Installed:
         """The same, less the plugins `blocked` by their name or that of their distribution."""
-        out = frozenset(blocked)
-        plugins = tuple(p for p in self.plugins if not out & {p.name, p.distribution})
+        out = names(blocked)
+        plugins = tuple(p for p in self.plugins if not out & names((p.name, p.distribution)))
         if self.declared is None:
             return self._replace(plugins=plugins)
         left = {p.name: self.declared[p.name] for p in plugins if p.name in self.declared}
@@ -106,6 +106,11 @@ class Installed(NamedTuple):
         """`{reporter: help}` of all plugins."""
         declared = (self.declared or {}).values()
         return {name: help for one in declared for name, help in one.reporters}
+
+
+def names(given: Iterable[str]) -> frozenset[str]:
+    """Names of plugins and distributions for comparing: `_` is `-`, and case does not matter."""
+    return frozenset(name.replace("_", "-").lower() for name in given)
 
 
 def stamp(path: str) -> Stamp | None:

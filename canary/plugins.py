@@ -99,7 +99,7 @@ class PluginManager:
         trace: bool = False,
         say: Say | None = None,
     ) -> None:
-        self.blocked = frozenset(blocked)
+        self.blocked = discovery.names(blocked)
         self.policy = policy
         self.hook_limit = hook_limit
         self.trace = trace
@@ -123,11 +123,10 @@ class PluginManager:
                 distribution=point.distribution,
                 version=point.version,
             )
-            if self.blocked & {point.name, point.distribution}:
+            if self.blocked & discovery.names((point.name, point.distribution)):
                 self._infos[point.name] = replace(info, state="blocked")
             elif point.name in owners:
-                problem = f"{owners[point.name]} has the same name"
-                self._failed(replace(info, name=f"{point.name}@{point.distribution}"), problem)
+                self._failed(info, f"{owners[point.name]} has the same name", key=str(info))
             else:
                 owners[point.name] = info
                 self._load(info, partial(_load_entry_point, point))
@@ -137,7 +136,7 @@ class PluginManager:
         for path in sorted(directory.glob("*.py")):
             name = path.stem if path.stem not in self._infos else str(path)
             info = PluginInfo(name=name, kind="hook file", source=str(directory), origin=str(path))
-            if self.blocked & {path.stem, str(path)}:
+            if self.blocked & discovery.names((path.stem, str(path))):
                 self._infos[name] = replace(info, state="blocked")
             elif path.stat().st_mode & stat.S_IWOTH:
                 self._failed(info, "everybody may write to it, so it is not loaded")
@@ -149,7 +148,7 @@ class PluginManager:
         path = cwd / Path(name).expanduser()
         is_file = "/" in name or name.endswith(".py") or (path / "__init__.py").is_file()
         stem = path.name.removesuffix(".py") if is_file else name
-        if stem in self.blocked or name in self.blocked or self._is_here(name):
+        if self.blocked & discovery.names((stem, name)) or self._is_here(name):
             return
         info = PluginInfo(
             name=stem,
@@ -158,9 +157,7 @@ class PluginManager:
             origin=str(path) if is_file else name,
         )
         if stem in self._infos:
-            self._failed(
-                replace(info, name=f"{stem}@{source}"), f"{self._infos[stem]} has that name"
-            )
+            self._failed(info, f"{self._infos[stem]} has the same name", key=str(info))
             return
         self._load(info, lambda: load_file(path) if is_file else importlib.import_module(name))
 
@@ -240,17 +237,19 @@ class PluginManager:
         problem: str,
         left_out: str = "it",
         cause: BaseException | None = None,
+        key: str | None = None,
     ) -> None:
         """Note that a plugin is broken; PluginError if that stops the command.
 
-        `left_out` says what of it is missing from now on; `it` is the plugin as a whole.
+        `left_out` says what of it is missing from now on; `it` is the plugin as a whole. `key` is
+        given for one whose name is another's.
         """
         state = "failed" if left_out == "it" else info.state
-        self._infos[info.name] = replace(info, state=state, error=problem)
+        self._infos[key or info.name] = replace(info, state=state, error=problem)
         if self.trace and cause is not None:
             self.say("TRACE", "".join(traceback.format_exception(cause)))
         if self.policy == "stop" or (self.policy is None and info.source == "-p"):
-            hint = f"leave it out: -p no:{info.name}"
+            hint = f"leave it out: -p no:{info.distribution if key else info.name}"
             raise PluginError(f"{info}: {problem}", hint=hint) from cause
         self.say("WARNING", f"{info}: {problem}; going on without {left_out}")
 
