@@ -28,6 +28,7 @@ from canary.frozen import EMPTY
 from canary.history import RunHistory
 from canary.launch import Exit, ExitReason, Launch, Launcher
 from canary.process import SubprocessLauncher, run_blocking, sourced_environment
+from canary.resources import LOCK
 from canary.spec import JobSpec, Mask
 from canary.staging import InvalidTypeError, MissingSourceError
 from canary.status import Category, Outcome, Status, judge_exit_code
@@ -487,6 +488,7 @@ class Job(BaseJob):
         ]
         if needs["nodes"] > 1:
             entries.append({"type": "nodes", "slots": needs["nodes"]})
+        entries += [{"type": LOCK + name, "slots": 1} for name in self.spec.locks]
         return entries
 
     def assign_resources(self, arg: dict[str, list[dict[str, Any]]]) -> None:
@@ -495,6 +497,7 @@ class Job(BaseJob):
         ids = {
             f"{_singular(t)}_ids": ",".join(str(x["id"]) for x in entries)
             for t, entries in arg.items()
+            if not t.startswith(LOCK)
         }
         for name, value in self.variables.items():
             if value and "%(" in value:
@@ -523,7 +526,9 @@ class Job(BaseJob):
         return self.runtime
 
     def cost(self) -> float:
-        """Euclidean norm of cpus and runtime."""
+        """Euclidean norm of cpus and runtime, unless the spec gives a weight."""
+        if self.spec.weight is not None:
+            return self.spec.weight
         return math.hypot(self.cpus, self.runtime)
 
     def size(self) -> float:
@@ -676,15 +681,14 @@ class Job(BaseJob):
         self.set_runtime_env(env)
         env["CANARY_LEVEL"] = "0"
         timeout = self.total_timeout()
+        words = (*self.script_args, *map(str, self.attributes.get("script_args", ())))
+        if not spec.takes_args:
+            words = ()
         return Launch(
             id=spec.id,
             name=spec.name,
-            argv=(
-                *spec.command,
-                *self.script_args,
-                *map(str, self.attributes.get("script_args", ())),
-            ),
-            cwd=directory,
+            argv=(*spec.command, *words),
+            cwd=spec.cwd or directory,
             env=env,
             stdout=f"{directory}/{spec.stdout}",
             stderr=f"{directory}/{spec.stderr}" if spec.stderr else None,
@@ -693,7 +697,7 @@ class Job(BaseJob):
             no_output_timeout=settings.no_output_timeout,
             output_limit=settings.output_limit,
             trim_output=settings.trim_output,
-            affinity=self._affinity() if settings.pin else (),
+            affinity=self._affinity() if settings.pin or spec.options.get("affinity") else (),
             nodes=self.nodes,
             exclusive=spec.exclusive,
             attempt=self.attempt,

@@ -11,12 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from canary.errors import ResourceError
 from canary.frozen import EMPTY
 
 Assigned = dict[str, list[dict[str, Any]]]
+
+# A type that begins so is a lock: nobody declares it, and there is one slot of it for all nodes
+LOCK: Final = "lock:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,7 @@ class Request:
 
     slots: tuple[tuple[str, int], ...]
     nodes: int = 1
+    locks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, entries: Iterable[Mapping[str, Any]]) -> Request:
@@ -193,7 +197,10 @@ class Request:
         for entry in entries:
             wanted[entry["type"]] = wanted.get(entry["type"], 0) + int(entry["slots"])
         nodes = wanted.pop("nodes", 1)
-        return cls(tuple(sorted(wanted.items())), max(1, nodes))
+        locks = tuple(sorted(t for t in wanted if t.startswith(LOCK)))
+        for lock in locks:
+            del wanted[lock]
+        return cls(tuple(sorted(wanted.items())), max(1, nodes), locks)
 
 
 class ResourcePool:
@@ -205,6 +212,7 @@ class ResourcePool:
         self._nodes = [_NodePool(node) for node in machine.nodes]
         self._by_id = {node.id: node for node in self._nodes}
         self._never: dict[Request, str | None] = {}
+        self._locked: set[str] = set()
 
     def refusal(self, request: Request) -> str | None:
         """Why this can never fit, even on the idle machine; None if it can."""
@@ -238,8 +246,19 @@ class ResourcePool:
         """Hand out `{type: [{"id", "slots", "node"}]}`, or None if it does not fit now.
 
         One node: the slots asked for, instances with the fewest free slots first. Several nodes:
-        each is taken whole.
+        each is taken whole. A lock comes as `{"lock:NAME": [{"id": NAME, "slots": 1,
+        "node": ""}]}`.
         """
+        if self.is_locked(request):
+            return None
+        assigned = self._take(request)
+        if assigned is not None:
+            for lock in request.locks:
+                self._locked.add(lock)
+                assigned[lock] = [{"id": lock.removeprefix(LOCK), "slots": 1, "node": ""}]
+        return assigned
+
+    def _take(self, request: Request) -> Assigned | None:
         if request.nodes == 1:
             for node in self._nodes:
                 if node.has(request.slots):
@@ -257,8 +276,12 @@ class ResourcePool:
                 assigned.setdefault(type, []).extend(got)
         return assigned
 
+    def is_locked(self, request: Request) -> bool:
+        """Does somebody hold a lock that it wants?"""
+        return bool(request.locks) and not self._locked.isdisjoint(request.locks)
+
     def can_hold(self, request: Request) -> bool:
-        """Would `checkout` succeed now?"""
+        """Would `checkout` succeed now? Locks are left out of account: see `is_locked`."""
         if request.nodes == 1:
             return any(node.has(request.slots) for node in self._nodes)
         shares = _shares(request)
@@ -273,6 +296,8 @@ class ResourcePool:
         at = 0.0
         for at, assigned in ends:
             for type, entries in assigned.items():
+                if type.startswith(LOCK):
+                    continue
                 for entry in entries:
                     by_id[entry["node"]].give_back(type, entry["id"], entry["slots"])
             if request.nodes == 1:
@@ -285,13 +310,16 @@ class ResourcePool:
     def checkin(self, assigned: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Take back what `checkout` gave."""
         for type, entries in assigned.items():
+            if type.startswith(LOCK):
+                self._locked.discard(type)
+                continue
             for entry in entries:
                 self._by_id[entry["node"]].give_back(type, entry["id"], entry["slots"])
 
     @property
     def idle(self) -> bool:
         """Nothing is handed out."""
-        return all(node.idle for node in self._nodes)
+        return not self._locked and all(node.idle for node in self._nodes)
 
     def in_use(self, type: str) -> int:
         """Slots of `type` that are handed out now."""

@@ -212,7 +212,9 @@ class Scheduler:
 
     def _next(self) -> _Node | None:
         """The dearest ready job that fits; the dearest of all keeps what it waits for."""
-        heads = [heap[0] for heap in self._ready.values() if heap]
+        # a job that waits for a lock takes nothing from the others meanwhile
+        locked = self.pool.is_locked
+        heads = [heap[0] for heap in self._ready.values() if heap and not locked(heap[0].request)]
         if not heads:
             return None
         first = min(heads)

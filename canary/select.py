@@ -191,7 +191,7 @@ def _strategy(
         chosen |= {
             id
             for id in graph.ancestors(chosen)
-            if id not in masks and id not in chosen and id not in earlier
+            if id not in masks and id not in chosen and (id not in earlier or graph.specs[id].renew)
         }
     return chosen
 

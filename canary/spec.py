@@ -58,8 +58,8 @@ class DependencyPattern:
     """`pattern` selects jobs, `expects` (`+ ? *` or a number) says how many, `when` what they must
     come to.
 
-    `file` and `line` are where it was written, for errors. `ids` short-cuts matching where the
-    maker knows them.
+    `line` is where it was written, for errors. `ids` short-cuts matching where the maker knows
+    them.
     """
 
     pattern: str
@@ -92,7 +92,14 @@ class JobSpec:
     -1 (any failure) or a code. `parameters` are in the name, `meta_parameters` are not.
     `skip_codes` are exit codes that mean SKIPPED. `stage_file` puts a link to the test file in the
     work directory. `fixture` is `setup` or `teardown` for a job that stands around all others at or
-    below its directory. `options` belong to launchers (`launcher`, `partition`, …).
+    below its directory. `options` belong to launchers (`launcher`, `partition`, …); `affinity` true
+    binds the command to the CPUs that the job got.
+
+    `cwd` is where the command starts, absolute; empty: in the job's directory. `takes_args` says
+    that the words after `--` are added to it. `locks` are names of which the job is the only holder
+    while it runs. `weight` replaces what the scheduler makes of CPUs and run time: what is heavier
+    starts earlier. `renew`: it is run again with whatever depends on it, an earlier result of it
+    does not stand in.
     """
 
     file_root: str
@@ -127,6 +134,11 @@ class JobSpec:
     view_path: str = ""
     fixture: str | None = None
     options: Mapping[str, Any] = field(default=EMPTY)
+    cwd: str = ""
+    takes_args: bool = True
+    locks: tuple[str, ...] = ()
+    weight: float | None = None
+    renew: bool = False
     mask: Mask = UNMASKED
 
     @property
@@ -206,7 +218,7 @@ _DECODE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
         "baseline": lambda rows: tuple(Baseline(**r) for r in rows),
         "mask": lambda m: Mask(bool(m["value"]), m["reason"]),
         "modules": lambda rows: tuple((str(n), u) for n, u in rows),
-        **{k: tuple for k in ("command", "keywords", "owners", "rcfiles", "skip_codes")},
+        **{k: tuple for k in ("command", "keywords", "owners", "rcfiles", "skip_codes", "locks")},
     }
 )
 _CODEC: Final = tuple((f.name, f.default, _encoder(f.name)) for f in fields(JobSpec))
