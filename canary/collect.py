@@ -8,6 +8,7 @@ is a file.
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,16 @@ def classify(words: Sequence[str], cwd: str) -> Words:
     """
     roots: dict[str, list[str]] = {}
     names: list[str] = []
+    listed: list[ScanRoot] = []
     for word in words:
+        if os.path.basename(word) == "testcases.lock":
+            raise UsageError(
+                f"{word!r}: a lock cannot be run", hint="name the job or its test file"
+            )
+        known_to_git = _listed(word, cwd)
+        if known_to_git is not None:
+            listed.append(known_to_git)
+            continue
         found = _root_of(word, cwd)
         if found is None:
             names.append(word)
@@ -60,19 +70,17 @@ def classify(words: Sequence[str], cwd: str) -> Words:
             known.append("")
         else:
             known.append(path)
-    if roots and names:
+    if (roots or listed) and names:
         missing = ", ".join(repr(n) for n in names)
         raise UsageError(
             f"paths and names of jobs cannot be mixed: {missing} is no path",
             hint="check the spelling, or run them apart",
         )
-    return Words(
-        tuple(
-            ScanRoot(r, () if "" in paths else tuple(dict.fromkeys(paths)))
-            for r, paths in roots.items()
-        ),
-        tuple(names),
+    scans = (
+        ScanRoot(r, () if "" in paths else tuple(dict.fromkeys(paths)))
+        for r, paths in roots.items()
     )
+    return Words((*scans, *listed), tuple(names))
 
 
 def valid_tag(tag: str) -> None:
@@ -93,11 +101,25 @@ def _root_of(word: str, cwd: str) -> tuple[str, str | None] | None:
         inner = os.path.normpath(os.path.join(base, rest))
         if inner.startswith(base + os.sep) and os.path.exists(inner):
             return base, os.path.relpath(inner, base)
-    if word.startswith(("git@", "repo@")):
-        directory = os.path.join(cwd, word.partition("@")[2])
-        if os.path.isdir(directory):
-            return os.path.normpath(directory), None
     return None
+
+
+def _listed(word: str, cwd: str) -> ScanRoot | None:
+    """`git@DIR`: the files that git knows below DIR, submodules included."""
+    if not word.startswith("git@"):
+        return None
+    directory = os.path.normpath(os.path.join(cwd, word.partition("@")[2] or "."))
+    if not os.path.isdir(directory):
+        raise UsageError(f"{word!r}: no such directory")
+    command = ["git", "-C", directory, "ls-files", "-z", "--recurse-submodules"]
+    try:
+        done = subprocess.run(command, capture_output=True, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError) as e:
+        reason = getattr(e, "stderr", b"") or str(e).encode()
+        text = reason.decode(errors="replace").strip().splitlines()[0]
+        raise UsageError(f"{word!r}: git cannot list it: {text}") from None
+    files = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+    return ScanRoot(directory, tuple(f for f in files if os.path.isfile(f"{directory}/{f}")))
 
 
 class _Claims:

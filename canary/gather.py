@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from canary import collect
@@ -28,6 +29,10 @@ from canary.status import Status
 from canary.workspace import this_machine
 
 DEFAULT_LAUNCHER: Final = "local"
+# seconds for jobs with these keywords, where nobody says otherwise
+TIMEOUTS: Final[Mapping[str, float]] = MappingProxyType(
+    {"fast": 120.0, "long": 900.0, "ctest": 1500.0, "default": 300.0}
+)
 
 
 def spec_generators(config: Config) -> dict[str, SpecGenerator]:
@@ -67,12 +72,12 @@ def timeout_of(
 ) -> float:
     """Command line before configuration; in each the job's first keyword, then `all`, then
     `default`."""
-    for table in (given, configured):
+    for table in (given, {**TIMEOUTS, **configured}):
         if table:
             for key in (*keywords, "*", "all", "default"):
                 if key in table:
                     return float(table[key])
-    return 300.0
+    return TIMEOUTS["default"]
 
 
 def plugin_masks(specs: Mapping[str, JobSpec], config: Config) -> dict[str, Mask]:

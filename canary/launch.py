@@ -154,9 +154,16 @@ class BlockingLauncher(Launcher):
         """See `Launcher.start`."""
         for launch in launches:
             event = self._events[launch.id] = threading.Event()
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._serve, args=(launch, event), name=f"{self.name}:{launch.name}"
-            ).start()
+            )
+            try:
+                thread.start()
+            except RuntimeError as e:  # the system has no more
+                refused = f"launcher {self.name}: {e}"
+                self._hand_over(
+                    Exit(launch.id, time.time(), None, ExitReason.NOT_STARTED, refused)
+                )
 
     def cancel(self, ids: Collection[str], grace: float) -> None:  # noqa: ARG002 - `run` has its own
         """See `Launcher.cancel`."""
@@ -168,7 +175,7 @@ class BlockingLauncher(Launcher):
         self._hand_over(Started(launch.id, time.time()))
         try:
             end = self.run(launch, event)
-        except Exception as e:  # noqa: BLE001 - an author's error ends this launch, not the session
+        except BaseException as e:  # noqa: BLE001 - an author's error ends this launch; without an Exit the session would wait for ever
             end = Exit(
                 launch.id, time.time(), None, ExitReason.LOST, f"launcher {self.name}: {e!r}"
             )
@@ -231,27 +238,38 @@ class PollingLauncher(Launcher):
     def _serve(self) -> None:
         tickets: dict[str, str] = {}
         started: set[str] = set()
-        wait = self.first_interval
+        kills: list[tuple[Collection[str], float]] = []
+        wait, due = self.first_interval, 0.0
         while True:
-            order = self._next(wait if tickets else None)
-            if order is not None:
-                kind, what = order
-                if kind == "close":
-                    return
-                self._obey(kind, what, tickets)
-                wait = self.first_interval
+            now = time.monotonic()
+            if tickets and now >= due:
+                kills = [kill for kill in kills if not self._killed(kill, tickets)]
+                news = self._ask(tickets)
+                for message in news:
+                    if isinstance(message, Exit):
+                        tickets.pop(message.id, None)
+                        started.discard(message.id)
+                    elif message.id in started:
+                        continue
+                    else:
+                        started.add(message.id)
+                    self._hand_over(message)
+                wait = self.first_interval if news else min(wait * 1.5, self.interval)
+                due = now + wait
                 continue
-            news = self._ask(tickets)
-            for message in news.values():
-                if isinstance(message, Exit):
-                    tickets.pop(message.id, None)
-                    started.discard(message.id)
-                elif message.id in started:
-                    continue
-                else:
-                    started.add(message.id)
-                self._hand_over(message)
-            wait = self.first_interval if news else min(wait * 1.5, self.interval)
+            order = self._next(due - now if tickets else None)
+            if order is None:
+                continue
+            kind, what = order
+            if kind == "close":
+                return
+            wait = self.first_interval
+            soon = time.monotonic() + wait
+            due = min(due, soon) if tickets else soon
+            if kind == "start":
+                self._submit(what, tickets)
+            elif not self._killed(what, tickets):
+                kills.append(what)
 
     def _next(self, wait: float | None) -> tuple[str, Any] | None:
         try:
@@ -259,31 +277,43 @@ class PollingLauncher(Launcher):
         except queue.Empty:
             return None
 
-    def _obey(self, kind: str, what: Any, tickets: dict[str, str]) -> None:
-        if kind == "start":
-            launches: Sequence[Launch] = what
-            try:
-                answers = self.submit(launches)
-            except OSError as e:
-                refused = f"launcher {self.name}: {e}"
-                answers = {
-                    x.id: Exit(x.id, time.time(), None, ExitReason.NOT_STARTED, refused)
-                    for x in launches
-                }
-            for id, answer in answers.items():
-                if isinstance(answer, Exit):
-                    self._hand_over(answer)
-                else:
-                    tickets[id] = answer
-        else:
-            ids, grace = what
-            self.kill({id: ticket for id, ticket in tickets.items() if id in ids}, grace)
-
-    def _ask(self, tickets: Mapping[str, str]) -> Mapping[str, Started | Exit]:
+    def _submit(self, launches: Sequence[Launch], tickets: dict[str, str]) -> None:
+        answers: Mapping[str, str | Exit] = {}
+        refused = f"launcher {self.name}: no ticket was given"
         try:
-            return self.query(dict(tickets))
+            answers = self.submit(launches)
+        except OSError as e:
+            refused = f"launcher {self.name}: {e}"
+        except Exception as e:  # noqa: BLE001 - an author's error ends these launches, not the session
+            refused = f"launcher {self.name}: {e!r}"
+        for id in (launch.id for launch in launches):
+            answer = answers.get(id)
+            if answer is None:
+                answer = Exit(id, time.time(), None, ExitReason.NOT_STARTED, refused)
+            if isinstance(answer, Exit):
+                self._hand_over(answer)
+            else:
+                tickets[id] = answer
+
+    def _killed(self, kill: tuple[Collection[str], float], tickets: Mapping[str, str]) -> bool:
+        """Was it passed on? If not, it is tried again before the next query."""
+        ids, grace = kill
+        wanted = {id: ticket for id, ticket in tickets.items() if id in ids}
+        try:
+            if wanted:
+                self.kill(wanted, grace)
+        except Exception:  # noqa: BLE001 - what is still there is seen by `query`
+            return False
+        return True
+
+    def _ask(self, tickets: Mapping[str, str]) -> Collection[Started | Exit]:
+        try:
+            return self.query(dict(tickets)).values()
         except OSError:
-            return {}
+            return ()
+        except Exception as e:  # noqa: BLE001 - an author's error: nobody will ever know more
+            lost = f"launcher {self.name}: {e!r}"
+            return [Exit(id, time.time(), None, ExitReason.LOST, lost) for id in tickets]
 
     def _hand_over(self, message: Message) -> None:
         self.loop.post(lambda: self.post(message))

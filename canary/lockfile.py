@@ -54,7 +54,7 @@ def read(path: str | Path) -> dict[str, Any]:
     try:
         data = json.loads(raw.decode("utf-8", "surrogatepass"))
         schema = data.get("schema", 0)
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise RecordError(
             "the job's lock is damaged", hint="run `canary doctor` to rebuild it", file=file
         ) from None

@@ -58,3 +58,5 @@ class RunRequest:
     view: ViewSettings = field(default_factory=ViewSettings)
     file_seconds: float = FILE_SECONDS
     dry_run: bool = False
+    default_tag: str = ":all:"
+    teardown: bool = False

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from canary.catalog import Catalog
@@ -120,14 +119,3 @@ def view_entries(store: Catalog, only: str) -> list[Entry]:
         for r in store.results()
         if r.id in paths and r.times.get("submitted", -1.0) > 0 and wanted(only, r.category)
     ]
-
-
-def write_reports(
-    names: Iterable[str], offered: Mapping[str, Any], results: Results
-) -> Iterator[tuple[str, list[Path], str | None]]:
-    """Write each report; yield its name, the files, and what went wrong (which changes nothing)."""
-    for name in names:
-        try:
-            yield name, list(offered[name].report(results, {})), None
-        except Exception as e:  # noqa: BLE001 - a reporter's failure is a line, never a verdict
-            yield name, [], f"{type(e).__name__}: {e}"

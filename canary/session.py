@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +40,7 @@ from canary.resources import Machine, ResourcePool
 from canary.schedule import Scheduler
 from canary.select import Earlier, Plan
 from canary.spec import ExpandContext, JobSpec, SpecFile, job_id
-from canary.status import Outcome
+from canary.status import Category, Outcome
 from canary.store import tag_rows
 from canary.workspace import ExecutionSpace
 
@@ -163,17 +163,17 @@ def open_workspace(request: RunRequest) -> Workspace:
 
 
 def resolve_names(request: RunRequest, book: Catalog) -> RunRequest:
-    """Turn the words of a command line into scan roots, or into an explicit choice of stored
-    jobs."""
+    """Turn the words of a command line into scan roots, or into an explicit choice of jobs."""
+    shown = _shown(request, book)
+    if shown is not None:
+        return _explicit(request, shown)
     words = collect.classify(request.words, request.cwd)
     if words.roots or request.roots:
         return replace(request, words=(), roots=(*request.roots, *words.roots))
     if not words.names:
-        return replace(request, words=())
+        return _default(replace(request, words=()), book)
     ids: set[str] = set()
-    stored = (
-        book.query("select spec_id, spec_fullname, spec_name from results") if words.names else []
-    )
+    stored = book.query("select spec_id, spec_fullname, spec_name from results")
     stored += [(i, s.fullname, s.name) for i, s in book.specs().items()]
     for name in words.names:
         found = _named(name, book, stored)
@@ -183,9 +183,41 @@ def resolve_names(request: RunRequest, book: Catalog) -> RunRequest:
                 hint="canary status lists jobs",
             )
         ids |= found
+    return _explicit(request, ids)
+
+
+def _explicit(request: RunRequest, ids: Collection[str]) -> RunRequest:
     only = request.criteria.only if request.only_given else "all"
     criteria = replace(request.criteria, named=frozenset(ids), only=only)
     return replace(request, words=(), criteria=criteria)
+
+
+def _shown(request: RunRequest, book: Catalog) -> set[str] | None:
+    """The jobs at the paths of a view, if the words are such paths."""
+    directory = book.path.parent.parent / request.view.name
+    if not request.words or not view.is_view(directory):
+        return None
+    paths = [Path(os.path.normpath(Path(request.cwd, word))) for word in request.words]
+    if not all(path == directory or directory in path.parents for path in paths):
+        return None
+    ids: set[str] = set()
+    for word, path in zip(request.words, paths, strict=True):
+        found = view.entry_at(directory, path)
+        if not found:
+            raise UsageError(f"{word!r}: no job of the view is there")
+        ids.update(found)
+    return ids
+
+
+def _default(request: RunRequest, book: Catalog) -> RunRequest:
+    """Without words: the default tag, or (`:all:`) everything the workspace knows."""
+    tag = request.default_tag
+    if tag in (":all:", "") or request.criteria.named is not None:
+        return request
+    ids = book.tag(tag)
+    if ids is None:
+        raise UsageError(f"run.default_tag names no tag of this workspace: {tag!r}")
+    return replace(request, criteria=replace(request.criteria, named=frozenset(ids)))
 
 
 def _named(name: str, book: Catalog, stored: Sequence[tuple[str, str, str]]) -> set[str]:
@@ -564,6 +596,8 @@ class _Walk:
             code |= event.status.exit_bit
         sent = self.scheduler.interrupted if self.scheduler else 0
         final = ExitCode.SIGNAL + sent if sent else code
+        if session.request.teardown:
+            self._tear_down(session)
         self.emit(SessionFinished(self.clock.now(), final, dict(counts)))
         summary = Summary(session.name, dict(counts), self.clock.monotonic() - began, final, sent)
         self._show(session)
@@ -572,6 +606,12 @@ class _Walk:
         self.display.finish(session, summary)
         self.loop.close()
         return summary
+
+    def _tear_down(self, session: Session) -> None:
+        """Remove the directories of jobs that passed."""
+        for job in session.jobs:
+            if job.status.category is Category.PASS:
+                job.workspace.remove()
 
     def _show(self, session: Session) -> None:
         settings = session.request.view

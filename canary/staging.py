@@ -42,6 +42,8 @@ def stage(spec: JobSpec, directory: str, *, copy_all: bool = False) -> None:
     """Put the test file and the assets into `directory`; MissingSourceError if one is not there."""
     if spec.stage_file:
         source = spec.file
+        if not os.path.exists(source):
+            raise MissingSourceError(f"{source}: the test file is gone")
         fsio.copy_or_link(source, f"{directory}/{_base(spec.file_path)}", link=not copy_all)
     for asset in spec.assets:
         if asset.action == "none":
@@ -56,13 +58,14 @@ def _base(path: str) -> str:
 
 
 def _expand(src: str, dst: str | None, spec: JobSpec) -> Iterator[tuple[str, str]]:
-    source = os.path.join(os.path.dirname(spec.file), src)
+    here = os.path.dirname(spec.file)
+    source = os.path.join(here, src)
     if os.path.lexists(source):
         if not os.path.exists(source):
             raise MissingSourceError(f"{src}: a link to nothing")
         yield source, _base(dst) if dst else _base(source.rstrip("/"))
     elif any(c in src for c in "*?["):
-        for found in sorted(glob.glob(source)):
+        for found in sorted(glob.glob(os.path.join(glob.escape(here), src))):
             yield found, _base(found)
     else:
         raise MissingSourceError(f"{src}: no such file, named by {spec.file}")

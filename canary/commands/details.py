@@ -3,7 +3,8 @@ out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from canary.clock import format_duration
 from canary.errors import CanaryError
 from canary.fsio import read_text
 from canary.store import Result
-from canary.table import clean, table
+from canary.table import clean, say, table
 
 if TYPE_CHECKING:
+    from canary.declare import Reporter, Results
     from canary.job import Job
 
 CAPTURE_BYTES = 16384
@@ -54,6 +56,24 @@ def _streams(directory: Path, streams: str) -> list[str]:
         return []
     out = [spec["stdout"]] if "o" in streams or not spec["stderr"] else []
     return out + ([spec["stderr"]] if "e" in streams and spec["stderr"] else [])
+
+
+def write_reports(names: Sequence[str], offered: Mapping[str, Reporter], results: Results) -> None:
+    """Write each report and say where; one that fails is a line, and changes no verdict."""
+    for name in names:
+        if name not in offered:
+            known = ", ".join(sorted(offered)) or "none installed"
+            say("warning", f"no reporter {name!r}: there are: {known}")
+            continue
+        parser = argparse.ArgumentParser()
+        offered[name].arguments(parser)
+        try:
+            paths = offered[name].report(results, vars(parser.parse_args([])))
+        except Exception as e:  # noqa: BLE001 - whatever a reporter raises is said, no more
+            say("warning", f"report {name}: {type(e).__name__}: {e}")
+            continue
+        for path in paths:
+            print(path)
 
 
 def show_plan(jobs: Sequence[Job]) -> None:

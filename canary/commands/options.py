@@ -154,6 +154,17 @@ def seconds(text: str) -> float:
     return parse_duration(text)
 
 
+def factor(text: str) -> float:
+    """A positive number given as an option."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise UsageError(f"{text!r} is no positive number")
+    return value
+
+
 def base_request(args: argparse.Namespace, config: Config, **more: Any) -> RunRequest:
     """A request with what all commands know."""
     roots: tuple[ScanRoot, ...] = ()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from canary import session, yamldata
+from canary.catalog import Catalog
 from canary.commands import options
 from canary.config import Config
 from canary.declare import Command, Display
@@ -18,12 +19,14 @@ from canary.job import LaunchSettings
 from canary.progress import PlainDisplay
 from canary.request import RunRequest
 from canary.resources import Machine
+from canary.results import StoredResults
 from canary.schedule import Policy
 from canary.select import STRATEGIES
-from canary.store import Store
 from canary.table import say
 
 DEFAULT_LIMIT = 1 << 30
+_WITHOUT_EFFECT = ("--no-incremental", "--no-banner", "--banner")
+_VALUE_WITHOUT_EFFECT = ("--mail-to", "--mail-from", "--history-mode", "--capture", "--format")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(script_args=())
     options.add_selection(parser)
     _add_choice(parser)
+    _add_old(parser)
     _add_running(parser)
     _add_showing(parser)
 
@@ -95,6 +99,13 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         help="copy files into work directories, link none",
     )
     group.add_argument(
+        "--teardown",
+        "--post-clean",
+        dest="teardown",
+        action="store_true",
+        help="remove the work directories of jobs that passed",
+    )
+    group.add_argument(
         "-a", "--analyze", action="store_true", help="run only the analysis sections of scripts"
     )
     group.add_argument(
@@ -128,12 +139,35 @@ def _add_showing(parser: argparse.ArgumentParser) -> None:
         help="show the output of jobs that fail",
     )
     group.add_argument(
+        "--report", action="append", default=[], metavar="TYPE", help="write this report at the end"
+    )
+    group.add_argument(
         "--output-on-failure",
         action="store_const",
         const="oe",
         dest="show_capture",
         help="the same as --show-capture oe",
     )
+
+
+def _add_old(parser: argparse.ArgumentParser) -> None:
+    """Options of the older tool: those that still do something, and those that do nothing."""
+    hidden = argparse.SUPPRESS
+    parser.add_argument("--session-timeout", metavar="T", help=hidden)
+    parser.add_argument("--test-timeout", metavar="T", help=hidden)
+    parser.add_argument("--timeout-multiplier", metavar="X", help=hidden)
+    parser.add_argument("-d", "--work-tree", dest="work_tree", metavar="PATH", help=hidden)
+    for flag in _WITHOUT_EFFECT:
+        parser.add_argument(flag, action="append_const", const=flag, dest="ignored", help=hidden)
+    for flag in _VALUE_WITHOUT_EFFECT:
+        parser.add_argument(flag, action=_Ignored, metavar="X", help=hidden)
+
+
+class _Ignored(argparse.Action):
+    """Take a value and note that it does nothing."""
+
+    def __call__(self, parser: object, namespace: argparse.Namespace, *rest: object) -> None:  # noqa: ARG002 - argparse's
+        namespace.ignored = [*(namespace.ignored or ()), self.option_strings[0]]
 
 
 def _count(text: str) -> int:
@@ -146,6 +180,13 @@ def _count(text: str) -> int:
 def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
     """What the options ask for."""
     given, other = options.timeouts_of(config)
+    for flag, key in (("session_timeout", "session"), ("test_timeout", "all")):
+        if getattr(args, flag):
+            given[key] = options.seconds(getattr(args, flag))
+    if args.timeout_multiplier:
+        given["multiplier"] = options.factor(args.timeout_multiplier)
+    for flag in args.ignored or ():
+        say("warning", f"{flag} has no effect")
     limit = given.get("session", other.get("session", -1.0))
     output = config.output
     policy = Policy(
@@ -189,6 +230,12 @@ def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
         launch=launch,
         view=options.view_settings(config, args.view),
         dry_run=args.dry_run,
+        default_tag=config.run.default_tag,
+        teardown=args.teardown,
+    )
+    request = replace(
+        request,
+        timeouts={k: v for k, v in given.items() if k not in ("session", "multiplier")},
     )
     pool = config.main.resource_pool_file
     return replace(request, machine=read_pool(Path(config.cwd, pool))) if pool else request
@@ -224,7 +271,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
             say("info", e.message)
             return ExitCode.OK
         raise
-    show_details(args, request, summary)
+    show_details(args, config, request, summary)
     return summary.exit_code
 
 
@@ -242,18 +289,25 @@ def display_of(args: argparse.Namespace, config: Config) -> Display:
     return display
 
 
-def show_details(args: argparse.Namespace, request: RunRequest, summary: Summary) -> None:
-    """What `--durations`, `--show-capture` and `--show-excluded-tests` ask for."""
-    if not (args.durations or args.show_capture != "no" or args.show_excluded_tests):
+def show_details(
+    args: argparse.Namespace, config: Config, request: RunRequest, summary: Summary
+) -> None:
+    """What `--durations`, `--show-capture`, `--show-excluded-tests` and `--report` ask for."""
+    reports = [t for text in args.report for t in text.split(",") if t not in ("", "none")]
+    captured = args.show_capture != "no"
+    if not (args.durations or captured or args.show_excluded_tests or reports):
         return
     from canary.commands import details  # not needed by most runs
 
     workspace = session.open_workspace(replace(request, wipe=False))
-    book = Store(workspace.database)
+    book = Catalog(workspace.database)
     try:
+        if reports:
+            results = StoredResults(workspace, book, summary.session)
+            details.write_reports(reports, config.plugins.reporters(), results)
         if args.durations:
             details.show_durations(book.results(session=summary.session), args.durations)
-        if args.show_capture != "no":
+        if captured:
             details.show_capture(book.results(session=summary.session), args.show_capture)
         if args.show_excluded_tests:
             details.show_excluded(book.excluded(summary.session))

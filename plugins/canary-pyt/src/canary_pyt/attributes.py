@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from canary.frozen import EMPTY, FrozenDict
@@ -118,6 +118,10 @@ def _artifacts(scope: Scope) -> tuple[Artifact, ...]:
     return (*own, *_KEPT, Artifact(scope.file.path.rpartition("/")[2]))
 
 
+def _owners(scope: Scope) -> tuple[str, ...]:
+    return tuple(scope.data["owners"])
+
+
 def _assets(scope: Scope) -> tuple[Asset, ...]:
     out = []
     for _, line, action, src, dst in scope.active("assets"):
@@ -193,9 +197,9 @@ def _mask(scope: Scope) -> Mask:
     return UNMASKED
 
 
-_FIELDS: Final = FrozenDict(
+_FIELDS: Final[Mapping[str, tuple[str, Callable[[Scope], Any]]]] = FrozenDict(
     {
-        "owners": ("owners", lambda scope: tuple(scope.data["owners"])),
+        "owners": ("owners", _owners),
         "assets": ("assets", _assets),
         "xstatus": ("xstatus", _xstatus),
         "exclusive": ("exclusive", _exclusive),

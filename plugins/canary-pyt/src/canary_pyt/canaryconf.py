@@ -7,8 +7,8 @@ before or after the others; the job runs the function in a process of its own.
 from __future__ import annotations
 
 import ast
-import os
 import sys
+from pathlib import PurePosixPath
 from typing import Any, ClassVar
 
 from canary.errors import SpecError
@@ -58,7 +58,7 @@ class CanaryconfGenerator(SpecGenerator):
             timeout = context.timeout_for(keywords)
             about = {
                 "role": role,
-                "scope_dir": os.path.dirname(file.file),
+                "scope_dir": str(PurePosixPath(file.file).parent),
                 "source_file": file.file,
             }
             specs.append(

@@ -108,11 +108,11 @@ def _keywords(data: Data, line: int, args: tuple[Any, ...], when: Any) -> None:
     _put(data, "keywords", line, when, _words(args))
 
 
-def _owners(data: Data, line: int, args: tuple[Any, ...]) -> None:
+def _owners(data: Data, _line: int, args: tuple[Any, ...]) -> None:
     data["owners"] = data.get("owners", ()) + _words(args)
 
 
-def _description(data: Data, line: int, text: Any) -> None:
+def _description(data: Data, _line: int, text: Any) -> None:
     data["description"] = str(text)
 
 
@@ -234,7 +234,7 @@ def _xdiff(data: Data, line: int, when: Any) -> None:
     _put(data, "xstatus", line, when, 64)
 
 
-def _skipif(data: Data, line: int, arg: Any, reason: Any) -> None:
+def _skipif(data: Data, _line: int, arg: Any, reason: Any) -> None:
     if not isinstance(reason, str) or not reason.strip():
         raise SpecError("the reason must not be empty", hint="skipif(condition, reason='…')")
     if arg and "skipif" not in data:
@@ -304,15 +304,15 @@ def _source(data: Data, line: int, name: Any, when: Any) -> None:
     _put(data, "rcfiles", line, when, _text(name, "the file"))
 
 
-def _preload(data: Data, line: int, arg: Any, when: Any, source: Any) -> None:
+def _preload(data: Data, line: int, arg: Any, when: Any, _source: Any) -> None:
     _put(data, "preload", line, when, _text(arg, "the text"))
 
 
-def _filter_warnings(data: Data, line: int, arg: Any) -> None:
+def _filter_warnings(_data: Data, _line: int, _arg: Any) -> None:
     """Nothing: no warnings arise."""
 
 
-def _fixture(kind: str, data: Data, line: int, func: Any) -> None:
+def _fixture(kind: str, data: Data, _line: int, func: Any) -> None:
     name = getattr(func, "__name__", None)
     if (
         not callable(func)

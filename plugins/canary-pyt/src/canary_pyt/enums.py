@@ -1,6 +1,6 @@
 """How the values of `parameterize` make rows; test files reach these as `canary.enums`.
 
-The doubled name in `canary.enums.enums.random_parameter_space` is what test files have long written.
+The doubled name in `canary.enums.enums.random_parameter_space` is what test files write.
 """
 
 import enum

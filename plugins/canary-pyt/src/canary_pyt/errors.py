@@ -8,7 +8,10 @@ becomes the reason of the job's status.
 from __future__ import annotations
 
 import sys
-from types import TracebackType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
 
 diff_exit_status = 64
 fail_exit_status = 65

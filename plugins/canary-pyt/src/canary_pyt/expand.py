@@ -101,7 +101,7 @@ def _rows(
     rows: Sequence[Row],
     fixed: Mapping[str, Value],
 ) -> list[JobSpec]:
-    """A job for each row, with the name of `job_name` and the ID of `job_id` at a third of their cost.
+    """A job for each row: the name of `job_name` and the ID of `job_id` at a third of their cost.
 
     `base` is what the ID begins with.
     """
@@ -197,20 +197,18 @@ def _same_id(file: SpecFile, data: Data, specs: Sequence[JobSpec]) -> SpecError:
     seen: set[str] = set()
     twin = next(s for s in specs if s.id in seen or seen.add(s.id))  # type: ignore[func-returns-value]
     keys: set[str] = set()
-    for _, line, names, _ in data.get("parameterize", ()):
-        if keys.intersection(names):
-            again = ", ".join(sorted(keys.intersection(names)))
-            hint = "give the two parameterize conditions that exclude each other"
-            break
-        keys.update(names)
-    else:
-        lines = (
-            [row[0] for row in data.get("testname", ())]
-            or [e[1] for e in data.get("set_id", ())]
-            or [1]
-        )
-        line, again, hint = lines[-1], "", "names, parameters or set_id must tell them apart"
-    what = f": {again} is given twice" if again else ""
-    return SpecError(
-        f"two jobs {twin.name!r} with the same ID{what}", hint=hint, file=file.file, line=line
-    )
+    again: set[str] = set()
+    line = 1
+    for entry in data.get("parameterize", ()):
+        again.update(keys.intersection(entry[2]))
+        keys.update(entry[2])
+        line = entry[1] if again else line
+    hint = "give the two parameterize conditions that exclude each other"
+    if not again:
+        lines = [row[0] for row in data.get("testname", ())]
+        lines += [entry[1] for entry in data.get("set_id", ())]
+        line = max(lines, default=1)
+        hint = "names, parameters or set_id must tell them apart"
+    what = f": {', '.join(sorted(again))} is given twice" if again else ""
+    text = f"two jobs {twin.name!r} with the same ID{what}"
+    return SpecError(text, hint=hint, file=file.file, line=line)

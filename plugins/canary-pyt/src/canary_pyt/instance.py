@@ -6,20 +6,34 @@ dependency, that dependency's. Nothing is written but remarks (`canary_pyt.remar
 
 from __future__ import annotations
 
-import glob
 import os
-from collections.abc import Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from canary_pyt import remarks
 from canary_pyt.parameters import MultiParameters, Parameters
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from functools import cached_property
+    from typing import Any, NoReturn
+
     from canary.job import JobState
     from canary.status import Status
 
-PathArg = "str | os.PathLike[str] | None"
+# Nearly every test comes here, so `typing`, `functools` and `json` are not imported: together with
+# what they bring along they cost half as much as starting Python.
+else:
+
+    class cached_property:
+        """A property that is asked once."""
+
+        def __init__(self, function):  # noqa: ANN001, ANN204 - typed above
+            self.function = function
+            self.__doc__ = function.__doc__
+
+        def __get__(self, instance, owner=None):  # noqa: ANN001, ANN204 - typed above
+            value = instance.__dict__[self.function.__name__] = self.function(instance)
+            return value
 
 
 class MissingTestInstanceError(RuntimeError):
@@ -31,8 +45,10 @@ class MissingTestInstance:
 
     __test__ = False
 
+    _file: str | None
+
     def __init__(self, file: str | None = None) -> None:
-        self.__dict__["_file"] = file
+        self._file = file
 
     def __bool__(self) -> bool:
         return False
@@ -43,7 +59,7 @@ class MissingTestInstance:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
-        where = self._file or os.getcwd()
+        where = self._file or "this directory"
         raise MissingTestInstanceError(
             f"no {name!r}: there is no job in {where} (no {remarks.LOCK})"
         )
@@ -150,8 +166,10 @@ class TestInstance:
         for asset in self._spec.get("assets", ()):
             source = os.path.normpath(os.path.join(where, asset["src"]))  # noqa: PTH118
             found = [source]
-            if not os.path.lexists(source) and glob.has_magic(source):
-                found = sorted(glob.glob(source))  # noqa: PTH207 - absolute patterns
+            if not os.path.lexists(source):
+                from glob import glob
+
+                found = sorted(glob(source)) or found  # noqa: PTH207 - absolute patterns
             dst = asset["dst"] if len(found) == 1 else None
             out.setdefault(asset["action"], []).extend((f, dst) for f in found)
         return out
@@ -175,7 +193,7 @@ class TestInstance:
 
     @cached_property
     def status(self) -> Status:
-        """The result as the lock has it: none yet for the test itself, the final one of a dependency."""
+        """The result as the lock has it: none yet of the test itself."""
         from canary.status import Status
 
         return Status.fromdict(self._lock["status"])
@@ -254,7 +272,10 @@ class TestInstance:
             return ""
 
     def get_dependency(self, **params: Any) -> TestInstance | None:
-        """The dependency with exactly these parameters (what `cpus` asks for may be left out), or None."""
+        """The dependency with exactly these parameters, or None.
+
+        What `cpus`, `gpus` and `nodes` ask for may be left out.
+        """
         for dependency in self.dependencies:
             if params in (
                 dependency.parameters.asdict(),
@@ -307,13 +328,13 @@ class TestMultiInstance(TestInstance):
 def get_instance(
     arg_path: str | os.PathLike[str] | None = None,
 ) -> TestInstance | MissingTestInstance:
-    """The job of a directory or lock file (default: the one that runs here); false if there is none.
+    """The job of a directory or lock file (default: the one that runs here); false without one.
 
     A lock that cannot be read is a RecordError.
     """
     given = os.fspath(arg_path) if arg_path is not None else None
     directory = given if given is not None else remarks.job_directory()
-    if directory is not None and not os.path.isdir(directory):
+    if directory is not None and not os.path.isdir(directory):  # noqa: PTH112
         directory = os.path.dirname(directory) if os.path.isfile(directory) else None  # noqa: PTH113, PTH120
     if directory is None or not os.path.isfile(os.path.join(directory, remarks.LOCK)):  # noqa: PTH113, PTH118
         return MissingTestInstance(given)
@@ -321,11 +342,36 @@ def get_instance(
 
 
 def _read(directory: str) -> TestInstance:
-    from canary import lockfile
+    file = f"{directory}/{remarks.LOCK}"
+    try:
+        with open(file, encoding="utf-8", errors="surrogatepass") as f:
+            lock = _parse(f.read())
+        if lock["schema"] != 1:
+            raise ValueError
+        attributes = lock["spec"].get("attributes", {})
+    except (OSError, ValueError, TypeError, KeyError, StopIteration, ImportError):
+        from canary import lockfile
 
-    lock = lockfile.read(directory)
-    multi = lock["spec"].get("attributes", {}).get("multicase")
-    return (TestMultiInstance if multi else TestInstance)(lock, directory)
+        lock = lockfile.read(directory)  # or says what is wrong
+        attributes = lock["spec"].get("attributes", {})
+    return (TestMultiInstance if attributes.get("multicase") else TestInstance)(lock, directory)
+
+
+class _Json:
+    """What the scanner of `json` asks of its decoder."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = float
+
+
+def _parse(text: str) -> dict[str, Any]:
+    from _json import make_scanner
+
+    lock: dict[str, Any] = make_scanner(_Json)(text, 0)[0]  # type: ignore[arg-type]  # any such object
+    return lock
 
 
 class _Here:

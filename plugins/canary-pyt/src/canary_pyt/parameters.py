@@ -1,9 +1,11 @@
-"""How a test sees parameters: `p.name`, `p["name"]`, `p["a,b"]`; one value each, or one per child."""
+"""How a test sees parameters: `p.name`, `p["name"]`, `p["a,b"]`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, NoReturn
 
 
 class Parameters:
@@ -80,7 +82,7 @@ class Parameters:
 
 
 class MultiParameters(Parameters):
-    """The parameters of a composite base case: for each name the values of all children, in their order."""
+    """The parameters of a composite base case: for each name the values of all children."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""What canary calls: the formats that this distribution reads, and what tests said while they ran."""
+"""What canary calls: two formats, and what tests said of themselves while they ran."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def canary_spec_generators() -> Iterable[SpecGenerator]:
 
 @hookimpl
 def canary_job_status(job: Job, exit: Exit) -> Status | None:
-    """BROKEN if a setup function raised; otherwise the usual verdict with the reason that the test gave."""
+    """BROKEN if a setup function raised; else the usual verdict with the test's own reason."""
     code = exit.code
     if not code:  # a test that succeeded has no reason to give
         return None

@@ -7,6 +7,7 @@ next file; real isolation is the collector's, which is a process of its own.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from types import CodeType, ModuleType, TracebackType
 from typing import Any, Final
@@ -20,6 +21,7 @@ from canary_pyt.digest import digest
 from canary_pyt.purity import is_pure
 
 NAME: Final = "__load__"
+_COOKIE: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=]")
 _GUARD: Final = 'keep what runs below `if __name__ == "__main__":`'
 
 
@@ -41,13 +43,21 @@ def load(path: str) -> Loaded:
 
 def _compiled(source: bytes, path: str) -> CodeType:
     try:
+        source.decode()
+    except UnicodeDecodeError as e:
+        # `compile` does not look into comments, but running the file will
+        if not any(_COOKIE.match(line) for line in source.split(b"\n", 2)[:2]):
+            number = source.count(b"\n", 0, e.start) + 1
+            hint = "save it as UTF-8, or name its encoding in the first line"
+            raise SpecError(
+                f"is not UTF-8 ({e.reason})", file=path, line=number, hint=hint
+            ) from None
+    try:
         return compile(source, path, "exec", dont_inherit=True)
     except SyntaxError as e:
         text = e.msg.removeprefix("(unicode error) ")
-        hint = "save it as UTF-8" if "utf-8" in text and "decode" in text else None
-        raise SpecError(
-            f"syntax error: {text}", file=path, line=e.lineno, column=e.offset or None, hint=hint
-        ) from None
+        column = e.offset or None
+        raise SpecError(f"syntax error: {text}", file=path, line=e.lineno, column=column) from None
     except (ValueError, RecursionError, MemoryError, OverflowError) as e:
         raise SpecError(f"cannot be compiled: {e}", file=path) from None
 

@@ -8,27 +8,29 @@ line is one JSON object with one of the keys of `KINDS`.
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Mapping
-from typing import Any, Final
 
-FILE_NAME: Final = ".canary-remarks.jsonl"
-LOCK: Final = "testcase.lock"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+FILE_NAME = ".canary-remarks.jsonl"
+LOCK = "testcase.lock"
 # broken: reason; end: {"code", "reason"}; measurements and attributes: {name: value}
-KINDS: Final = ("broken", "end", "measurements", "attributes")
+KINDS = ("broken", "end", "measurements", "attributes")
 # what a test wrote in good faith is smaller
-MAX_BYTES: Final = 16 << 20
+MAX_BYTES = 16 << 20
 
 
 def job_directory() -> str | None:
     """The directory of the job that this process belongs to, wherever it has gone since."""
-    candidates = [
-        os.getcwd() if _exists(".") else "",
-        os.environ.get("PATH", "").partition(os.pathsep)[0],
-    ]
-    if sys.path:
-        candidates.append(os.environ.get("PYTHONPATH", "").partition(os.pathsep)[0])
-    for directory in candidates:
+    try:
+        here = os.getcwd()  # noqa: PTH109 - pathlib is not imported: tests pay for it
+    except OSError:
+        here = ""
+    # the runner puts the job's directory first in both
+    first = [os.environ.get(name, "").partition(os.pathsep)[0] for name in ("PATH", "PYTHONPATH")]
+    for directory in (here, *first):
         if directory and _exists(f"{directory}/{LOCK}"):
             return directory
     return None
@@ -36,7 +38,7 @@ def job_directory() -> str | None:
 
 def _exists(path: str) -> bool:
     try:
-        os.stat(path)
+        os.stat(path)  # noqa: PTH116 - see job_directory
     except OSError:
         return False
     return True
@@ -64,7 +66,10 @@ def add(kind: str, value: Any, directory: str | None = None) -> bool:
 
 
 def read(directory: str) -> Mapping[str, Any]:
-    """All that was said, by kind: the first `broken`, the last `end`, dicts merged; lines that are damaged are left out."""
+    """All that was said, by kind: the first `broken`, the last `end`, dicts merged.
+
+    Damaged lines are left out.
+    """
     import json
 
     try:

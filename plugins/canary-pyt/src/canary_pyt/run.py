@@ -1,7 +1,7 @@
 """Runs, as a script in the job's own process tree, what stands around a test.
 
     run.py --around FILE [ARG...]       setup function, then `python FILE ARG...`, then teardown
-    run.py --exit-codes FILE [ARG...]   `python FILE ARG...` with a meaning for `exit_code` of exceptions
+    run.py --exit-codes FILE [ARG...]   `python FILE ARG...`; `exit_code` of exceptions counts
     run.py --function NAME FILE         one function of a canaryconf.py
 
 A setup function that raises makes the job BROKEN and the body is not run. A teardown function that
@@ -74,7 +74,7 @@ def _run_around(file: str, args: list[str], before: tuple[str, ...]) -> int:
     from canary_pyt.instance import get_instance
 
     job = get_instance()
-    directory = os.getcwd()
+    directory = os.getcwd()  # noqa: PTH109 - pathlib is not imported
     sys.argv = [file, *args]
     functions: dict[str, Callable[[Any], None]] = {}
     try:

@@ -85,7 +85,7 @@ def _names(keys: tuple[str, ...]) -> str:
 
 
 def plain(value: Any) -> Value:
-    """A bool, int, float or str as exactly that type (numbers of libraries too); SpecError otherwise."""
+    """A bool, int, float or str as exactly that type, numbers of libraries too; else SpecError."""
     if value is True or value is False:
         return value is True
     for kind in (int, float, str):

@@ -1,4 +1,4 @@
-"""Many jobs that differ in ID, name and parameters only: made at a sixth of the constructor's price.
+"""Many jobs that differ in ID, name and parameters only, at a sixth of the constructor's price.
 
 The constructor of a frozen dataclass sets each field through `object.__setattr__`. Here the fields
 of a twin with the same slots are set in the ordinary way, and the twin then becomes a `JobSpec`,

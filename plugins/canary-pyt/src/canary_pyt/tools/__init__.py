@@ -1,4 +1,4 @@
-"""What test files use while they run (`canary.filesystem`, `canary.Executable`, …): one module each.
+"""What test files use while they run: `canary.filesystem`, `canary.Executable` and so on.
 
-Each stands alone and imports no other part of canary, so that a test pays for what it uses.
+Each module stands alone and imports no other part of canary, so that a test pays for what it uses.
 """

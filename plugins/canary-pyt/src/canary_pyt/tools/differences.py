@@ -8,7 +8,15 @@ import sys
 
 from canary_pyt.errors import TestDiffed, diff_exit_status
 
-__all__ = ["ImageDiffError", "UnixDiffError", "diff_exit_status", "img_diff", "imgdiff", "unix_diff", "unixdiff"]
+__all__ = [
+    "ImageDiffError",
+    "UnixDiffError",
+    "diff_exit_status",
+    "img_diff",
+    "imgdiff",
+    "unix_diff",
+    "unixdiff",
+]
 
 
 class UnixDiffError(TestDiffed):
@@ -50,7 +58,9 @@ def img_diff(file1: str, file2: str, rtol: float = 1e-4) -> None:
         low, span = pixels.min(), pixels.max() - pixels.min()
         grey.append((pixels - low) * (255.0 / span) if span else pixels - low)
     if grey[0].shape != grey[1].shape:
-        raise ImageDiffError(f"{file1} and {file2} have different sizes: {grey[0].shape} and {grey[1].shape}")
+        raise ImageDiffError(
+            f"{file1} and {file2} have different sizes: {grey[0].shape} and {grey[1].shape}"
+        )
     difference = float(numpy.abs(grey[0] - grey[1]).mean()) / 255.0
     if difference > rtol:
         raise ImageDiffError(f"{file1} and {file2} differ by {difference:g}, more than {rtol:g}")

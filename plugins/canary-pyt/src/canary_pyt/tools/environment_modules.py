@@ -11,7 +11,8 @@ from canary_pyt.tools.shell import apply, run_and_read_environment
 # `module` is a shell function that a login shell defines; MODULESHOME says where
 _FIND = """
 if ! type module >/dev/null 2>&1; then
-  for f in "$MODULESHOME/init/bash" "$LMOD_PKG/init/bash" /etc/profile.d/modules.sh /etc/profile.d/lmod.sh; do
+  for f in "$MODULESHOME/init/bash" "$LMOD_PKG/init/bash" \\
+    /etc/profile.d/modules.sh /etc/profile.d/lmod.sh; do
     [ -r "$f" ] && . "$f" && break
   done
 fi

@@ -145,5 +145,7 @@ def _streams(out: Stream, err: Stream) -> Iterator[tuple[Any, Any]]:
             return stream
 
         out_file = opened(out)
-        same = isinstance(out, (str, Path)) and isinstance(err, (str, Path)) and Path(out) == Path(err)
+        same = (
+            isinstance(out, (str, Path)) and isinstance(err, (str, Path)) and Path(out) == Path(err)
+        )
         yield out_file, subprocess.STDOUT if same else opened(err)

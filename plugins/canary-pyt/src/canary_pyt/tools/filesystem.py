@@ -1,4 +1,9 @@
-"""`canary.filesystem`: what test scripts do with files and directories, in one call each."""
+"""`canary.filesystem`: what test scripts do with files and directories, in one call each.
+
+Paths come and go as texts, which is what test scripts expect.
+"""
+
+# ruff: noqa: PTH100, PTH101, PTH103, PTH105, PTH109, PTH110, PTH111, PTH112, PTH113, PTH116, PTH118, PTH119, PTH120, PTH211
 
 from __future__ import annotations
 
@@ -25,7 +30,10 @@ _SECONDS_PER_DAY = 86400.0
 def which(
     *args: str, path: str | Sequence[str] | None = None, required: bool = False
 ) -> str | None:
-    """The path of the first of these programs that there is; None or, if required, FileNotFoundError."""
+    """The path of the first of these programs that there is, or None.
+
+    FileNotFoundError if there is none and `required`.
+    """
     where = path if path is None or isinstance(path, str) else os.pathsep.join(path)
     for name in args:
         found = shutil.which(name, path=where)
@@ -124,7 +132,9 @@ def synctree(
     """
     patterns = [ignore] if isinstance(ignore, str) else list(ignore or ())
     text = os.fspath(src)
-    target = Path(dst) if text.endswith("/") else Path(dst) / os.path.basename(os.path.abspath(text))
+    target = (
+        Path(dst) if text.endswith("/") else Path(dst) / os.path.basename(os.path.abspath(text))
+    )
     _sync(Path(src), target, patterns, delete, verbose)
 
 
@@ -248,7 +258,7 @@ def gethome() -> str:
 
 
 def gettempdir(user: bool = False, suffix: str | None = None) -> str:
-    """The directory for temporary files; with `user` the user's own below it; `suffix` is appended."""
+    """The directory for temporary files, with `user` the user's own; `suffix` is appended."""
     path = tempfile.gettempdir()
     if user:
         path = os.path.join(path, getuser())

@@ -6,10 +6,11 @@ import os
 import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 
 def run_and_read_environment(script: str, *args: str) -> dict[str, str]:
-    """The environment after bash has run `script` with these arguments; RuntimeError if that fails."""
+    """The environment after bash has run `script` with these arguments, or RuntimeError."""
     text = f"{script} || exit\nexec 1>&3\nenv -0"
     reader, writer = os.pipe()
     try:
@@ -24,7 +25,9 @@ def run_and_read_environment(script: str, *args: str) -> dict[str, str]:
         raw = f.read()
     if process.wait() != 0:
         raise RuntimeError(f"bash failed with {process.returncode}: {script} {' '.join(args)}")
-    pairs = (entry.decode(errors="surrogateescape").partition("=") for entry in raw.split(b"\0") if entry)
+    pairs = (
+        entry.decode(errors="surrogateescape").partition("=") for entry in raw.split(b"\0") if entry
+    )
     return {name: value for name, _, value in pairs}
 
 
@@ -40,7 +43,7 @@ def apply(environment: Mapping[str, str]) -> None:
 
 def source_rcfile(file: str) -> None:
     """Source a file with bash and keep what it exports."""
-    apply(run_and_read_environment('source "$1"', os.path.abspath(file)))
+    apply(run_and_read_environment('source "$1"', str(Path(file).absolute())))
 
 
 @contextmanager
