@@ -329,9 +329,11 @@ class Scheduler:
 
     def _broken(self, node: _Node, running: _Running, error: Exception) -> None:
         job = running.job
-        kind = Outcome.BROKEN if isinstance(error, (MissingSourceError, OSError)) else Outcome.ERROR
+        # ours is what nobody can foresee; anything else is a job that cannot be set up
+        foreseen = isinstance(error, (CanaryError, OSError, MissingSourceError))
+        kind = Outcome.BROKEN if foreseen else Outcome.ERROR
         job.set_status(outcome=kind, reason=str(error) or repr(error))
-        if not isinstance(error, (CanaryError, OSError, MissingSourceError)):
+        if not foreseen:
             self.emit(Notice(self.now(), "error", f"{job.display_name()}: {error!r}", job.id))
         self._release(running)
         job.on_finished()
