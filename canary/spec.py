@@ -228,14 +228,14 @@ def job_id(family: str, path: str, parameters: Mapping[str, Any]) -> str:
     """The 64-hex identity of a job: SHA-256 over family, path in the repository, and `key=value` of
     all parameters.
 
-    Keys are sorted and `runtime` is left out; a float counts with 17 digits, anything else as its
-    text.
+    Keys are sorted and `runtime` is left out; a float counts with 17 digits, a bool as 0 or 1,
+    anything else as its text.
     """
     digest = hashlib.sha256(f"{family}{path}".encode(errors="surrogateescape"))
     for key in sorted(parameters):
         if key != "runtime":
             value = parameters[key]
-            text = f"{value:.16e}" if isinstance(value, float) else str(value)
+            text = f"{value:.16e}" if isinstance(value, float) else parameter_text(value)
             digest.update(f"{key}={text}".encode(errors="surrogateescape"))
     return digest.hexdigest()
 

@@ -284,7 +284,8 @@ def _set_id(data: Data, line: int, id: Any, when: Any) -> None:
     text = _text(id, "the ID")
     if not is_template(text) and not ID.fullmatch(text.lower()):
         raise SpecError(f"{text!r} is no ID", hint="8 to 64 of 0-9 a-f _")
-    _put(data, "set_id", line, when, text, texts=(text,))
+    _put(data, "set_id", line, when, text)
+    data["dynamic"] = True  # an ID is for one job, so each is asked for its own
 
 
 def _execution_path(data: Data, line: int, path: Any, when: Any) -> None:

@@ -142,8 +142,8 @@ def _texts(value: Value) -> tuple[str, str]:
         return value, value  # type: ignore[return-value]  # it is a str
     if kind is float:
         return f"{value:g}", f"{value:.16e}"
-    text = str(value)
-    return (text, text) if kind is int else (str(int(value)), text)
+    text = str(int(value))
+    return text, text
 
 
 def _one(scope: Scope, repository: str) -> JobSpec:
