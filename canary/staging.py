@@ -127,8 +127,8 @@ def artifacts(wanted: Iterable[Artifact], directory: str, category: Category) ->
             continue
         if when == "failure" and category is not Category.FAIL:
             continue
-        pattern = f"{glob.escape(directory)}/**/{artifact.pattern}"
-        for path in sorted(glob.glob(pattern, recursive=True)):
+        # unlike the functions of `glob`, this enters no links, which may lead back or far away
+        for path in sorted(Path(directory).glob(f"**/{artifact.pattern}")):
             relative = os.path.relpath(path, directory)
             if not relative.startswith(".."):
                 found[relative] = None
