@@ -179,6 +179,27 @@ def test_a_tree_is_copied_with_its_links_as_links(tmp_path):
     assert (tmp_path / "copy" / "f").read_text() == "x"
 
 
+# reading
+
+
+def test_output_is_text_whatever_its_bytes(tmp_path):
+    (tmp_path / "o").write_bytes(b"a\xff\n")
+    assert fsio.read_text(str(tmp_path / "o")) == "a�\n"
+
+
+def test_output_is_cut_to_its_head_and_tail(tmp_path):
+    (tmp_path / "o").write_bytes(b"h" * 10 + b"m" * 100 + b"t" * 10)
+    text = fsio.read_text(str(tmp_path / "o"), 10)
+    assert text.startswith("h" * 10 + "\n")
+    assert text.endswith("\n" + "t" * 10)
+    assert "100 bytes" in text
+    assert fsio.read_text(str(tmp_path / "o"), 60) == "h" * 10 + "m" * 100 + "t" * 10
+
+
+def test_output_that_is_not_there_says_so(tmp_path):
+    assert "No such file" in fsio.read_text(str(tmp_path / "o"))
+
+
 # the rest
 
 

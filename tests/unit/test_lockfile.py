@@ -1,0 +1,75 @@
+"""The lock of a job: replaced in one step, and refused if it is not ours."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from canary import lockfile
+from canary.errors import RecordError
+
+
+def test_what_is_written_is_read_again_by_directory_and_by_file(tmp_path):
+    lockfile.write(tmp_path, {"a": 1}, {"spec": '{"b":2}', "more": "[3]"})
+    wanted = {"schema": 1, "a": 1, "spec": {"b": 2}, "more": [3]}
+    assert lockfile.read(tmp_path) == wanted
+    assert lockfile.read(tmp_path / "testcase.lock") == wanted
+    assert os.listdir(tmp_path) == ["testcase.lock"]
+
+
+def test_it_is_json_for_everybody(tmp_path):
+    lockfile.write(tmp_path, {"a": "é\udcff"}, {})
+    data = json.loads((tmp_path / "testcase.lock").read_bytes())
+    assert data == {"schema": 1, "a": "é\udcff"}
+    assert lockfile.read(tmp_path) == data
+
+
+def test_what_json_does_not_know_becomes_its_text(tmp_path):
+    lockfile.write(tmp_path, {"path": tmp_path}, {})
+    assert lockfile.read(tmp_path)["path"] == str(tmp_path)
+
+
+def test_a_lock_is_replaced(tmp_path):
+    lockfile.write(tmp_path, {"a": 1}, {})
+    lockfile.write(tmp_path, {"b": 2}, {})
+    assert lockfile.read(tmp_path) == {"schema": 1, "b": 2}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "damaged"),
+        (b"{", "damaged"),
+        (b'{"schema":1', "damaged"),
+        (b"\xff\xfe", "damaged"),
+        (b"[" * 100_000, "damaged"),
+        (b"[1]", "damaged"),
+        (b"3", "damaged"),
+        (b"null", "damaged"),
+        (b"{}", "cannot read"),
+        (b'{"schema":"x"}', "cannot read"),
+        (b'{"schema":0}', "cannot read"),
+        (b'{"schema":2}', "schema 2"),
+    ],
+)
+def test_what_is_no_lock_of_ours_is_a_record_error(tmp_path, content, why):
+    file = tmp_path / "testcase.lock"
+    file.write_bytes(content)
+    with pytest.raises(RecordError, match=why) as caught:
+        lockfile.read(tmp_path)
+    assert caught.value.file == str(file)
+
+
+def test_a_lock_that_is_not_there_is_a_record_error(tmp_path):
+    with pytest.raises(RecordError, match="No such file"):
+        lockfile.read(tmp_path)
+
+
+def test_a_file_too_large_to_be_a_lock_is_not_read(tmp_path):
+    file = tmp_path / "testcase.lock"
+    with file.open("wb") as f:
+        f.truncate(lockfile.MAX_BYTES + 1)
+    with pytest.raises(RecordError, match="too large"):
+        lockfile.read(file)
