@@ -161,9 +161,7 @@ class BlockingLauncher(Launcher):
                 thread.start()
             except RuntimeError as e:  # the system has no more
                 refused = f"launcher {self.name}: {e}"
-                self._hand_over(
-                    Exit(launch.id, time.time(), None, ExitReason.NOT_STARTED, refused)
-                )
+                self._hand_over(Exit(launch.id, time.time(), None, ExitReason.NOT_STARTED, refused))
 
     def cancel(self, ids: Collection[str], grace: float) -> None:  # noqa: ARG002 - `run` has its own
         """See `Launcher.cancel`."""

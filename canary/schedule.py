@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from canary.errors import CanaryError
 from canary.events import Event, JobFinished, JobStarted, JobSubmitted, Notice
@@ -25,13 +24,6 @@ from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Started
 from canary.loop import Loop
 from canary.resources import Assigned, Request, ResourcePool
 from canary.status import Category, Outcome
-
-
-class Sink(Protocol):
-    """Where events go: recorded first, then shown."""
-
-    def __call__(self, event: Event) -> None:
-        """Take an event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +79,7 @@ class Scheduler:
         *,
         loop: Loop,
         choose: Callable[[BaseJob], Launcher],
-        emit: Sink,
+        emit: Callable[[Event], None],
         services: JobServices | None = None,
         policy: Policy | None = None,
         now: Callable[[], float] = time.time,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from canary import session
+from canary import planning, targets
 from canary.catalog import Catalog
 from canary.commands import options
 from canary.config import Config
@@ -41,13 +41,13 @@ def run(args: argparse.Namespace, config: Config) -> int:
     request = options.base_request(args, config, words=tuple(args.words))
     if not (request.words or request.roots):
         raise UsageError("no path to look in", hint="canary collect PATH")
-    workspace = session.open_workspace(request)
+    workspace = targets.open_workspace(request)
     book = Catalog(workspace.database, writable=True)
     try:
-        collected = session.find_specs(session.resolve_names(request, book), config, book)
+        collected = planning.find_specs(targets.resolve_names(request, book), config, book)
         if collected.errors and not request.permissive:
             raise CanaryErrors(collected.errors)
-        session.save_specs(book, collected)
+        planning.save_specs(book, collected)
     finally:
         book.close()
     print(f"collected {len(collected.graph.specs)} jobs into {workspace.root}")

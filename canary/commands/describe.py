@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from canary import session
+from canary import planning
 from canary.catalog import Catalog
 from canary.collect import ScanRoot
 from canary.commands import documents, options, shapes
@@ -52,7 +52,7 @@ def _file(path: Path, args: argparse.Namespace, config: Config) -> dict[str, Any
         options=options.on_options(args),
         criteria=Criteria(only="all"),
     )
-    collected = session.find_specs(request, config, None)
+    collected = planning.find_specs(request, config, None)
     specs = collected.graph.specs.values()
     if collected.errors and not specs:
         raise CanaryErrors(collected.errors)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from canary import session, yamldata
+from canary import session, targets, yamldata
 from canary.catalog import Catalog
 from canary.commands import options
 from canary.config import Config
@@ -179,38 +180,12 @@ def _count(text: str) -> int:
 
 def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
     """What the options ask for."""
-    given, other = options.timeouts_of(config)
-    for flag, key in (("session_timeout", "session"), ("test_timeout", "all")):
-        if getattr(args, flag):
-            given[key] = options.seconds(getattr(args, flag))
-    if args.timeout_multiplier:
-        given["multiplier"] = options.factor(args.timeout_multiplier)
+    given, other = _timeouts(args, config)
     for flag in args.ignored or ():
         say("warning", f"{flag} has no effect")
-    limit = given.get("session", other.get("session", -1.0))
-    output = config.output
-    policy = Policy(
-        workers=config.run.workers,
-        fail_fast=args.fail_fast,
-        until_pass=args.repeat_until_pass,
-        after_timeout=args.repeat_after_timeout,
-        until_fail=args.repeat_until_fail,
-        session_timeout=limit if limit > 0 else None,
-        grace=config.run.grace,
-    )
-    if policy.workers is not None and policy.workers < 1:
-        raise UsageError("--workers must be at least 1")
-    launch = LaunchSettings(
-        grace=config.run.grace,
-        no_output_timeout=config.run.no_output_timeout,
-        output_limit=output.limit if output.limit is not None else DEFAULT_LIMIT,
-        trim_output=output.policy == "trim",
-        copy_all=args.copy_all_resources,
-    )
     only = "all" if args.rerun_all else args.only
-    script_args = tuple(args.script_args) + (
-        ("--execute-analysis-sections",) if args.analyze else ()
-    )
+    analyze = ("--execute-analysis-sections",) if args.analyze else ()
+    pool = config.main.resource_pool_file
     request = options.base_request(
         args,
         config,
@@ -221,24 +196,61 @@ def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
         only_given=only is not None,
         multiplier=given.get("multiplier", other.get("multiplier", 1.0)),
         empty_ok=args.empty_ok,
+        machine=read_pool(Path(config.cwd, pool)) if pool else None,
         counts=tuple(config.main.resource_pool.items()),
         oversubscribe=options.counts_of(args.oversubscribe, "--oversubscribe"),
         launcher=config.run.launcher,
-        script_args=script_args,
+        script_args=(*args.script_args, *analyze),
         tag=args.tag,
-        policy=policy,
-        launch=launch,
+        policy=_policy(args, config, given.get("session", other.get("session", -1.0))),
+        launch=_launch_settings(args, config),
         view=options.view_settings(config, args.view),
         dry_run=args.dry_run,
         default_tag=config.run.default_tag,
         teardown=args.teardown,
     )
-    request = replace(
-        request,
-        timeouts={k: v for k, v in given.items() if k not in ("session", "multiplier")},
+    limits = {k: v for k, v in given.items() if k not in ("session", "multiplier")}
+    return replace(request, timeouts=limits)
+
+
+def _timeouts(
+    args: argparse.Namespace, config: Config
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Those of the command line, the older options among them, and all others."""
+    given, other = options.timeouts_of(config)
+    for flag, key in (("session_timeout", "session"), ("test_timeout", "all")):
+        if getattr(args, flag):
+            given[key] = options.seconds(getattr(args, flag))
+    if args.timeout_multiplier:
+        given["multiplier"] = options.factor(args.timeout_multiplier)
+    return given, other
+
+
+def _policy(args: argparse.Namespace, config: Config, limit: float) -> Policy:
+    workers = config.run.workers
+    if workers is not None and workers < 1:
+        raise UsageError("--workers must be at least 1")
+    return Policy(
+        workers=workers,
+        fail_fast=args.fail_fast,
+        until_pass=args.repeat_until_pass,
+        after_timeout=args.repeat_after_timeout,
+        until_fail=args.repeat_until_fail,
+        session_timeout=limit if limit > 0 else None,
+        grace=config.run.grace,
     )
-    pool = config.main.resource_pool_file
-    return replace(request, machine=read_pool(Path(config.cwd, pool))) if pool else request
+
+
+def _launch_settings(args: argparse.Namespace, config: Config) -> LaunchSettings:
+    output = config.output
+    return LaunchSettings(
+        environment=config.environment.apply(os.environ),
+        grace=config.run.grace,
+        no_output_timeout=config.run.no_output_timeout,
+        output_limit=output.limit if output.limit is not None else DEFAULT_LIMIT,
+        trim_output=output.policy == "trim",
+        copy_all=args.copy_all_resources,
+    )
 
 
 def read_pool(file: Path) -> Machine:
@@ -299,7 +311,7 @@ def show_details(
         return
     from canary.commands import details  # not needed by most runs
 
-    workspace = session.open_workspace(replace(request, wipe=False))
+    workspace = targets.open_workspace(replace(request, wipe=False))
     book = Catalog(workspace.database)
     try:
         if reports:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from canary import collect, home, session
+from canary import collect, home, planning
 from canary.catalog import Catalog
 from canary.commands import options
 from canary.config import Config
@@ -55,10 +55,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
 def _chosen(args: argparse.Namespace, config: Config, book: Catalog) -> list[str]:
     if args.roots:
         request = options.base_request(args, config)
-        collected = session.find_specs(request, config, book)
+        collected = planning.find_specs(request, config, book)
         if collected.errors and not request.permissive:
             raise CanaryErrors(collected.errors)
-        session.save_specs(book, collected)
+        planning.save_specs(book, collected)
         graph = collected.graph
     else:
         graph = book.graph()

@@ -1,0 +1,222 @@
+"""From a request to jobs: specs are collected, chosen and made into jobs that know each other.
+
+Every step takes frozen values and returns frozen values, jobs excepted, which nobody has seen yet.
+The session calls these steps in order; so do commands that only look.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from canary import collect, gather, generate, graph, select
+from canary.catalog import Catalog, spec_rows
+from canary.config import Config
+from canary.errors import CanaryError, NothingToRun, SpecError, UsageError
+from canary.frozen import EMPTY
+from canary.history import RunHistory
+from canary.job import Dependency, InvalidTypeError, Job
+from canary.lockfile import dump
+from canary.request import RunRequest
+from canary.resources import Machine
+from canary.select import Earlier, Plan
+from canary.spec import ExpandContext, JobSpec, SpecFile, job_id
+from canary.status import Outcome
+from canary.workspace import ExecutionSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was found: the graph, every error, the files that are wrong, and the loads worth
+    keeping."""
+
+    graph: graph.SpecGraph
+    errors: tuple[CanaryError, ...]
+    bad_files: tuple[SpecFile, ...]
+    cache: generate.Cache
+
+
+def find_specs(request: RunRequest, config: Config, book: Catalog | None) -> Collected:
+    """Scan and expand the request's roots; without roots, what the store knows."""
+    if not request.roots:
+        if book is None:
+            raise UsageError("no path to look for tests in", hint="canary find -r PATH")
+        known = book.graph()
+        if not known.specs:
+            raise NothingToRun("no tests are known to this workspace", hint="canary run PATH")
+        return Collected(known, (), (), generate.Cache())
+    generators = gather.spec_generators(config)
+    files = collect.find(request.roots, list(generators.values()), gather.ignore(config))
+    cache = generate.Cache(_known_files(book))
+    made = generate.expand(
+        files,
+        generators,
+        gather.expand_context(request, config),
+        cache=cache,
+        file_seconds=request.file_seconds,
+    )
+    built, faults = graph.build(made.specs)
+    return Collected(built, (*made.errors, *faults), tuple(made.bad_files), cache)
+
+
+def _known_files(book: Catalog | None) -> dict[str, tuple[str, bytes]]:
+    if book is None:
+        return {}
+    known = {p: (k, d) for p, k, d in book.query("select path, key, data from files")}
+    return known
+
+
+def save_specs(book: Catalog, collected: Collected) -> dict[str, str]:
+    """Put specs, dependencies and cached loads into the store; return the specs' JSON by ID."""
+    specs, edges = collected.graph.specs, collected.graph.edges
+    texts = {id: dump(spec.asdict()) for id, spec in specs.items()}
+    known = dict(book.query("select spec_id, data from specs"))
+    changed = {id: spec for id, spec in specs.items() if known.get(id) != texts[id] or id in edges}
+    files = [(path, key, data) for path, (key, data) in collected.cache.fresh.items()]
+    batch = spec_rows(changed, edges, texts)
+    batch.append(("insert or replace into files values(?,?,?)", files))
+    book.write(batch)
+    return texts
+
+
+def earlier_results(book: Catalog) -> dict[str, Earlier]:
+    """The last result of every job."""
+    return {
+        r.id: Earlier(r.status, r.times.get("started", -1.0), r.session, r.workspace)
+        for r in book.results()
+    }
+
+
+def make_plan(
+    specs: graph.SpecGraph, request: RunRequest, config: Config, earlier: Mapping[str, Earlier]
+) -> Plan:
+    """Filters of the request, then masks of plugins, then the rerun strategy."""
+    criteria = request.criteria
+    if request.policy.session_timeout:
+        criteria = replace(criteria, limit=request.policy.session_timeout)
+    return select.choose(specs, criteria, earlier, gather.plugin_masks(specs.specs, config))
+
+
+def nothing(plan: Plan) -> str:
+    """One line that says why there is nothing to run."""
+    reasons = "; ".join(f"{n} left out: {reason}" for reason, n in sorted(plan.reasons().items()))
+    return "no jobs to run" + (f" ({reasons})" if reasons else "")
+
+
+def build_jobs(
+    request: RunRequest,
+    collected: Collected,
+    plan: Plan,
+    earlier: Mapping[str, Earlier],
+    machine: Machine,
+    session: tuple[str, Path],
+    histories: Mapping[str, str],
+) -> list[Job]:
+    """The plan's jobs in order, wired to each other and to earlier results that stand in for jobs
+    not run again."""
+    name, directory = session
+    capacity = machine.capacity
+    specs, edges = collected.graph.specs, collected.graph.edges
+    known: dict[str, Job] = {}
+    for id in plan.standing:
+        known[id] = _standing(specs[id], earlier[id])
+    jobs: list[Job] = []
+    settings = request.launch
+    if settings.environment is None:
+        settings = replace(settings, environment=dict(os.environ))
+    for id in plan.run:
+        spec = specs[id]
+        upstream = edges.get(id)
+        dependencies = (
+            [Dependency(known[e.id], e.when) for e in upstream if e.id in known]
+            if upstream
+            else None
+        )
+        job = Job(
+            spec, ExecutionSpace(directory, Path(spec.work_path), name, capacity), dependencies
+        )
+        job.settings = settings
+        job.timeout_multiplier = request.multiplier
+        job.script_args = request.script_args
+        job.history = _history(histories.get(id))
+        known[id] = job
+        jobs.append(job)
+    return jobs
+
+
+def _standing(spec: JobSpec, last: Earlier) -> Job:
+    directory = Path(last.directory)
+    root = directory
+    for _ in Path(spec.work_path).parts:
+        root = root.parent
+    job = Job(spec, ExecutionSpace(root, Path(os.path.relpath(directory, root)), last.session))
+    job.status = last.status
+    job.on_finished()
+    return job
+
+
+def _history(text: str | None) -> RunHistory:
+    if text is None:
+        return RunHistory()
+    return RunHistory.fromdict(json.loads(text))
+
+
+def invalid_specs(collected: Collected, context: ExpandContext) -> list[tuple[JobSpec, str]]:
+    """Under the permissive policy a bad file is a job that fails: INVALID, with the file's error as
+    reason."""
+    reasons: dict[str, str] = {}
+    for error in collected.errors:
+        if error.file:
+            reasons.setdefault(error.file, str(error))
+    out = []
+    seen: set[str] = set()
+    for file in collected.bad_files:
+        if file.file in seen:
+            continue
+        seen.add(file.file)
+        family = file.path.rpartition("/")[2].rpartition(".")[0] or file.path
+        spec = JobSpec(
+            file_root=file.root,
+            file_path=file.path,
+            id=job_id(family, context.repository(file.file), EMPTY),
+            family=family,
+            name=family,
+            command=(),
+            generator=file.generator,
+        )
+        out.append((spec, reasons.get(file.file, "cannot be read")))
+    return out
+
+
+def faults_of(jobs: Sequence[Job], collected: Collected) -> dict[str, CanaryError | str]:
+    """What makes jobs unsound: a resource request that is no int, an unresolved dependency."""
+    faults: dict[str, CanaryError | str] = dict(collected.graph.invalid)
+    for job in jobs:
+        try:
+            job.get_resource_parameters_from_spec()
+        except InvalidTypeError as e:
+            faults[job.id] = SpecError(f"{job.name}: {e}", file=job.spec.file, key=e.name)
+    return faults
+
+
+def invalid_jobs(
+    request: RunRequest,
+    config: Config,
+    collected: Collected,
+    texts: dict[str, str],
+    session: tuple[str, Path],
+) -> list[Job]:
+    """A job for each bad file, over already."""
+    out = []
+    name, directory = session
+    for spec, reason in invalid_specs(collected, gather.expand_context(request, config)):
+        if spec.id in texts:
+            continue
+        texts[spec.id] = dump(spec.asdict())
+        job = Job(spec, ExecutionSpace(directory, Path(spec.work_path), name))
+        job.set_status(outcome=Outcome.INVALID, reason=reason)
+        out.append(job)
+    return out

@@ -1,0 +1,116 @@
+"""What the words of a command line name: a workspace, files to collect, or jobs known from before.
+
+A word is a path of the view, a path to scan, a tag, a name or an ID, in this order; kinds are not
+mixed. Nothing is collected here and nothing is run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from canary import collect, home, view
+from canary.catalog import Catalog
+from canary.errors import UsageError
+from canary.home import Workspace
+from canary.request import RunRequest
+
+
+def open_workspace(request: RunRequest) -> Workspace:
+    """The workspace around, or a new one here; wiped first if that was asked for."""
+    here = Path(request.cwd)
+    found = home.find(here, request.canary_dir)
+    if found is not None and request.wipe:
+        place = found.home
+        home.remove(found)
+        return home.create(place)
+    if found is not None:
+        if home.is_foreign(found):
+            raise UsageError(
+                f"{found.root} was made by the older canary and is read-only here",
+                hint="canary init --import takes its results over, canary run -w wipes it",
+            )
+        return found
+    if not request.words and not request.roots:
+        raise UsageError("there is no workspace here and no path to run", hint="canary run PATH")
+    if request.canary_dir is not None:
+        directory = request.canary_dir
+        return home.create(directory.parent if directory.name == home.DIRECTORY else directory)
+    return home.create(here)
+
+
+def resolve_names(request: RunRequest, book: Catalog) -> RunRequest:
+    """Turn the words of a command line into scan roots, or into an explicit choice of jobs."""
+    shown = _shown(request, book)
+    if shown is not None:
+        return _explicit(request, shown)
+    words = collect.classify(request.words, request.cwd)
+    if words.roots or request.roots:
+        return replace(request, words=(), roots=(*request.roots, *words.roots))
+    if not words.names:
+        return _default(replace(request, words=()), book)
+    ids: set[str] = set()
+    stored = book.query("select spec_id, spec_fullname, spec_name from results")
+    stored += [(i, s.fullname, s.name) for i, s in book.specs().items()]
+    for name in words.names:
+        found = _named(name, book, stored)
+        if not found:
+            raise UsageError(
+                f"{name!r} is no path, and no job or tag of this workspace",
+                hint="canary status lists jobs",
+            )
+        ids |= found
+    return _explicit(request, ids)
+
+
+def _explicit(request: RunRequest, ids: Collection[str]) -> RunRequest:
+    only = request.criteria.only if request.only_given else "all"
+    criteria = replace(request.criteria, named=frozenset(ids), only=only)
+    return replace(request, words=(), criteria=criteria)
+
+
+def _shown(request: RunRequest, book: Catalog) -> set[str] | None:
+    """The jobs at the paths of a view, if the words are such paths."""
+    directory = book.path.parent.parent / request.view.name
+    if not request.words or not view.is_view(directory):
+        return None
+    paths = [Path(os.path.normpath(Path(request.cwd, word))) for word in request.words]
+    if not all(path == directory or directory in path.parents for path in paths):
+        return None
+    ids: set[str] = set()
+    for word, path in zip(request.words, paths, strict=True):
+        found = view.entry_at(directory, path)
+        if not found:
+            raise UsageError(f"{word!r}: no job of the view is there")
+        ids.update(found)
+    return ids
+
+
+def _default(request: RunRequest, book: Catalog) -> RunRequest:
+    """Without words: the default tag, or (`:all:`) everything the workspace knows."""
+    tag = request.default_tag
+    if tag in (":all:", "") or request.criteria.named is not None:
+        return request
+    ids = book.tag(tag)
+    if ids is None:
+        raise UsageError(f"run.default_tag names no tag of this workspace: {tag!r}")
+    return replace(request, criteria=replace(request.criteria, named=frozenset(ids)))
+
+
+def _named(name: str, book: Catalog, stored: Sequence[tuple[str, str, str]]) -> set[str]:
+    tagged = book.tag(name)
+    if tagged is not None:
+        return set(tagged)
+    exact = {row[0] for row in stored if name in row}
+    if exact:
+        return exact
+    prefix = name.lstrip("/")
+    found = {row[0] for row in stored if row[0].startswith(prefix)}
+    if len(found) > 1:
+        raise UsageError(
+            f"{name!r} begins the IDs of {len(found)} jobs",
+            hint="give more characters, or the name",
+        )
+    return found
