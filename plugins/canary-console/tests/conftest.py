@@ -181,7 +181,7 @@ def make_emulator():
 
 
 class Run:
-    """A program on a terminal of its own; `shows` waits for something to be seen there."""
+    """A program on a terminal of its own; `shows` and `until` wait for what is seen there."""
 
     def __init__(self, words, *, cwd, env, size, back, stdout, stderr):
         self.master, self.slave = pty.openpty()
@@ -223,14 +223,18 @@ class Run:
         self.screen.feed(text[:cut].decode())
         return True
 
-    def shows(self, *texts, timeout=20.0):
-        """Wait until all of `texts` are on the terminal at once."""
-        end = time.monotonic() + timeout
-        while not all(text in self.screen.text for text in texts):
-            left = end - time.monotonic()
-            assert left > 0, f"never saw {texts} together in\n{self.screen.text}"
-            assert self.read(left) or left < 1, self.screen.text
+    def shows(self, *texts):
+        """Wait until all of `texts` are on the terminal at once; return all that is."""
+        self.until(lambda seen: all(text in seen for text in texts))
         return self.screen.text
+
+    def until(self, is_right, timeout=20.0):
+        """Wait until what is on the terminal is right."""
+        end = time.monotonic() + timeout
+        while not is_right(self.screen.text):
+            left = end - time.monotonic()
+            assert left > 0, f"waited in vain at\n{self.screen.text}"
+            self.read(left)
 
     def ends(self, timeout=20.0):
         """Wait for its end; return its exit code."""
