@@ -357,7 +357,7 @@ class Job(BaseJob):
         self._mask: Mask | None = None
         self._assigned: dict[str, list[dict[str, Any]]] = {}
         self._needs: dict[str, int] | None = None
-        self._spec_text: str | None = None
+        self._fixed: tuple[str, dict[str, Any]] | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and other.id == self.id
@@ -783,21 +783,24 @@ class Job(BaseJob):
             raise RecordError(f"not a job's state: {e!r}", file=str(self.lockfile)) from None
 
     def save(self) -> None:
-        """Write the lock."""
-        if self._spec_text is None:
-            self._spec_text = lockfile.dump(self.spec.full() | {"attributes": self.attributes})
-        root, session = self.workspace.root, self.workspace.session
-        data = {
-            **self.getstate(),
-            "attempt": self.attempt,
-            "workspace": {"root": str(root), "path": str(self.workspace.path), "session": session},
-            "dependencies": [_reference(d, str(root)) for d in self.dependencies],
+        """Write the lock; what a run cannot change is encoded once, at its start."""
+        if self._fixed is None or not self.is_done() or self._fixed[1] != self.attributes:
+            self._fixed = (lockfile.dump(self._fixed_part()), dict(self.attributes))
+        lockfile.write(
+            self.workspace.text, {**self.getstate(), "attempt": self.attempt}, self._fixed[0]
+        )
+
+    def _fixed_part(self) -> dict[str, Any]:
+        space, root = self.workspace, str(self.workspace.root)
+        return {
+            "workspace": {"root": root, "path": str(space.path), "session": space.session},
+            "dependencies": [_reference(d, root) for d in self.dependencies],
             "variables": self.variables,
             "allocation": {"resources": self._assigned},
             "rparameters": self.get_resource_parameters_from_spec(),
             "mask": {"value": self.mask.value, "reason": self.mask.reason} if self._mask else None,
+            "spec": {**self.spec.full(), "attributes": self.attributes},
         }
-        lockfile.write(self.workspace.text, data, {"spec": self._spec_text})
 
     def refresh(self) -> None:
         """Read the lock."""

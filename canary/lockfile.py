@@ -23,21 +23,22 @@ SCHEMA: Final = 1
 MAX_BYTES: Final = 64 << 20
 
 
+_encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
+
 def dump(data: Mapping[str, Any]) -> str:
     """`data` as compact JSON; what JSON does not know becomes its text."""
-    return json.dumps(data, separators=(",", ":"), default=str)
+    return _encode(data)
 
 
-def write(directory: str | Path, data: Mapping[str, Any], texts: Mapping[str, str]) -> None:
-    """Replace the lock in `directory` in one step; `texts` are further keys whose JSON is made
-    already."""
-    parts = [
-        dump({"schema": SCHEMA, **data})[:-1],
-        *(f'"{key}":{text}' for key, text in texts.items()),
-    ]
-    fsio.write_atomic(
-        f"{directory}/{FILE_NAME}", (",".join(parts) + "}").encode("utf-8", "surrogatepass")
-    )
+def write(directory: str | Path, changing: Mapping[str, Any], fixed: str) -> None:
+    """Replace the lock in `directory` in one step.
+
+    `fixed` is an object as JSON whose keys join those of `changing`: what stays the same from the
+    start of a job to its end is encoded once.
+    """
+    text = f"{dump({'schema': SCHEMA, **changing})[:-1]},{fixed[1:]}"
+    fsio.write_atomic(f"{directory}/{FILE_NAME}", text.encode("utf-8", "surrogatepass"))
 
 
 def read(path: str | Path) -> dict[str, Any]:

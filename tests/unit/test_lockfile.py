@@ -12,7 +12,7 @@ from canary.errors import RecordError
 
 
 def test_what_is_written_is_read_again_by_directory_and_by_file(tmp_path):
-    lockfile.write(tmp_path, {"a": 1}, {"spec": '{"b":2}', "more": "[3]"})
+    lockfile.write(tmp_path, {"a": 1}, '{"spec":{"b":2},"more":[3]}')
     wanted = {"schema": 1, "a": 1, "spec": {"b": 2}, "more": [3]}
     assert lockfile.read(tmp_path) == wanted
     assert lockfile.read(tmp_path / "testcase.lock") == wanted
@@ -20,21 +20,21 @@ def test_what_is_written_is_read_again_by_directory_and_by_file(tmp_path):
 
 
 def test_it_is_json_for_everybody(tmp_path):
-    lockfile.write(tmp_path, {"a": "é\udcff"}, {})
+    lockfile.write(tmp_path, {"a": "é\udcff"}, '{"f":0}')
     data = json.loads((tmp_path / "testcase.lock").read_bytes())
-    assert data == {"schema": 1, "a": "é\udcff"}
+    assert data == {"schema": 1, "a": "é\udcff", "f": 0}
     assert lockfile.read(tmp_path) == data
 
 
 def test_what_json_does_not_know_becomes_its_text(tmp_path):
-    lockfile.write(tmp_path, {"path": tmp_path}, {})
+    lockfile.write(tmp_path, {"path": tmp_path}, '{"f":0}')
     assert lockfile.read(tmp_path)["path"] == str(tmp_path)
 
 
 def test_a_lock_is_replaced(tmp_path):
-    lockfile.write(tmp_path, {"a": 1}, {})
-    lockfile.write(tmp_path, {"b": 2}, {})
-    assert lockfile.read(tmp_path) == {"schema": 1, "b": 2}
+    lockfile.write(tmp_path, {"a": 1}, '{"f":0}')
+    lockfile.write(tmp_path, {"b": 2}, '{"f":0}')
+    assert lockfile.read(tmp_path) == {"schema": 1, "b": 2, "f": 0}
 
 
 @pytest.mark.parametrize(
