@@ -116,6 +116,10 @@ class PluginError(CanaryError):
     """A plugin cannot be loaded, clashes with another, or raised in a hook."""
 
 
+class LaunchError(CanaryError):
+    """What a command needs around it (environment modules, rc files) could not be made."""
+
+
 class RecordError(CanaryError):
     """The workspace's record cannot be read or written."""
 

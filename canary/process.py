@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final
 
-from canary.errors import CanaryError
+from canary.errors import LaunchError
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Post
 from canary.loop import Loop
 from canary.supervisor import Run, Supervisor
@@ -160,7 +160,7 @@ def sourced_environment(
     """The environment after bash has sourced `rcfiles` and loaded `modules`, starting from `env`.
 
     A module is a name and a directory to put first on MODULEPATH, or None. The status that a file
-    ends with is ignored, as it is in a login. Blocks for at most 60 s; CanaryError for a file that
+    ends with is ignored, as it is in a login. Blocks for at most 60 s; LaunchError for a file that
     cannot be read or parsed, or ends the shell, and for a module that cannot be loaded.
     """
     token = os.urandom(16).hex()
@@ -189,7 +189,7 @@ def sourced_environment(
 
 
 def _after(end: Exit, said: bytes, token: bytes) -> bytes:
-    """What was printed after the last step; CanaryError if that was never reached."""
+    """What was printed after the last step; LaunchError if that was never reached."""
     step, text = b"bash", b""
     for part in said.split(token)[1:]:
         step, _, text = part.partition(b"\0")
@@ -198,7 +198,7 @@ def _after(end: Exit, said: bytes, token: bytes) -> bytes:
     if step == b"done" and end.code == 0:
         return text
     hint = "try it in a shell of your own"
-    raise CanaryError(f"{os.fsdecode(step)}: {_reason(end, text)}", hint=hint)
+    raise LaunchError(f"{os.fsdecode(step)}: {_reason(end, text)}", hint=hint)
 
 
 def _merge(before: Mapping[str, str], data: bytes) -> dict[str, str]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from canary.errors import CanaryError
+from canary.errors import CanaryError, LaunchError
 from canary.events import Event, JobFinished, JobStarted, JobSubmitted, Notice
 from canary.job import BaseJob, JobServices, MissingSourceError
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Started
@@ -323,7 +323,8 @@ class Scheduler:
         job = running.job
         # ours is what nobody can foresee; anything else is a job that cannot be set up
         foreseen = isinstance(error, (CanaryError, OSError, MissingSourceError))
-        kind = Outcome.BROKEN if foreseen else Outcome.ERROR
+        broken = foreseen and not isinstance(error, LaunchError)
+        kind = Outcome.BROKEN if broken else Outcome.ERROR
         job.set_status(outcome=kind, reason=str(error) or repr(error))
         if not foreseen:
             self.emit(Notice(self.now(), "error", f"{job.display_name()}: {error!r}", job.id))
