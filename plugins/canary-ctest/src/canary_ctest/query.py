@@ -1,0 +1,160 @@
+"""Asks ctest what a build tree has to run, and keeps of its answer what jobs are made of.
+
+The answer of `ctest --show-only=json-v1` is reduced to plain rows: name, command, defining file,
+properties. What properties mean is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from canary.errors import CanaryError, SpecError
+from canary_ctest.places import TESTFILE, Places
+
+NEEDED = (3, 21)
+Row = dict[str, Any]
+
+_ERROR = re.compile(
+    r"^CMake Error at (?P<file>[^\n]*?):(?P<line>\d+)(?: \([^\n]*\))?:\s*(?P<text>.*)"
+)
+_GENERATED = re.compile(
+    r"GENERATED_RESOURCE_SPEC_FILE\s+(?:\"(?P<quoted>[^\"]*)\"|\[(?P<fence>=*)\[(?P<raw>.*?)\](?P=fence)\])",
+    re.DOTALL,
+)
+
+
+class NoCTestError(CanaryError):
+    """There is no ctest on PATH, or one that cannot list tests for us."""
+
+
+def read(directory: str, config: str | None) -> list[Row]:
+    """The tests of the build tree at `directory`, in the order of ctest.
+
+    SpecError, with file and line where ctest gives them, if it cannot read the tree; NoCTestError
+    if it cannot be asked.
+    """
+    answer = ask(directory, config)
+    places = Places(directory)
+    graph = _Graph(answer.get("backtraceGraph") or {})
+    rows = [_row(test, places, graph, directory) for test in answer.get("tests") or ()]
+    _add_generated(rows)
+    return rows
+
+
+def ask(directory: str, config: str | None) -> dict[str, Any]:
+    """What `ctest --show-only=json-v1` prints in `directory`."""
+    ctest = shutil.which("ctest")
+    if ctest is None:
+        raise NoCTestError("there is no ctest on PATH", hint="install CMake")
+    command = [ctest, "--show-only=json-v1", *(("-C", config) if config else ())]
+    environ = {**os.environ, "PATH": f"{directory}{os.pathsep}{os.environ.get('PATH', '')}"}
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        check=False,
+    )
+    try:
+        answer = json.loads(done.stdout) if done.returncode == 0 else None
+    except ValueError:
+        answer = None
+    if isinstance(answer, dict) and answer.get("kind") == "ctestInfo":
+        return answer
+    _check_version(ctest)
+    raise explain(done.stderr or done.stdout, directory, done.returncode)
+
+
+def _check_version(ctest: str) -> None:
+    done = subprocess.run([ctest, "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"(\d+)\.(\d+)", done.stdout)
+    if found is None or (int(found[1]), int(found[2])) < NEEDED:
+        version = found[0] if found else "of unknown version"
+        wanted = ".".join(map(str, NEEDED))
+        raise NoCTestError(f"{ctest} is {version}", hint=f"{wanted} or later is needed")
+
+
+def explain(text: str, directory: str, code: int) -> SpecError:
+    """The first error that ctest printed, with file and line."""
+    lines = text.splitlines()
+    for i, line in enumerate(lines):
+        found = _ERROR.match(line)
+        if found is None:
+            continue
+        body = [found["text"]]
+        for following in lines[i + 1 :]:
+            if following and not following.startswith(" "):
+                break
+            body.append(following.strip())
+        message = " ".join(word for word in body if word)
+        file = os.path.join(directory, found["file"])
+        return SpecError(message, file=file, line=int(found["line"]))
+    said = next((line.strip() for line in lines if line.strip()), "no reason given")
+    return SpecError(f"ctest ends with exit code {code}: {said}")
+
+
+class _Graph:
+    """Where tests were defined: ctest's table of files and of who called whom."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.nodes = data.get("nodes") or []
+        self.files = data.get("files") or []
+
+    def source(self, index: int | None) -> str | None:
+        """The file at the outermost end of a backtrace: that of the directory being configured."""
+        file = None
+        while index is not None:
+            node = self.nodes[index]
+            file = self.files[node["file"]]
+            index = node.get("parent")
+        return file
+
+
+def _row(test: Mapping[str, Any], places: Places, graph: _Graph, directory: str) -> Row:
+    properties = {p["name"]: p.get("value") for p in test.get("properties") or ()}
+    where = os.path.join(directory, properties.pop("WORKING_DIRECTORY", None) or "")
+    where = os.path.normpath(where)
+    return {
+        "name": test["name"],
+        "command": test.get("command"),
+        "file": places.guess(graph.source(test.get("backtrace")), where),
+        "directory": where,
+        "properties": properties,
+    }
+
+
+def _add_generated(rows: list[Row]) -> None:
+    """Old releases of ctest do not show GENERATED_RESOURCE_SPEC_FILE: look into the files."""
+    key = "GENERATED_RESOURCE_SPEC_FILE"
+    wanted = any("RESOURCE_GROUPS" in row["properties"] for row in rows)
+    setups = [row for row in rows if "FIXTURES_SETUP" in row["properties"]]
+    if not wanted or not setups or any(key in row["properties"] for row in rows):
+        return
+    for file in dict.fromkeys(row["file"] for row in setups):
+        try:
+            with open(file, encoding="utf-8", errors="replace") as f:
+                lines = [line for line in f if key in line]
+        except OSError:
+            continue
+        for line in lines:
+            found = _GENERATED.search(line)
+            for row in setups:
+                if found and row["file"] == file and _names(line, row["name"]):
+                    row["properties"][key] = found["quoted"] or found["raw"] or ""
+
+
+def _names(line: str, name: str) -> bool:
+    head = line.partition("PROPERTIES")[0]
+    return bool(re.search(rf"[\[(\"\s]{re.escape(name)}[\])\"\s]", head))
+
+
+__all__ = ["TESTFILE", "NoCTestError", "Row", "ask", "explain", "read"]

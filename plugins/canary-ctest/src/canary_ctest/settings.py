@@ -1,0 +1,60 @@
+"""What `canary run` may be told about CTest: options, and one variable of ctest's own.
+
+Nothing here reads a build tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from canary.clock import parse_duration
+from canary.declare import Settings
+from canary.errors import ConfigError, ExpressionError
+
+VARIABLE = "CTEST_TEST_TIMEOUT"
+
+
+@dataclass(frozen=True, slots=True)
+class CTest(Settings):
+    """Options of `canary run` for tests of CMake build trees."""
+
+    section: ClassVar[str] = "ctest"
+    commands: ClassVar[tuple[str, ...]] = ("run", "find", "collect", "describe")
+    config: str | None = field(
+        default=None,
+        metadata={"help": "configuration to test (ctest -C)", "metavar": "CFG"},
+    )
+    test_timeout: float | None = field(
+        default=None,
+        metadata={"help": "time limit of tests without TIMEOUT", "kind": "duration"},
+    )
+    resource_spec_file: str | None = field(
+        default=None,
+        metadata={
+            "help": "CTest resource specification file that describes this machine",
+            "metavar": "FILE",
+            "commands": ("run",),
+        },
+    )
+    recurse: bool = field(
+        default=False,
+        metadata={
+            "help": "without effect: ctest itself enters subdirectories",
+            "flag": "--recurse-ctest",
+        },
+    )
+
+
+def test_timeout(settings: CTest, environ: Mapping[str, str]) -> float | None:
+    """The limit for tests that set none, in seconds: the option, else `CTEST_TEST_TIMEOUT`."""
+    if settings.test_timeout is not None:
+        return settings.test_timeout
+    text = environ.get(VARIABLE)
+    if not text:
+        return None
+    try:
+        return parse_duration(text)
+    except ExpressionError as e:
+        raise ConfigError(e.message, key=VARIABLE, hint=e.hint) from None
