@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from typing import NamedTuple
@@ -202,31 +202,40 @@ class _Index:
 
 
 def _add_fixtures(unique: Mapping[str, JobSpec], edges: dict[str, tuple[Edge, ...]]) -> None:
-    """A setup job comes before all others at or below its directory, a teardown job after them."""
-    for id, spec in unique.items():
-        if not spec.fixture:
-            continue
-        directory = spec.file_path.rpartition("/")[0]
-        prefix = directory + "/" if directory else ""
-        inside = [
-            other.id
-            for other in unique.values()
-            if other.id != id
-            and other.file_root == spec.file_root
-            and other.file_path.startswith(prefix)
-        ]
-        if spec.fixture == "setup":
-            for other in inside:
-                _add(edges, other, Edge(id, "on_success"))
-        else:
-            for other in inside:
-                _add(edges, id, Edge(other, "always"))
+    """A setup job comes before all others at or below its directory, a teardown job after them,
+    whatever became of them; neither waits for one of its kind beside it."""
+    places: dict[tuple[str, str], list[JobSpec]] = {}
+    for spec in unique.values():
+        if spec.fixture:
+            places.setdefault((spec.file_root, spec.file_path.rpartition("/")[0]), []).append(spec)
+    if not places:
+        return
+    after: dict[str, list[Edge]] = {}
+    for spec in unique.values():
+        beside = True
+        for directory in _upwards(spec.file_path):
+            for fixture in places.get((spec.file_root, directory), ()):
+                if fixture.fixture == "teardown":
+                    if not (beside and spec.fixture == "teardown"):
+                        after.setdefault(fixture.id, []).append(Edge(spec.id, "always"))
+                elif not (beside and spec.fixture):
+                    _add(edges, spec.id, [Edge(fixture.id, "on_success")])
+            beside = False
+    for id, new in after.items():
+        _add(edges, id, new)
 
 
-def _add(edges: dict[str, tuple[Edge, ...]], id: str, edge: Edge) -> None:
+def _upwards(path: str) -> Iterator[str]:
+    """The directory of a relative path and all above it."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _add(edges: dict[str, tuple[Edge, ...]], id: str, new: Sequence[Edge]) -> None:
     known = edges.get(id, ())
-    if all(e.id != edge.id for e in known):
-        edges[id] = (*known, edge)
+    ids = {edge.id for edge in known}
+    edges[id] = (*known, *(edge for edge in new if edge.id not in ids))
 
 
 def _cycles(
@@ -267,27 +276,31 @@ def _place(unique: dict[str, JobSpec]) -> dict[str, JobSpec]:
     Only a job whose path is taken already, or is a directory on the way to another's, gets `~ID` at
     its end.
     """
-    work = _clashes({id: spec.work_path for id, spec in unique.items()})
-    view = _clashes({id: spec.result_path for id, spec in unique.items()})
-    for id in work:
-        unique[id] = replace(unique[id], exec_path=f"{unique[id].work_path}~{id[:7]}")
-    for id in view:
-        unique[id] = replace(unique[id], view_path=f"{unique[id].result_path}~{id[:7]}")
+    work = _apart({id: spec.work_path for id, spec in unique.items()})
+    view = _apart({id: spec.result_path for id, spec in unique.items()})
+    for id, path in work.items():
+        unique[id] = replace(unique[id], exec_path=path)
+    for id, path in view.items():
+        unique[id] = replace(unique[id], view_path=path)
     return unique
 
 
-def _clashes(paths: Mapping[str, str]) -> list[str]:
-    """The IDs whose path an earlier one has, or which is a directory above another's."""
+def _apart(paths: Mapping[str, str]) -> dict[str, str]:
+    """Other paths for the IDs whose path an earlier one has, or which is a directory above
+    another's."""
     parents: set[str] = set()
     for path in paths.values():
         directory = path.rpartition("/")[0]
         while directory and directory not in parents:
             parents.add(directory)
             directory = directory.rpartition("/")[0]
-    taken: set[str] = set()
-    out = []
+    used = parents.union(paths.values())
+    taken = set(parents)
+    out = {}
     for id, path in paths.items():
-        if path in taken or path in parents:
-            out.append(id)
+        if path in taken:
+            other = f"{path}~{id[:7]}"
+            out[id] = other if other not in used else f"{path}~{id}"
+            used.add(out[id])
         taken.add(path)
     return out
