@@ -434,3 +434,20 @@ def load(
     layers = read_layers(places, environ, schema)
     layers.append(Layer("command line", entries=tuple(map(override, overrides))))
     return merge(layers, schema, cwd=cwd, places=places, strict=False)
+
+
+def get(key: str, default: Any = None) -> Any:
+    """The value of a key for the directory that this process is in, or the default.
+
+    What test scripts ask for; see `Config.get`. The command line of the session is not known here.
+    """
+    try:
+        value = load().get(key)
+    except ConfigError:
+        return default
+    return default if value is None else value
+
+
+def getoption(name: str, default: Any = None) -> Any:
+    """The value of a key of section `run`, or the default; see `get`."""
+    return get(f"run.{name}", default)
