@@ -117,6 +117,7 @@ class _Call:
         from canary import config, discovery, settings, version
         from canary.words import MainOptions, expand
 
+        here = _here()
         core = settings.core_options()
         installed = discovery.read(version) or self.ask(None)
         schema = _schema(core, installed)
@@ -124,13 +125,15 @@ class _Call:
         if main.has("--version"):
             sys.stdout.write(f"{version}\n")
             return 0
-        cwd = _directory(main.values("-C"))
+        cwd = here.joinpath(*main.values("-C"))
+        if not cwd.is_dir():
+            raise _usage(f"-C {cwd}: no such directory")
         named = (main.values("--canary-dir") or [self.environ.get("CANARY_DIR", "")])[-1]
         places = config.find_places(cwd, self.environ, cwd / named if named else None)
         files = [cwd / name for name in main.values("-f")]
         layers = config.read_layers(places, self.environ, schema, files)
         layers.append(config.Layer("command line", entries=tuple(main.entries())))
-        first = config.merge(layers, schema, cwd=cwd, places=places, strict=False)
+        first = config.merge(layers, schema, cwd=cwd, places=places, strict=False, tolerant=True)
         self.settle(first, main)
         self.warn_of_old_tool(installed)
         boot = _Boot(self, main, core, installed, places, layers, first)
@@ -363,17 +366,14 @@ def _schema(core: Iterable[Option], installed: Installed) -> Schema:
         return Schema(options)
 
 
-def _directory(changes: Sequence[str]) -> Path:
-    """The directory to work in: `-C` if given, several one after the other."""
+def _here() -> Path:
+    """The current directory."""
     from pathlib import Path
 
     try:
-        cwd = Path(Path.cwd(), *changes)
+        return Path.cwd()
     except OSError as e:
         raise _usage(f"the current directory is gone: {e.strerror}") from None
-    if not cwd.is_dir():
-        raise _usage(f"-C {cwd}: no such directory")
-    return cwd
 
 
 def _profiled(run: Callable[[], int]) -> int:

@@ -160,7 +160,7 @@ def override(text: str) -> Entry:
     if sep and ":" not in head:
         return Entry(tuple(head.strip().split(".")), value, f"-c {text}", text=True)
     path = tuple(text.split(":"))
-    if len(path) < 2 or not all(path[:-1]):
+    if len(path) < 2 or not path[0]:
         raise ConfigError("not an override", key=f"-c {text}", hint="-c section:key:value")
     return Entry(path[:-1], path[-1], f"-c {text}", text=True)
 
@@ -252,8 +252,9 @@ class Config:
         if found is None:
             raise ConfigError("no such setting", key=key, hint=self.schema.hint(path))
         option, rest = found
-        default = self.origins.get(option.path, "default")
-        return self.origins.get((*option.path, *rest), default)
+        if rest and option.kind in options.TABLES:
+            return self.origins.get((*option.path, *rest), "default")
+        return self.origins.get(option.path, "default")
 
     def asdict(self) -> dict[str, Any]:
         """All values as nested plain data."""
@@ -370,16 +371,24 @@ def _beside(name: str, directory: Path | None) -> str:
 
 
 def merge(
-    layers: Sequence[Layer], schema: Schema, *, cwd: Path, places: Places, strict: bool
+    layers: Sequence[Layer],
+    schema: Schema,
+    *,
+    cwd: Path,
+    places: Places,
+    strict: bool,
+    tolerant: bool = False,
 ) -> Config:
     """Merge `layers`, weakest first; all that is wrong is raised at once.
 
     Not `strict`: sections that nobody declared are passed over; their plugins may not be loaded.
+    `tolerant`: what is wrong is passed over, for a first look before the merge that tells.
     """
     merged = _Merge(schema, strict)
     for layer in layers:
         merged.add(layer)
-    _raise(merged.errors)
+    if not tolerant:
+        _raise(merged.errors)
     return Config(
         cwd=cwd,
         schema=schema,

@@ -46,6 +46,7 @@ class Parser(argparse.ArgumentParser):
         if unknown := _UNKNOWN.match(message):
             close = get_close_matches(unknown[1], self._option_string_actions, 1)
             hint = f"did you mean {close[0]}?" if close else hint
+            message = f"unknown option {unknown[1]}"
         raise UsageError(f"{self.prog}: {message}", hint=hint)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:  # noqa: ARG002 - argparse's

@@ -103,10 +103,11 @@ class PluginManager:
         self.policy = policy
         self.hook_limit = hook_limit
         self.trace = trace
-        self.say = say or _to_stderr
+        self.say = _to_stderr if say is None else say
         self._pluggy = pluggy.PluginManager("canary")
         self._pluggy.add_hookspecs(hookspecs)
         self._infos: dict[str, PluginInfo] = {}
+        self._here: set[str] = set()
         self._slow: set[tuple[str, str]] = set()
 
     # loading
@@ -129,6 +130,7 @@ class PluginManager:
                 self._failed(info, f"{owners[point.name]} has the same name", key=str(info))
             else:
                 owners[point.name] = info
+                self._here |= discovery.names((point.name, point.distribution, point.value))
                 self._load(info, partial(_load_entry_point, point))
 
     def load_hook_files(self, directory: Path) -> None:
@@ -148,7 +150,8 @@ class PluginManager:
         path = cwd / Path(name).expanduser()
         is_file = "/" in name or name.endswith(".py") or (path / "__init__.py").is_file()
         stem = path.name.removesuffix(".py") if is_file else name
-        if self.blocked & discovery.names((stem, name)) or self._is_here(name):
+        asked = discovery.names((stem, name))
+        if self.blocked & asked or (self._here & asked and not is_file):
             return
         info = PluginInfo(
             name=stem,
@@ -160,13 +163,6 @@ class PluginManager:
             self._failed(info, f"{self._infos[stem]} has the same name", key=str(info))
             return
         self._load(info, lambda: load_file(path) if is_file else importlib.import_module(name))
-
-    def _is_here(self, name: str) -> bool:
-        """Is an installed plugin of that name, distribution or module loaded?"""
-        return any(
-            info.kind == "entry point" and name in (info.name, info.distribution, info.origin)
-            for info in self._infos.values()
-        )
 
     def add(self, plugin: object, name: str) -> None:
         """Register an object that exists already: for programs and tests."""
@@ -190,7 +186,7 @@ class PluginManager:
             self._failed(info, explain(e), cause=e)
             return
         hooks = self._pluggy.get_hookcallers(plugin) or []
-        file = file_of(plugin) or info.origin
+        file = (None if info.kind == "object" else file_of(plugin)) or info.origin
         made = replace(info, hooks=tuple(sorted(h.name for h in hooks)), origin=file)
         self._infos[info.name] = made
         self._forgotten_marks(plugin, made)

@@ -555,7 +555,7 @@ def test_hook_commands(canary, plugin_file):
     assert canary("-p", "mine.py", "hello", "you", expect=5).stdout == "hello you\n"
     assert "usage: canary hello" in canary("-p", "mine.py", "hello", "--help", expect=0).stdout
     done = canary("-p", "mine.py", "hello", "you", "--nmae", expect=2)
-    assert "ERROR: canary hello: unrecognized arguments: --nmae" in done.stderr
+    assert "ERROR: canary hello: unknown option --nmae" in done.stderr
     plugin_file("@canary.hookimpl\ndef canary_commands():\n    return 3\n")
     done = canary("-p", "mine.py", "hello", expect=3)
     assert "canary_commands must return a list, not 3" in done.stderr

@@ -1,0 +1,21 @@
+"""The table of the older tool's hooks."""
+
+from __future__ import annotations
+
+import re
+
+from canary import hookspecs, oldtool
+
+
+def test_each_replacement_is_a_hook_that_exists():
+    ours = {name for name in vars(hookspecs) if name.startswith("canary_")}
+    for old, text in oldtool.HOOKS.items():
+        named = re.findall(r"(canary_\w+)\(\)", text)
+        assert named or text.startswith("none: "), old
+        assert set(named) <= ours, old
+        assert old not in ours
+
+
+def test_replacement():
+    assert oldtool.replacement("canary_runteststart") == "canary_job_setup()"
+    assert oldtool.replacement("canary_nothing") is None
