@@ -80,6 +80,17 @@ def test_lines_for_what_people_must_know(display):
     assert seen(display).endswith("1 failed, 1 pass, 1 waiting")
 
 
+def test_a_reason_that_does_not_fit_has_a_line_of_its_own(display):
+    works = begin(display, 1)
+    reason = "a reason of many words that would be broken at the edge of the screen"
+    status = Status.make(outcome="BROKEN", reason=reason)
+    display.event(JobFinished(NOW + 2, works[0].id, "name", status, {}, {}))
+    assert seen(display).splitlines()[2:4] == [
+        "FAIL (BROKEN)            0000000  name",
+        f"                {reason}",
+    ]
+
+
 def test_it_draws_no_more_often_than_it_may(display, clock):
     works = begin(display, 2000)
     stream = display._painter.stream

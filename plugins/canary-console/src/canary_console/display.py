@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TextIO
 
+from rich.cells import cell_len
+
 from canary.clock import format_duration
 from canary.declare import Display
 from canary.events import Event, JobFinished, Notice, SessionStarted, Summary
@@ -19,7 +21,7 @@ from canary.status import Category
 from canary.table import use_colour, width
 from canary_console import results
 from canary_console.bar import Bar
-from canary_console.paint import FAINT, PLAIN, STRONG, WARNING, Line, Painter, style_of
+from canary_console.paint import FAINT, STRONG, WARNING, Line, Painter, style_of
 from canary_console.tally import Tally, run_time
 from canary_console.terminal import Redirection, Screen, has_unicode
 
@@ -85,7 +87,7 @@ class LiveDisplay(Display):
         self._tally.add(event)
         if isinstance(event, JobFinished):
             if event.status.category is Category.FAIL:
-                self._say(self._failure(event))
+                self._fail(event)
         elif isinstance(event, Notice):
             self._notice(event)
         elif isinstance(event, SessionStarted):
@@ -159,17 +161,19 @@ class LiveDisplay(Display):
     def _notice(self, event: Notice) -> None:
         self._tell(event.level, event.text)
 
-    def _failure(self, event: JobFinished) -> Line:
+    def _fail(self, event: JobFinished) -> None:
+        """Say that a job failed; the reason has a line of its own where one is too short."""
         took = run_time(event.times)
         safe = self._painter.safe
         status = event.status
         line = Line().add(f"{status.text:14}", style_of(status.outcome))
-        line.add(
-            f"  {format_duration(took) if took >= 0 else '':>7}  {safe(event.id[:7])}  ", FAINT
-        )
+        time = format_duration(took) if took >= 0 else ""
+        line.add(f"  {time:>7}  {safe(event.id[:7])}  ", FAINT)
         line.add(safe(self._names.get(event.id, event.name)), STRONG)
         if event.retry:
             line.add(f"  attempt {event.attempt}, again", WARNING)
-        if status.reason:
-            line.add(f"  {safe(status.reason)}", PLAIN)
-        return line
+        reason = safe(status.reason or "")
+        fits = line.width + 2 + cell_len(reason) < self._screen.size()[0]
+        self._say(line.add(f"  {reason}") if reason and fits else line)
+        if reason and not fits:
+            self._say(Line().add(f"{'':16}{reason}"))
