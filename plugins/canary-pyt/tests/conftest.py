@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from canary.spec import ExpandContext, SpecFile
 
+from canary.spec import ExpandContext, SpecFile
 from canary_pyt.generator import PytGenerator
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from canary.errors import SpecError
-from canary.spec import Artifact, Asset, Baseline, JobSpec, job_id, job_name
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from canary.errors import SpecError
+from canary.spec import Artifact, Asset, Baseline, JobSpec, job_id, job_name
 from canary_pyt.expand import expand
 from canary_pyt.generator import PytGenerator
 
@@ -46,7 +46,12 @@ def test_a_file_without_directives(job):
 
 @pytest.mark.parametrize(
     ("file", "family"),
-    [("canary_x.py", "canary_x"), ("a.b.pyt", "a.b"), ("br{ace}[1].pyt", "br{ace}[1]"), (".pyt", ".pyt")],
+    [
+        ("canary_x.py", "canary_x"),
+        ("a.b.pyt", "a.b"),
+        ("br{ace}[1].pyt", "br{ace}[1]"),
+        (".pyt", ".pyt"),
+    ],
 )
 def test_family_is_the_stem(job, file, family):
     assert job("", name=file).family == family
@@ -67,7 +72,8 @@ def test_family_is_the_stem(job, file, family):
             {"f.a=x/y": "8881f18d", "f.a=..": "d086c4b0", "f.a=": "bbb6831b", "f.a= s": "d914819e"},
         ),
         (
-            "d.parameterize('a,b', [(0.5, 0.1, 2), (10, 5, 1)], type=canary.centered_parameter_space)",
+            "d.parameterize('a,b', [(0.5, 0.1, 2), (10, 5, 1)],"
+            " type=canary.centered_parameter_space)",
             {
                 "f.a=0.3.b=10": "4790bd32",
                 "f.a=0.4.b=10": "9707bc30",
@@ -104,7 +110,9 @@ VALUES = st.one_of(st.integers(), st.floats(allow_nan=False), st.booleans(), st.
 
 @settings(max_examples=50)
 @given(
-    keys=st.lists(st.from_regex(r"[a-z]{1,4}", fullmatch=True), min_size=1, max_size=4, unique=True),
+    keys=st.lists(
+        st.from_regex(r"[a-z]{1,4}", fullmatch=True), min_size=1, max_size=4, unique=True
+    ),
     data=st.data(),
 )
 def test_fast_names_and_ids_are_those_of_the_core(keys, data):
@@ -161,7 +169,9 @@ def test_keys_are_sorted_in_names_not_in_parameters(job):
 
 
 def test_every_family_gets_the_product(jobs):
-    text = "d.testname('x')\nd.testname('y')\nd.parameterize('a', [1, 2])\nd.parameterize('b', [3, 4])"
+    text = (
+        "d.testname('x')\nd.testname('y')\nd.parameterize('a', [1, 2])\nd.parameterize('b', [3, 4])"
+    )
     assert names(jobs(text)) == [
         f"{family}.a={a}.b={b}" for family in "xy" for a in (1, 2) for b in (3, 4)
     ]
@@ -213,7 +223,10 @@ def test_conditions_on_platform_options_and_family(jobs):
 
 
 def test_conditions_on_parameters(jobs):
-    text = "d.parameterize('n', [1, 2, 3])\nd.keywords('many', when='parameters=\"n>1\"')\nd.keywords('all')"
+    text = (
+        "d.parameterize('n', [1, 2, 3])\nd.keywords('many', when='parameters=\"n>1\"')\n"
+        "d.keywords('all')"
+    )
     assert [j.keywords for j in jobs(text)] == [("all",), ("many", "all"), ("many", "all")]
 
 
@@ -281,7 +294,8 @@ def test_masks(job, text, masked):
 
 def test_assets(jobs):
     text = (
-        "d.parameterize('n', [1, 2])\nd.copy('a.txt', '{n}.txt')\nd.link(src='x', dst='$n-${N}.$name')\n"
+        "d.parameterize('n', [1, 2])\nd.copy('a.txt', '{n}.txt')\n"
+        "d.link(src='x', dst='$n-${N}.$name')\n"
         "d.sources('s')\nd.copy('only', when='parameters=\"n=2\"')\nd.link('part?.dat')"
     )
     one, two = jobs(text)
@@ -296,7 +310,9 @@ def test_assets(jobs):
 
 
 def test_texts_name_fixed_resources(job):
-    assert job("d.cpus(3)\nd.copy('{cpus}-{CPUS}.{name}')").assets == (Asset("3-3.f", None, "copy"),)
+    assert job("d.cpus(3)\nd.copy('{cpus}-{CPUS}.{name}')").assets == (
+        Asset("3-3.f", None, "copy"),
+    )
 
 
 @pytest.mark.parametrize("text", ["d.copy('{nope}')", "d.artifact('{')", "d.depends_on('{x.y}')"])
@@ -366,7 +382,10 @@ def test_a_name_that_is_given_twice_has_its_later_value(jobs):
 
 
 def test_conditions_that_exclude_each_other(jobs):
-    text = "d.parameterize('a', [1], when='platforms=darwin')\nd.parameterize('a', [2], when='platforms=linux')"
+    text = (
+        "d.parameterize('a', [1], when='platforms=darwin')\n"
+        "d.parameterize('a', [2], when='platforms=linux')"
+    )
     assert names(jobs(text)) == ["f.a=2"]
 
 
@@ -377,7 +396,8 @@ def test_dependencies(jobs):
     text = (
         "d.parameterize('n', [1])\nd.depends_on('up.n={n}')\n"
         "d.depends_on(['x y', {'job': 'z', 'when': 'diffed or success', 'expects': '?'}])\n"
-        "d.depends_on('old', result='failed', expect=2)\nd.depends_on('no', when='platforms=darwin')"
+        "d.depends_on('old', result='failed', expect=2)\n"
+        "d.depends_on('no', when='platforms=darwin')"
     )
     (spec,) = jobs(text)
     found = [(x.pattern, x.when, x.expects, x.line) for x in spec.dependencies]
@@ -459,7 +479,8 @@ def test_a_composite_whose_parameters_are_off(jobs):
 
 def test_ids_and_paths_of_the_base_case(jobs):
     text = (
-        "d.parameterize('n', [1, 2])\nd.set_id('abcdef12_{n}')\nd.execution_path('x/{n}')\nd.analyze()"
+        "d.parameterize('n', [1, 2])\nd.set_id('abcdef12_{n}')\n"
+        "d.execution_path('x/{n}')\nd.analyze()"
     )
     one, _, base = jobs(text)
     assert base.id == "abcdef12_"
@@ -501,4 +522,6 @@ def test_describe(write):
 def test_what_is_claimed():
     generator = PytGenerator()
     claimed = ["a.pyt", "canary_x.py", ".pyt"]
-    assert [n for n in [*claimed, "canaryconf.py", "x.py", "a.pyt~"] if generator.claims(n)] == claimed
+    assert [
+        n for n in [*claimed, "canaryconf.py", "x.py", "a.pyt~"] if generator.claims(n)
+    ] == claimed

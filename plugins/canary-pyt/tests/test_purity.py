@@ -28,11 +28,11 @@ PURE = {
     "import for the body": "import os\nimport time\n" + USUAL,
     "platform": "import sys\nx = sys.platform\n" + USUAL,
     "one-line guard": "import canary, time\ndef f(): time.time()\nif __name__ == '__main__': f()\n",
-    "comprehension": "import canary\ncanary.directives.parameterize('a', [i * 2 for i in range(3)])\n",
+    "comprehension": "import canary\ncanary.directives.parameterize('a', [i for i in 'ab'])\n",
     "loop": "import canary\nd = canary.directives\nfor n in ('a', 'b'):\n    d.testname(n)\n",
     "from canary": "from canary import directives as d\nd.keywords('a')\n",
     "as": "import canary_pyt.directives as dd\ndd.keywords('a')\n",
-    "names": "from canary_pyt.directives import keywords, parameterize as pp\nkeywords('a')\npp('a', [1])\n",
+    "names": "from canary_pyt.directives import cpus, keywords as kk\nkk('a')\ncpus(1)\n",
     "spaces": "import canary\ncanary.directives.parameterize('a,b', [(0, 1), (2, 3)],"
     " type=canary.random_parameter_space)\n"
     "canary.directives.parameterize('c,d', [(0, 1), (2, 3)],"
@@ -63,11 +63,14 @@ IMPURE = {
     "class body": "import os\nclass A:\n    x = os.getcwd()\n",
     "class made": "import os\nclass A:\n    def f(self): return os.getcwd()\nA().f()\n",
     "lambda": "import os\nf = lambda: os.getcwd()\n",
-    "else of the guard": "import os\nif __name__ == '__main__':\n    pass\nelse:\n    os.getcwd()\n",
+    "else of the guard": "import os\nif __name__ == '__main__': pass\nelse: os.getcwd()\n",
     "after the guard": "import os\nif __name__ == '__main__':\n    pass\nos.getcwd()\n",
     "not the library": "import pluggy\n",
     "other part of canary": "import canary\nx = canary.filesystem\n",
-    "many names": MANY + "import os\n" + "".join(f"b{i} = a{i}\n" for i in range(400)) + "z = os.getcwd()\n",
+    "many names": MANY
+    + "import os\n"
+    + "".join(f"b{i} = a{i}\n" for i in range(400))
+    + "z = os.getcwd()\n",
     "dynamic import": "x = __import__('os').getcwd()\n",
     "passed on": "import canary\nx = [canary]\n",
 }

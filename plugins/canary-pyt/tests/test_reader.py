@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import sys
 
-import canary
 import pytest
-from canary.errors import SpecError
 
+import canary
 import canary_pyt
+from canary.errors import SpecError
 from canary_pyt import directives
 from canary_pyt.reader import load
 
@@ -31,7 +31,7 @@ def problem(write, text, name="f.pyt"):
         "import canary_pyt\nd = canary_pyt.directives\n",
         "from canary_pyt import directives as d\n\n",
         "import canary_pyt.directives as d\n\n",
-        "import canary_pyt.directives\nfrom canary_pyt.directives import *\nclass d: keywords = keywords\n",
+        "from canary_pyt.directives import *\nclass d: keywords = keywords\n",
     ],
 )
 def test_every_way_to_reach_the_directives(write, imports):
@@ -127,7 +127,9 @@ def test_errors_name_file_and_line(write, text, line, message):
 
 
 def test_a_file_may_name_its_encoding(write):
-    file = write(b"# -*- coding: latin-1 -*-\n# caf\xe9\n" + HEAD.encode() + b"d.keywords('\xe9')\n")
+    file = write(
+        b"# -*- coding: latin-1 -*-\n# caf\xe9\n" + HEAD.encode() + b"d.keywords('\xe9')\n"
+    )
     assert load(file.file).data["keywords"][0][2] == ("é",)
 
 

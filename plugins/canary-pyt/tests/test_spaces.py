@@ -4,10 +4,10 @@ import enum
 import math
 
 import pytest
-from canary.errors import SpecError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canary.errors import SpecError
 from canary_pyt import enums
 from canary_pyt.spaces import names_of, rows_of
 

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from canary_pyt import remarks
+
+
+def test_written_and_read(tmp_path):
+    where = str(tmp_path)
+    assert remarks.read(where) == {}
+    for kind, value in [
+        ("measurements", {"a": 1}),
+        ("measurements", {"b": {"c": [1, 2]}}),
+        ("attributes", {"x": "é"}),
+        ("broken", "first"),
+        ("broken", "second"),
+        ("end", {"code": 1, "reason": "a"}),
+        ("end", {"code": 2, "reason": "b"}),
+    ]:
+        assert remarks.add(kind, value, where)
+    assert remarks.read(where) == {
+        "measurements": {"a": 1, "b": {"c": [1, 2]}},
+        "attributes": {"x": "é"},
+        "broken": "first",
+        "end": {"code": 2, "reason": "b"},
+    }
+
+
+def test_damage_is_left_out(tmp_path):
+    file = tmp_path / remarks.FILE_NAME
+    lines = [
+        b"{",
+        b"[]",
+        b"3",
+        b"\xff\xfe",
+        b'{"end": 3}',
+        b'{"measurements": []}',
+        b'{"a":1,"b":2}',
+    ]
+    file.write_bytes(b"\n".join([*lines, b'{"measurements": {"ok": 1}}', b'{"end": {"co']))
+    assert remarks.read(str(tmp_path)) == {"measurements": {"ok": 1}}
+
+
+def test_what_json_does_not_know_becomes_its_text(tmp_path):
+    assert remarks.add("measurements", {"p": tmp_path}, str(tmp_path))
+    assert remarks.read(str(tmp_path)) == {"measurements": {"p": str(tmp_path)}}
+
+
+def test_no_job_and_no_permission(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert remarks.job_directory() is None
+    assert not remarks.add("measurements", {"a": 1})
+    assert not remarks.add("measurements", {"a": 1}, str(tmp_path / "gone"))
