@@ -301,8 +301,10 @@ def filled(b: Bench, canary: Path, root: Path, *, whole: bool) -> Path:
 
     def do(*words: str | Path) -> None:
         command = [str(canary), *map(str, words)]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(command, cwd=directory, env=environ, check=True, **quiet)
+        done = subprocess.run(command, cwd=directory, env=environ, capture_output=True, text=True)
+        if done.returncode:
+            text = (done.stdout + done.stderr)[-3000:]
+            raise SystemExit(f"{' '.join(command)}\nexit code {done.returncode}\n{text}")
 
     if whole:
         do("run", "--workers", "2", root)
