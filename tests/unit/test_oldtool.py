@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from canary import hookspecs, oldtool
 
@@ -19,3 +20,9 @@ def test_each_replacement_is_a_hook_that_exists():
 def test_replacement():
     assert oldtool.replacement("canary_runteststart") == "canary_job_setup()"
     assert oldtool.replacement("canary_nothing") is None
+
+
+def test_the_migration_page_has_the_same_table():
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "migrating.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [f"| `{old}` | {text} |" for old, text in oldtool.HOOKS.items()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from canary.options import Schema
 from canary.settings import CORE, Environment, core_options
 
@@ -34,3 +36,16 @@ def test_environment_applies_in_order():
         "FRESH": "/it",
     }
     assert base["GONE"] == "x"
+
+
+def test_the_reference_has_every_setting():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "configuration.md").read_text()
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    told = {row[0].strip("| `"): row for row in rows}
+    for option in core_options():
+        assert option.key in told
+        row = told[option.key]
+        assert row[1] == option.kind
+        assert option.help in row[4]
+        assert all(f"`{choice}`" in row[4] for choice in option.choices)
+        assert (f"`{option.flag}`" in row[3]) if option.flag else row[3] == "–"
