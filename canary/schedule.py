@@ -477,10 +477,7 @@ class Scheduler:
         if self._stopping is not None:
             return
         self._stopping, self._stop_reason = outcome, reason
-        waiting = [node for heap in self._ready.values() for node in heap]
         self._ready.clear()
-        for node in waiting:
-            self._end_unrun(node, outcome, reason)
         for node in list(self._nodes.values()):
             if node.job.state.is_pending() and node.job.id not in self._running:
                 node.waits = 0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from canary.clock import format_duration
 from canary.commands import details, shapes
@@ -18,8 +19,19 @@ SMALL = 30
 _CHARACTERS = "ptdfrnsaA"
 _COLUMNS = ("ID", "Name", "Session", "Exit Code", "Duration", "Status", "Details")
 _USUAL = ("ID", "Name", "Status", "Duration", "Details")
-_COLOURS = {"PASS": "green", "FAIL": "red", "ABORTED": "magenta", "NOTRUN": "yellow"}
-_GROUP = {"PASS": 0, "NOTRUN": 1, "ABORTED": 1, "NONE": 1, "FAIL": 2}
+_COLOURS: Final[Mapping[str, str]] = {
+    "PASS": "green",
+    "FAIL": "red",
+    "ABORTED": "magenta",
+    "NOTRUN": "yellow",
+}
+_GROUP: Final[Mapping[str, int]] = {
+    "PASS": 0,
+    "NOTRUN": 1,
+    "ABORTED": 1,
+    "NONE": 1,
+    "FAIL": 2,
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,8 +6,18 @@ import ast
 import io
 import tokenize
 
-CORE_LINES = 6000
+# see docs/adr/0007-what-is-counted.md: the walk, its edges (languages, configuration, command line),
+# and what is there for authors of plugins
+WALK_LINES = 6900
+EDGE_LINES = 5400
+TESTING_LINES = 700
+EDGES = (
+    "cli config discovery loader oldtool options parser plugins progress settings table textdata words"
+    " yamldata"
+)
 MODULE_LINES = 500
+# the contract of the job was given, with its long list of names: it stays in one module
+CONTRACT = {"canary/job.py": 1000}
 FUNCTION_LINES = 60
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -35,13 +45,29 @@ def code_lines(module):
     return len(lines - set(docstring_lines(module.tree)))
 
 
+def area(path):
+    _, first, *_ = path.split("/")
+    if first == "testing":
+        return "testing"
+    is_edge = first in ("commands", "expression") or first.removesuffix(".py") in EDGES.split()
+    return "edge" if is_edge else "walk"
+
+
 def test_core_is_small(core):
-    sizes = {m.path: code_lines(m) for m in core}
-    assert sum(sizes.values()) <= CORE_LINES, sorted(sizes.items(), key=lambda item: -item[1])
+    sizes = {"walk": 0, "edge": 0, "testing": 0}
+    for module in core:
+        sizes[area(module.path)] += code_lines(module)
+    assert sizes["walk"] <= WALK_LINES, sizes
+    assert sizes["edge"] <= EDGE_LINES, sizes
+    assert sizes["testing"] <= TESTING_LINES, sizes
 
 
 def test_modules_are_short(core, plugins):
-    long = {m.path: n for m in core + plugins if (n := m.text.count("\n")) > MODULE_LINES}
+    long = {
+        m.path: n
+        for m in core + plugins
+        if (n := m.text.count("\n")) > CONTRACT.get(m.path, MODULE_LINES)
+    }
     assert long == {}
 
 
