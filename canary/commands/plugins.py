@@ -7,7 +7,9 @@ import ast
 import dataclasses
 import json
 import sys
+from collections.abc import Mapping
 from importlib import metadata
+from typing import Final
 
 from canary import discovery, oldtool, version
 from canary.config import Config
