@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 from canary_pyt import remarks
 
 
@@ -49,3 +51,15 @@ def test_no_job_and_no_permission(tmp_path, monkeypatch):
     assert remarks.job_directory() is None
     assert not remarks.add("measurements", {"a": 1})
     assert not remarks.add("measurements", {"a": 1}, str(tmp_path / "gone"))
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    file = tmp_path / remarks.FILE_NAME
+    os.mkfifo(file)
+    assert remarks.read(str(tmp_path)) == {}
+    file.unlink()
+    file.symlink_to("/dev/zero")
+    assert remarks.read(str(tmp_path)) == {}
+    file.unlink()
+    file.mkdir()
+    assert remarks.read(str(tmp_path)) == {}
