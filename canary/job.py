@@ -314,12 +314,11 @@ class BaseJob(abc.ABC):
         if exit is None or (exit.reason is ExitReason.EXITED and exit.code == 0):
             self.set_status(outcome=Outcome.SUCCESS)
         else:
-            self.status = judge_reason(exit) or Status.make(outcome=Outcome.FAILED, code=exit.code)
+            self.status = judge_reason(exit) or _ended(Outcome.FAILED, None, exit)
 
 
 def judge_reason(exit: Exit) -> Status | None:
     """The status of a launch that did not end by itself; None if it did."""
-    code = exit.code if exit.code is not None else -1
     outcome = {
         ExitReason.TIMEOUT: Outcome.TIMEOUT,
         ExitReason.NO_OUTPUT: Outcome.TIMEOUT,
@@ -329,11 +328,11 @@ def judge_reason(exit: Exit) -> Status | None:
         ExitReason.LOST: Outcome.ERROR,
         ExitReason.NOT_STARTED: Outcome.ERROR,
     }.get(exit.reason)
-    return (
-        None
-        if outcome is None
-        else Status.make(outcome=outcome, reason=exit.detail or exit.reason.value, code=code)
-    )
+    return None if outcome is None else _ended(outcome, exit.detail or exit.reason.value, exit)
+
+
+def _ended(outcome: Outcome, reason: str | None, exit: Exit) -> Status:
+    return Status(outcome, reason, int(outcome) if exit.code is None else exit.code)
 
 
 class Job(BaseJob):
@@ -356,6 +355,7 @@ class Job(BaseJob):
         self.attempt: int = 1
         self._mask: Mask | None = None
         self._assigned: dict[str, list[dict[str, Any]]] = {}
+        self._templates: dict[str, str] = {}
         self._needs: dict[str, int] | None = None
         self._fixed: tuple[str, dict[str, Any]] | None = None
 
@@ -499,8 +499,9 @@ class Job(BaseJob):
             for t, entries in arg.items()
             if not t.startswith(LOCK)
         }
-        for name, value in self.variables.items():
+        for name, value in {**self.variables, **self._templates}.items():
             if value and "%(" in value:
+                self._templates[name] = value  # another attempt may get others
                 for key, text in ids.items():
                     value = value.replace(f"%({key})s", text)
                 self.variables[name] = value
@@ -607,10 +608,12 @@ class Job(BaseJob):
     def set_attribute(self, **kwds: Any) -> None:
         """Set attributes by keyword."""
         self.attributes.update(kwds)
+        self._spec_text = None
 
     def set_attributes(self, **kwds: Any) -> None:
         """Set attributes by keyword."""
         self.attributes.update(kwds)
+        self._spec_text = None
 
     def get_attribute(self, name: str, default: Any = None, /) -> Any:
         """An attribute, or the default."""
@@ -621,6 +624,8 @@ class Job(BaseJob):
     def add_variables(self, **kwds: str | None) -> None:
         """Add to the job's variables; None unsets."""
         self.variables.update(kwds)
+        for name in kwds:
+            self._templates.pop(name, None)
 
     def get_environ_from_spec(self) -> dict[str, str | None]:
         """The spec's variables, and `PATH` and `PYTHONPATH` with the job's directory first."""
@@ -629,8 +634,11 @@ class Job(BaseJob):
         return {**spec, **staging.search_paths(self.workspace.text, spec, base)}
 
     def set_runtime_env(self, env: MutableMapping[str, str]) -> None:
-        """Apply the job's variables to `env`: set those with a value, unset those with None."""
-        for name, value in {**self.get_environ_from_spec(), **self.variables}.items():
+        """Apply the job's variables to `env`: set those with a value, unset those with None; its
+        directory comes first on `PATH` and `PYTHONPATH`, whoever set them."""
+        own = {**self.spec.environment, **self.variables}
+        own.update(staging.search_paths(self.workspace.text, own, env))
+        for name, value in own.items():
             if value is None:
                 env.pop(name, None)
             else:
@@ -654,9 +662,9 @@ class Job(BaseJob):
     def setup(self) -> None:
         """A clean directory with the test file and all assets; MissingSourceError if one is
         absent."""
+        self.timekeeper.staged = time.time()
         self.workspace.fresh()
         staging.stage(self.spec, self.workspace.text, copy_all=self.settings.copy_all)
-        self.timekeeper.staged = time.time()
 
     def stages_quickly(self) -> bool:
         """See `BaseJob.stages_quickly`."""
@@ -892,9 +900,14 @@ def load_job_from_file(arg: Path | str | None) -> Job:
 def load_job_from_state(lock_data: dict[str, Any]) -> Job:
     """The job that a lock describes, its dependencies as their own locks describe them."""
     job = _job_of(lock_data)
-    for entry in lock_data.get("dependencies", ()):
-        upstream = _job_of(lockfile.read(job.workspace.root / str(entry["path"])))
-        job.dependencies.append(Dependency(upstream, entry["when"]))
+    try:
+        entries = [(e["path"], e["when"]) for e in lock_data.get("dependencies", ())]
+    except (KeyError, TypeError) as e:
+        raise RecordError(f"the lock has a dependency that cannot be read: {e!r}") from None
+    for path, when in entries:
+        if path is not None:  # else it is no `Job` and has no directory
+            upstream = _job_of(lockfile.read(job.workspace.root / str(path)))
+            job.dependencies.append(Dependency(upstream, when))
     return job
 
 
@@ -906,7 +919,9 @@ def _job_of(data: dict[str, Any]) -> Job:
         job.variables = dict(data["variables"])
         job.attempt = int(data.get("attempt", 1))
         job._assigned = dict(data["allocation"]["resources"])
-    except (KeyError, TypeError, ValueError) as e:
+        # as on the machine of the session, which may be another
+        job._needs = {str(k): int(v) for k, v in data["rparameters"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as e:
         raise RecordError(f"the lock lacks what describes its job: {e!r}") from None
     job.setstate(data)
     return job
