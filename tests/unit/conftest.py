@@ -1,0 +1,56 @@
+"""What tests of single modules share: jobs that are shell scripts, in a session's directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from canary.job import Dependency, Job
+from canary.resources import Capacity
+from canary.spec import JobSpec, job_id
+from canary.workspace import ExecutionSpace
+
+
+class NewJob(Protocol):
+    """`new_job(name, script, depends=[(job, when)], **spec)` makes a job that runs `script`."""
+
+    def __call__(
+        self,
+        name: str = "t",
+        script: str = "",
+        *,
+        depends: Iterable[tuple[Any, str | None]] = (),
+        capacity: Capacity | None = None,
+        **spec: Any,
+    ) -> Job: ...
+
+
+@pytest.fixture
+def new_job(tmp_path) -> NewJob:
+    """Test files are below `src`, work directories below `session`."""
+
+    def make(name="t", script="", *, depends=(), capacity=None, **more):
+        source = tmp_path / "src"
+        source.mkdir(exist_ok=True)
+        file = f"{name.partition('.')[0]}.sh"
+        (source / file).write_text(script + "\n")
+        parameters = more.get("parameters", {})
+        values = {
+            "file_root": str(source),
+            "file_path": file,
+            "id": job_id(name, file, parameters),
+            "family": name.partition(".")[0],
+            "name": name,
+            "command": ("/bin/sh", file),
+            "timeout": 20.0,
+            **more,
+        }
+        space = ExecutionSpace(
+            tmp_path / "session", Path(name), "s1", capacity or Capacity({"cpus": 4, "gpus": 2})
+        )
+        return Job(JobSpec(**values), space, [Dependency(*d) for d in depends])
+
+    return make
