@@ -36,14 +36,9 @@ TIMEOUTS: Final[Mapping[str, float]] = MappingProxyType(
 
 
 def spec_generators(config: Config) -> dict[str, SpecGenerator]:
-    """All test formats by name; PluginError if two have one name."""
-    out: dict[str, SpecGenerator] = {}
-    for info, offered in config.plugins.call("canary_spec_generators"):
-        for generator in offered:
-            if generator.name in out:
-                raise PluginError(f"{info}: a generator named {generator.name!r} is there already")
-            out[generator.name] = generator
-    return out
+    """All test formats by name."""
+    kind: type[Any] = SpecGenerator  # abstract: only for isinstance
+    return config.plugins.offered("canary_spec_generators", kind, {})
 
 
 def ignore(config: Config) -> collect.Ignore | None:
@@ -129,12 +124,11 @@ def _with_instances(machine: Machine, type: str, instances: Sequence[Mapping[str
 def choose_launcher(request: RunRequest, config: Config) -> Callable[[BaseJob], Launcher]:
     """By name: the spec's, else the request's, the configuration's, `local` if there is one, the
     core's own."""
-    launchers: dict[str, Launcher] = {SubprocessLauncher.name: SubprocessLauncher()}
-    for info, offered in config.plugins.call("canary_launchers", config=config):
-        for launcher in offered:
-            if launcher.name in launchers:
-                raise PluginError(f"{info}: a launcher named {launcher.name!r} is there already")
-            launchers[launcher.name] = launcher
+    own = SubprocessLauncher.name
+    kind: type[Any] = Launcher  # abstract: only for isinstance
+    launchers: dict[str, Launcher] = {own: SubprocessLauncher()}
+    taken = {own: "canary itself"}
+    launchers |= config.plugins.offered("canary_launchers", kind, taken, config=config)
     usual = request.launcher or config.get("run.launcher")
     if usual is None:
         usual = DEFAULT_LAUNCHER if DEFAULT_LAUNCHER in launchers else SubprocessLauncher.name
@@ -188,6 +182,6 @@ class HookServices(JobServices):
         if not self._used["canary_job_finish"]:
             return EMPTY
         out: dict[str, Any] = {}
-        for _, answer in self._plugins.call("canary_job_finish", job=job, exit=exit):
+        for _, answer in self._plugins.call("canary_job_finish", lenient=True, job=job, exit=exit):
             out.update(answer)
         return out

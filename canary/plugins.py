@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import re
 import stat
 import sys
 import time
@@ -370,7 +371,7 @@ class PluginManager:
         """
         found: dict[str, T] = {}
         known = dict(owners)
-        what = cls.__name__.lower()
+        what = re.sub(r"\B(?=[A-Z])", " ", cls.__name__).lower()
         for info, items in self.call(hook, **arguments):
             if not isinstance(items, (list, tuple, set, frozenset)):
                 self._failed(info, f"{hook} must return a list, not {_short(items)}", what)

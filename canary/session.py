@@ -305,7 +305,9 @@ class _Walk:
         self.emit(SessionFinished(self.clock.now(), final, dict(counts)))
         summary = Summary(session.name, dict(counts), self.clock.monotonic() - began, final, sent)
         self._show(session)
-        self.config.plugins.call("canary_session_finish", session=session, summary=summary)
+        self.config.plugins.call(
+            "canary_session_finish", lenient=True, session=session, summary=summary
+        )
         self.ledger.close(final, {"sum": code, "duration": summary.duration})
         self.display.finish(session, summary)
         self.loop.close()
