@@ -106,7 +106,7 @@ def find_machine(request: RunRequest, config: Config) -> Machine:
             type if type == "nodes" or type.endswith("s") else type + "s", n
         )
     for type, n in request.oversubscribe:
-        machine = machine.with_slots(type, n)
+        machine = machine.with_slots(type if type.endswith("s") else type + "s", n)
     return machine
 
 

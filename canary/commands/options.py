@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from canary import textdata
 from canary.clock import parse_duration
 from canary.collect import ScanRoot
 from canary.config import Config
@@ -71,14 +71,12 @@ def roots_from_file(name: str, cwd: str) -> tuple[ScanRoot, ...]:
     """Scan roots of a path file: `{"testpaths": [{"root": ..., "paths": [...]}]}`, relative to the
     file."""
     file = Path(cwd, name)
+    data = textdata.read(file)
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
         entries = [
             (str(e["root"]), [str(p) for p in e.get("paths", [])]) for e in data["testpaths"]
         ]
-    except OSError as e:
-        raise UsageError(f"cannot be read: {e.strerror}", file=str(file)) from None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         raise UsageError(
             "not a path file",
             hint='want {"testpaths": [{"root": ..., "paths": [...]}]}',

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from canary import session, targets, yamldata
+from canary import session, targets, textdata
 from canary.catalog import Catalog
 from canary.commands import options
 from canary.config import Config
@@ -25,6 +24,7 @@ from canary.schedule import Policy
 from canary.select import STRATEGIES
 from canary.table import say
 
+SLOTS = "slots_per_"
 DEFAULT_LIMIT = 1 << 30
 _WITHOUT_EFFECT = ("--no-incremental", "--no-banner", "--banner")
 _VALUE_WITHOUT_EFFECT = ("--mail-to", "--mail-from", "--history-mode", "--capture", "--format")
@@ -186,6 +186,9 @@ def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
     only = "all" if args.rerun_all else args.only
     analyze = ("--execute-analysis-sections",) if args.analyze else ()
     pool = config.main.resource_pool_file
+    asked = config.main.resource_pool.items()
+    counts = tuple((name, n) for name, n in asked if not name.startswith(SLOTS))
+    slots = tuple((name.removeprefix(SLOTS), n) for name, n in asked if name.startswith(SLOTS))
     request = options.base_request(
         args,
         config,
@@ -197,8 +200,8 @@ def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
         multiplier=given.get("multiplier", other.get("multiplier", 1.0)),
         empty_ok=args.empty_ok,
         machine=read_pool(Path(config.cwd, pool)) if pool else None,
-        counts=tuple(config.main.resource_pool.items()),
-        oversubscribe=options.counts_of(args.oversubscribe, "--oversubscribe"),
+        counts=counts,
+        oversubscribe=(*slots, *options.counts_of(args.oversubscribe, "--oversubscribe")),
         launcher=config.run.launcher,
         script_args=(*args.script_args, *analyze),
         tag=args.tag,
@@ -254,15 +257,8 @@ def _launch_settings(args: argparse.Namespace, config: Config) -> LaunchSettings
 
 
 def read_pool(file: Path) -> Machine:
-    """A resource pool file, JSON or YAML."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as e:
-        raise UsageError(f"cannot be read: {e.strerror}", file=str(file)) from None
-    try:
-        data = json.loads(text)
-    except ValueError:
-        data = yamldata.parse(text, str(file))
+    """A resource pool file: JSON, TOML or YAML."""
+    data = textdata.read(file)
     if not isinstance(data, dict):
         raise UsageError("not a resource pool", file=str(file))
     return Machine.fromdict(data, file=str(file))
