@@ -161,4 +161,7 @@ def _inside(directory: str, name: str) -> str:
     path = os.path.normpath(os.path.join(directory, name))
     if not path.startswith(os.path.normpath(directory) + os.sep):
         raise MissingSourceError(f"{name}: leaves {directory}")
+    real = os.path.realpath(directory)
+    if not f"{os.path.realpath(os.path.dirname(path))}/".startswith(real + os.sep):
+        raise MissingSourceError(f"{name}: a link on the way leaves {directory}")
     return path

@@ -1,0 +1,146 @@
+"""`canary rebaseline`: look at what would change, then take it as the new reference."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from canary.commands import shapes
+from canary.config import Config
+from canary.declare import Command
+from canary.errors import CanaryError, ExitCode, UsageError
+from canary.expression import compile_names
+from canary.job import Job, MissingSourceError, load_job_from_file
+from canary.store import Result
+from canary.table import clean, safe_write, say
+from canary_baseline.changes import Change, changes_of
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `canary rebaseline`."""
+    parser.add_argument(
+        "where", nargs="?", default=".", metavar="DIR|JOB", help="results below DIR, or one job"
+    )
+    parser.add_argument(
+        "-k", dest="keywords", metavar="EXPR", help="only jobs whose keywords match"
+    )
+    parser.add_argument(
+        "-n", "--dry-run", action="store_true", help="show the differences, write nothing"
+    )
+    parser.add_argument(
+        "-i", "--interactive", action="store_true", help="ask for each job: yes, no, all, quit"
+    )
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    """Do it."""
+    done = failed = 0
+    ask = args.interactive
+    for job in _jobs(args, config):
+        try:
+            changes = changes_of(job)
+        except MissingSourceError as e:
+            say("error", f"{job.name}: {e}")
+            failed += 1
+            continue
+        _show(job, changes)
+        if args.dry_run:
+            continue
+        if ask:
+            answer = _ask(job)
+            if answer == "q":
+                break
+            if answer == "n":
+                continue
+            ask = answer != "a"
+        try:
+            config.plugins.call("canary_rebaseline", reraise=True, job=job, config=config)
+        except CanaryError as e:
+            say("error", str(e))
+            failed += 1
+            continue
+        done += 1
+    _print(f"Rebaselined {done} job(s)" + (f", {failed} could not be" if failed else ""))
+    return ExitCode.GENERIC if failed else ExitCode.OK
+
+
+def _jobs(args: argparse.Namespace, config: Config) -> Iterator[Job]:
+    """The jobs that have something to rebaseline, as their locks describe them."""
+    wanted = compile_names(args.keywords, ignore_case=True).matches if args.keywords else None
+    found = 0
+    for result in _results(args.where, config):
+        job = load_job_from_file(Path(result.workspace))
+        if not job.spec.baseline:
+            continue
+        if wanted and not wanted((*job.spec.keywords, job.name, job.spec.family, job.spec.file)):
+            continue
+        found += 1
+        yield job
+    if not found:
+        say("info", f"nothing to rebaseline in {args.where}")
+
+
+def _results(where: str, config: Config) -> list[Result]:
+    _, book = shapes.open_store(config)
+    path = os.path.normpath(Path(config.cwd, where))
+    if not Path(path).is_dir():
+        return [shapes.select_job(where, book)]
+    real = os.path.realpath(path)
+    results = book.results()
+    below = [r for r in results if _is_below(r.workspace, real)]
+    if below:
+        return below
+    views = dict(book.query("select spec_id, view from specs_meta"))
+    view = config.view.name
+    base = Path(book.path).parent.parent / view
+    shown = [r for r in results if r.id in views and _is_below(str(base / views[r.id]), path)]
+    if not shown and not _is_below(str(base), path):
+        raise UsageError(f"{where}: no results of this workspace are there")
+    return shown or results
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def _show(job: Job, changes: list[Change]) -> None:
+    _print(f"{clean(job.display_name(resolve=True))} ({job.id[:7]}, {job.status.text})")
+    for change in changes:
+        for line in change.preview():
+            _print("  " + line)
+    for action in job.spec.baseline:
+        if action.flag is not None:
+            _print(f"  runs with {clean(action.flag)}")
+
+
+def _print(line: str) -> None:
+    safe_write(sys.stdout, line + "\n")
+
+
+def _ask(job: Job) -> str:
+    """One letter of y, n, a, q; the end of the input is q."""
+    while True:
+        sys.stdout.write(f"rebaseline {clean(job.name)}? [y]es, [n]o, [a]ll, [q]uit: ")
+        sys.stdout.flush()
+        line = sys.stdin.readline()
+        letter = line.strip().lower()[:1]
+        if not line:
+            return "q"
+        if letter in ("y", "n", "a", "q"):
+            return letter
+
+
+COMMAND = Command(
+    name="rebaseline",
+    help="take new results as reference, with a preview",
+    run=run,
+    arguments=arguments,
+    examples=(
+        "canary rebaseline --dry-run",
+        "canary rebaseline TestResults/solver",
+        "canary rebaseline -i -k heat",
+    ),
+)
