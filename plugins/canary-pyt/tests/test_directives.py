@@ -124,7 +124,7 @@ def test_unknown_names_are_plain_attribute_errors():
     assert not hasattr(directives, "__wrapped__")
     assert not hasattr(directives, "include")
     with pytest.raises(AttributeError, match="unknown directive 'parametrize'; did you mean"):
-        directives.parametrize  # noqa: B018
+        directives.parametrize  # noqa: B018 - it raises
 
 
 WRONG = [

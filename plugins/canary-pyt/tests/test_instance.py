@@ -100,7 +100,7 @@ def test_a_dependency_s_lock_is_read_only_when_asked_for(place):
     self = get_instance(directory)
     assert self.name == "t"
     with pytest.raises(RecordError, match="cannot read the job's lock"):
-        self.dependencies  # noqa: B018
+        self.dependencies  # noqa: B018 - it raises
 
 
 @pytest.mark.parametrize("how", ["file", "directory", "text"])
@@ -122,7 +122,7 @@ def test_outside_of_a_job(monkeypatch, tmp_path):
     assert isinstance(self, canary.MissingTestInstance)
     assert not self
     with pytest.raises(MissingTestInstanceError, match="no 'name': there is no job in"):
-        self.name  # noqa: B018
+        self.name  # noqa: B018 - it raises
     assert isinstance(get_instance("/nonexistent"), MissingTestInstance)
     assert isinstance(get_instance(tmp_path), MissingTestInstance)
     assert "MissingTestInstance(file='/nonexistent')" in repr(get_instance("/nonexistent"))

@@ -34,7 +34,7 @@ def test_what_is_refused():
     with pytest.raises(KeyError):
         P["a,z"]
     with pytest.raises(AttributeError, match="no attribute 'z'"):
-        P.z  # noqa: B018
+        P.z  # noqa: B018 - it raises
     with pytest.raises(AttributeError, match="cannot be changed"):
         P.a = 2
     with pytest.raises(TypeError):

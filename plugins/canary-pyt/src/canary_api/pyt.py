@@ -3,7 +3,14 @@
 `canary/__init__.py` reads `NAMES` when such a name is first asked for. Nothing is imported here.
 """
 
-NAMES = {
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Final
+
+NAMES: Final[Mapping[str, str]] = {
     # describing a test
     "directives": "canary_pyt.directives",
     "enums": "canary_pyt.enums",

@@ -12,7 +12,7 @@ from canary.spec import OUTPUT_FILE, UNMASKED, Artifact, Asset, Baseline, Depend
 from canary_pyt.scope import Scope
 
 # runs a test that has `setup` or `teardown` functions: a path, so that launchers see a script
-WRAPPER: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run.py")  # noqa: PTH100, PTH118, PTH120
+WRAPPER: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run.py")  # noqa: PTH100, PTH118, PTH120 - made for every job
 _KEPT: Final = (Artifact("testcase.lock"), Artifact(OUTPUT_FILE))
 
 
@@ -53,9 +53,9 @@ def base_case_fields(
         fields["command"] += (scope.text(flag, line) or flag,)
     elif script is not None:
         script = scope.text(script, line) or script
-        where = os.path.dirname(scope.file.file)  # noqa: PTH120
+        where = os.path.dirname(scope.file.file)  # noqa: PTH120 - made for every job
         # its own path, so that what is not there or cannot be executed is said of it
-        fields["command"] = (os.path.join(where, script),)  # noqa: PTH118
+        fields["command"] = (os.path.join(where, script),)  # noqa: PTH118 - made for every job
         fields["assets"] = (*fields.get("assets", ()), Asset(script))
     return fields
 
@@ -175,8 +175,8 @@ def _modules(scope: Scope) -> tuple[tuple[str, str | None], ...]:
 
 
 def _rcfiles(scope: Scope) -> tuple[str, ...]:
-    where = os.path.dirname(scope.file.file)  # noqa: PTH120
-    return tuple(os.path.join(where, name) for _, _, name in scope.active("rcfiles"))  # noqa: PTH118
+    where = os.path.dirname(scope.file.file)  # noqa: PTH120 - made for every job
+    return tuple(os.path.join(where, name) for _, _, name in scope.active("rcfiles"))  # noqa: PTH118 - made for every job
 
 
 def _preload(scope: Scope) -> str | None:

@@ -195,7 +195,7 @@ def _base_case(
 
 def _same_id(file: SpecFile, data: Data, specs: Sequence[JobSpec]) -> SpecError:
     seen: set[str] = set()
-    twin = next(s for s in specs if s.id in seen or seen.add(s.id))  # type: ignore[func-returns-value]
+    twin = next(s for s in specs if s.id in seen or seen.add(s.id))  # type: ignore[func-returns-value]  # None, false
     keys: set[str] = set()
     again: set[str] = set()
     line = 1

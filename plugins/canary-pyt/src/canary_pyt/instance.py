@@ -164,7 +164,7 @@ class TestInstance:
         out: dict[str, list[tuple[str, str | None]]] = {}
         where = os.path.dirname(self.file)  # noqa: PTH120 - texts, by contract
         for asset in self._spec.get("assets", ()):
-            source = os.path.normpath(os.path.join(where, asset["src"]))  # noqa: PTH118
+            source = os.path.normpath(os.path.join(where, asset["src"]))  # noqa: PTH118 - no pathlib, see above
             found = [source]
             if not os.path.lexists(source):
                 from glob import glob
@@ -228,7 +228,7 @@ class TestInstance:
         """The jobs depended on, in the order in which the file names them."""
         root = self._lock["workspace"]["root"]
         return [
-            _read(os.path.normpath(os.path.join(root, str(row["path"]))))  # noqa: PTH118
+            _read(os.path.normpath(os.path.join(root, str(row["path"]))))  # noqa: PTH118 - no pathlib, see above
             for row in self._lock["dependencies"]
             if row["path"] is not None
         ]
@@ -334,11 +334,11 @@ def get_instance(
     """
     given = os.fspath(arg_path) if arg_path is not None else None
     directory = given if given is not None else remarks.job_directory()
-    if directory is not None and not os.path.isdir(directory):  # noqa: PTH112
+    if directory is not None and not os.path.isdir(directory):  # noqa: PTH112 - no pathlib, see above
         directory = os.path.dirname(directory) if os.path.isfile(directory) else None  # noqa: PTH113, PTH120
     if directory is None or not os.path.isfile(os.path.join(directory, remarks.LOCK)):  # noqa: PTH113, PTH118
         return MissingTestInstance(given)
-    return _read(os.path.abspath(directory))  # noqa: PTH100
+    return _read(os.path.abspath(directory))  # noqa: PTH100 - no pathlib, see above
 
 
 def _read(directory: str) -> TestInstance:

@@ -57,7 +57,7 @@ def get_job(arg_path: str | os.PathLike[str] | None = None) -> Job | None:
     Measurements and attributes set on it are kept with the job's result.
     """
     directory = os.fspath(arg_path) if arg_path is not None else remarks.job_directory()
-    if directory is None or not os.path.exists(directory):  # noqa: PTH110
+    if directory is None or not os.path.exists(directory):  # noqa: PTH110 - texts
         return None
     job = load_job_from_file(directory)
     where = job.workspace.text

@@ -143,7 +143,7 @@ class _Module:
         seen = {*self.modules, *self.harmful}
         if len(seen) + len(names) == len(seen.union(names)):
             return set()
-        return {n for n in names if n in seen or seen.add(n)}  # type: ignore[func-returns-value]
+        return {n for n in names if n in seen or seen.add(n)}  # type: ignore[func-returns-value]  # None, false
 
     def positions(self, op: int) -> list[int]:
         out = []

@@ -25,8 +25,8 @@ BROKEN = 67
 def main(args: list[str]) -> int:
     """Do what the module says; the exit code."""
     # Python has put the directory of this script first, as if it were a place to import from
-    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
-    if sys.path and os.path.abspath(sys.path[0]) == here:  # noqa: PTH100
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - texts
+    if sys.path and os.path.abspath(sys.path[0]) == here:  # noqa: PTH100 - texts
         del sys.path[0]
     if args[0] == "--function":
         return _call_function(args[2], args[1])
@@ -34,7 +34,7 @@ def main(args: list[str]) -> int:
         return _run_as_main(args[1], args[2:])
     own = args[1] == "--exit-codes"
     file, *rest = args[2:] if own else args[1:]
-    return _run_around(file, rest, (os.path.abspath(__file__), "--exit-codes") if own else ())  # noqa: PTH100
+    return _run_around(file, rest, (os.path.abspath(__file__), "--exit-codes") if own else ())  # noqa: PTH100 - texts
 
 
 def _call_function(file: str, name: str) -> int:
@@ -49,9 +49,9 @@ def _run_as_main(file: str, args: list[str]) -> int:
     """Execute the file in this process as Python would; the exit code."""
     import canary_pyt.errors  # noqa: F401 - installs the hook
 
-    path = os.path.abspath(file)  # noqa: PTH100
+    path = os.path.abspath(file)  # noqa: PTH100 - texts
     sys.argv = [file, *args]
-    sys.path.insert(0, os.path.dirname(os.path.realpath(file)))  # noqa: PTH120
+    sys.path.insert(0, os.path.dirname(os.path.realpath(file)))  # noqa: PTH120 - texts
     module = ModuleType("__main__")
     module.__file__ = path
     module.__dict__.update(__builtins__=__builtins__, __cached__=None, __annotations__={})

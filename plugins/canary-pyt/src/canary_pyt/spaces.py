@@ -6,15 +6,15 @@ gives, so that a tree makes the same jobs everywhere and for ever. Nothing here 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from canary.errors import SpecError
 
 Value = bool | int | float | str
 Row = tuple[Value, ...]
 
-_SPACES = {
+_SPACES: Final[Mapping[str, str]] = {
     "list_parameter_space": "list",
     "centered_parameter_space": "centered",
     "random_parameter_space": "random",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
+from typing import Final
 
-_CODES = {
+_CODES: Final[Mapping[str, str]] = {
     "bold": "1",
     "dim": "2",
     "italic": "3",
