@@ -43,7 +43,7 @@ class Run:
         self.launch = launch
         self.tree = tree
         self.start = start
-        self.began = self.quiet_since = began
+        self.began = self.known_at = self.quiet_since = began
         self.next_note = began + LOOK
         self.files: tuple[int, ...] = ()
         self.sizes: tuple[int, ...] = ()
@@ -57,29 +57,6 @@ class Run:
         self.leaked: dict[int, str] = {}
         self.waiting: dict[int, int] = {}
         self.extra: Any = None
-
-    __slots__ = (
-        "began",
-        "code",
-        "detail",
-        "extra",
-        "files",
-        "killed",
-        "launch",
-        "leaked",
-        "max_rss",
-        "next_note",
-        "over",
-        "quiet_since",
-        "reason",
-        "sizes",
-        "start",
-        "system",
-        "timers",
-        "tree",
-        "user",
-        "waiting",
-    )
 
     def cancel(self, *names: str) -> None:
         """Forget these timers, all if none is named."""
@@ -96,8 +73,8 @@ class Run:
 class Supervisor(Launcher):
     """Base of launchers for this machine. `portable` does without pidfds, `/proc` and subreapers.
 
-    A subclass gives `spawn`. It may override `fence`, `usage`, `stopping` and `released`, and
-    `open` and `close` with a call to these.
+    A subclass gives `spawn`. It may override `fence`, `usage` and `released`, and `open` and
+    `close` with a call to these.
     """
 
     def __init__(self, *, portable: bool = False) -> None:
@@ -149,9 +126,6 @@ class Supervisor(Launcher):
         rss = rss * RSS_UNIT if known else -1
         return Usage(run.user + tree.user, run.system + tree.system, rss)
 
-    def stopping(self, run: Run) -> None:
-        """The run is to be stopped; its leader may not be known yet."""
-
     def released(self, run: Run) -> None:
         """The run is over and its tree is dead, just before `Exit` is posted."""
 
@@ -164,7 +138,10 @@ class Supervisor(Launcher):
     def started(self, run: Run, pid: int) -> None:
         """The leader of the run is process `pid`."""
         run.tree.pid = pid
+        run.known_at = self.loop.monotonic()
         self.reaper.own(run.tree)
+        if run.reason is not None:  # it was stopped before its leader was known
+            self._signal(run, signal.SIGKILL if run.killed else signal.SIGTERM)
         ticket = Ticket(pid, run.start, self._boot)
         self.later(Started(run.launch.id, time.time(), str(ticket)))
 
@@ -196,12 +173,11 @@ class Supervisor(Launcher):
         at = self.loop.monotonic() + grace
         kill = run.timers.get("kill")
         if kill is None:
-            for p in self.reaper.members(run.tree, SHARED):
+            for p in self._members(run):
                 self.reaper.send(p, signal.SIGTERM)
                 self.reaper.send(p, signal.SIGCONT)
                 if p.session != run.tree.pid:
                     run.leaked[p.pid] = str(p)
-            self.stopping(run)
         elif kill.at <= at:
             return
         self._arm(run, "kill", at, partial(self._kill, run))
@@ -320,7 +296,6 @@ class Supervisor(Launcher):
         """KILL to the whole tree."""
         run.killed = True
         run.cancel("kill")
-        self.stopping(run)
         if run.over:
             self._clear(run)
         else:
@@ -335,8 +310,12 @@ class Supervisor(Launcher):
     def _signal(self, run: Run, number: signal.Signals) -> None:
         if number is signal.SIGKILL and run.tree.fence is not None:
             run.tree.fence.kill()
-        for p in self.reaper.members(run.tree, SHARED):
+        for p in self._members(run):
             self.reaper.send(p, number)
+
+    def _members(self, run: Run) -> list[Process]:
+        """Its processes, maybe as seen a moment ago, but not before it began."""
+        return self.reaper.members(run.tree, min(SHARED, self.loop.monotonic() - run.known_at))
 
     def _clear(self, run: Run) -> None:
         """The leader is over: wait for what is left of its tree, or kill it."""
@@ -357,16 +336,15 @@ class Supervisor(Launcher):
 
     def _kill_rest(self, run: Run) -> list[Process]:
         """Kill until a look finds nothing new; all that was there still and is not known dead."""
-        if run.tree.fence is not None:
-            run.tree.fence.kill()
         killed: set[int] = set()
         while True:
             left = self.reaper.members(run.tree)
             new = [p for p in left if p.pid not in killed]
+            run.leaked.update((p.pid, str(p)) for p in new if p.pid != run.tree.pid)
+            if new and run.tree.fence is not None:
+                run.tree.fence.kill()
             for p in new:
                 self.reaper.send(p, signal.SIGKILL)
-                if p.pid != run.tree.pid:
-                    run.leaked[p.pid] = str(p)
             killed.update(p.pid for p in new)
             if not new or self.portable:
                 return left

@@ -1,0 +1,350 @@
+"""Makes a forked process look like a fresh `python SCRIPT ARGS`, and ends it as one would end.
+
+Imported by the warm server alone, which must stay as small as a bare interpreter: every import here
+is of something that each interpreter loads at its start, or of something built in. The tests run
+odd scripts both ways and compare. What cannot be imitated is `Unfit`: then the interpreter is
+really started.
+"""
+
+from __future__ import annotations
+
+import _thread
+import _weakref
+import atexit
+import builtins
+import gc
+import io
+import os
+import stat
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import CodeType, ModuleType
+    from typing import Any, NoReturn
+
+CUSTOMIZE = frozenset({"sitecustomize", "usercustomize"})
+ARCHIVE_END = b"PK\5\6"
+ARCHIVE_COMMENT = 65557
+LOADER: Any = type(globals()["__loader__"])
+KEPT_LISTINGS = 200
+KEPT_SOURCES = 500
+
+
+class Unfit(Exception):
+    """Only a real start of the interpreter will do."""
+
+
+class Base:
+    """The state of the interpreter from which every job starts.
+
+    `fresh` names the modules that every interpreter has at its start, `path` is `sys.path` without
+    a script's directory and without PYTHONPATH. `own` are modules that no job may see.
+    """
+
+    def __init__(self, fresh: Iterable[str], own: Iterable[str]) -> None:
+        self.fresh = frozenset(fresh)
+        self.own = frozenset(own)
+        self.modules = frozenset(sys.modules)
+        self.path = tuple(sys.path)
+        self.extra = _tops(self.modules - self.fresh - self.own)
+        self.startup = _tops(self.fresh) | CUSTOMIZE
+        self.library = f"{os.path.dirname(os.__file__)}/lib-dynload/"
+        self.block = os.fstat(1).st_blksize
+        self._listed: dict[str, tuple[int, frozenset[str]]] = {}
+
+    def hidden(self, directory: str, python_path: Sequence[str]) -> frozenset[str]:
+        """Loaded modules that a job with this search path must not see.
+
+        Raises Unfit if something there would be imported while an interpreter starts.
+        """
+        names: frozenset[str] = frozenset()
+        for place in python_path:
+            names |= self._importable(place)
+        if not names.isdisjoint(self.startup):
+            raise Unfit
+        names |= self._importable(directory)
+        return self.own if names.isdisjoint(self.extra) else self.modules - self.fresh
+
+    def _importable(self, directory: str) -> frozenset[str]:
+        """Top-level names that can be imported from a directory."""
+        try:
+            changed = os.stat(directory).st_mtime_ns
+            known = self._listed.get(directory)
+            if known is not None and known[0] == changed:
+                return known[1]
+            names = os.listdir(directory)
+        except OSError:
+            return frozenset()
+        stems = frozenset(
+            stem
+            for stem, dot, suffix in (name.partition(".") for name in names)
+            if not dot or suffix in ("py", "pyc") or suffix.endswith("so")
+        )
+        if len(self._listed) >= KEPT_LISTINGS:
+            self._listed.clear()
+        self._listed[directory] = changed, stems
+        return stems
+
+
+class Sources:
+    """Compiled scripts: one that comes a second time is compiled before the fork, and kept."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, int, int], CodeType | None] = {}
+
+    def code(self, path: str) -> CodeType | None:
+        """The code of the script, if it is kept; OSError if there is no such file."""
+        path = os.path.realpath(path)
+        found = os.stat(path)
+        key = (path, found.st_mtime_ns, found.st_size)
+        if key not in self._seen:
+            if len(self._seen) >= KEPT_SOURCES:
+                self._seen.clear()
+            self._seen[key] = None
+            return None
+        if self._seen[key] is None:
+            self._seen[key] = _compile_quietly(path)
+        return self._seen[key]
+
+
+class _Ears:
+    """Hears whether the compiler has something to say, which each run must say itself."""
+
+    heard = False
+
+    def write(self, text: str) -> int:
+        self.heard = True
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing is kept."""
+
+
+def _compile_quietly(path: str) -> CodeType | None:
+    ears, stderr = _Ears(), sys.stderr
+    sys.stderr = ears
+    try:
+        code = load(path)
+    except BaseException:  # noqa: BLE001 - the job itself will see it
+        return None
+    finally:
+        sys.stderr = stderr
+    return None if ears.heard else code
+
+
+def load(path: str) -> CodeType:
+    """Read and compile a script; Unfit for what is not plain source or does not compile."""
+    with io.open_code(path) as f:
+        data = f.read()
+    if b"\0" in data or data.rfind(ARCHIVE_END, max(0, len(data) - ARCHIVE_COMMENT)) >= 0:
+        raise Unfit  # compiled code, or an archive with a `__main__`
+    try:
+        return compile(data, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+        raise Unfit from None  # the interpreter words it in its own way
+
+
+def relabel(code: CodeType, path: str) -> CodeType:
+    """The same code as if it had been compiled from `path`."""
+    kind = type(code)
+    constants = tuple(relabel(c, path) if isinstance(c, kind) else c for c in code.co_consts)
+    return code.replace(co_filename=path, co_consts=constants)
+
+
+def search_path(python_path: str, cwd: str) -> list[str]:
+    """PYTHONPATH as `site` leaves it on `sys.path`: absolute, each once."""
+    if not python_path:
+        return []
+    places = (os.path.abspath(os.path.join(cwd, p)) for p in python_path.split(os.pathsep))
+    return list(dict.fromkeys(places))
+
+
+def script_file(script: str, cwd: str) -> str:
+    """What `__file__` will be."""
+    if script.startswith("/"):
+        return script
+    return f"{cwd}/{script[2:] if script.startswith('./') else script}"
+
+
+def become(base: Base, argv: Sequence[str], path: Sequence[str], hidden: Iterable[str]) -> None:
+    """Set up `sys` and the standard streams.
+
+    Descriptors, directory, environment and signals are the job's already. What the server has
+    loaded stays frozen for the garbage collector: looking at it would copy all its memory.
+    """
+    for name in hidden:
+        sys.modules.pop(name, None)
+    sys.argv = list(argv[1:])
+    sys.orig_argv = list(argv)
+    known = set(path[1:])
+    sys.path[:] = [*path, *(p for p in base.path if p not in known)]
+    for name, fd in (("stdout", 1), ("stderr", 2)):
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_blksize != base.block or os.lseek(fd, 0, 1):
+            _open_stream(name, fd)  # else what the server has, and has never used, is as good
+    gc.enable()
+
+
+def _open_stream(name: str, fd: int) -> None:
+    """A new object on a descriptor, as the interpreter makes them at its start."""
+    old = getattr(sys, name)
+    buffer = io.open(fd, "wb", -1, closefd=False)  # noqa: SIM115, UP020 - it stays open
+    buffer.raw.name = f"<{name}>"  # type: ignore[attr-defined] # as the interpreter does
+    new = io.TextIOWrapper(buffer, old.encoding, old.errors, "\n", fd == 2 or os.isatty(fd))
+    new.mode = "w"  # type: ignore[misc] # as the interpreter does
+    setattr(sys, name, new)
+    setattr(sys, f"__{name}__", new)
+
+
+def new_main(names: Iterable[str], file: str) -> dict[str, Any]:
+    """A new `__main__` with these names in it, in the order of the interpreter; its dictionary."""
+    main: ModuleType = type(sys)("__main__")
+    own: dict[str, Any] = main.__dict__
+    for name in names:
+        if name[:2] == "__":
+            own.setdefault(name, None)
+    values: dict[str, Any] = {
+        "__annotations__": {},
+        "__builtins__": builtins,
+        "__file__": file,
+        "__loader__": LOADER("__main__", file),
+    }
+    own.update((name, value) for name, value in values.items() if name in own)
+    sys.modules["__main__"] = main
+    return own
+
+
+def report(error: BaseException, ours: str) -> int:
+    """What the interpreter does with an exception that nobody caught; the exit code.
+
+    Frames of the file `ours` are left out. How a process ends that was interrupted is left to the
+    caller.
+    """
+    if isinstance(error, SystemExit):
+        return exit_code(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == ours:
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    kind = type(error)
+    sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
+    hook = getattr(sys, "excepthook", None)
+    if hook is None:
+        _say("sys.excepthook is missing\n")
+        hook = sys.__excepthook__
+    sys.audit("sys.excepthook", hook, kind, error, trace)
+    try:
+        hook(kind, error, trace)
+    except SystemExit as e:
+        return exit_code(e)
+    except BaseException as e:  # noqa: BLE001 - whatever a hook raises
+        _say("Error in sys.excepthook:\n")
+        e.__context__ = None
+        e.__traceback__ = e.__traceback__.tb_next if e.__traceback__ else None
+        sys.__excepthook__(type(e), e, e.__traceback__)
+        _say("\nOriginal exception was:\n")
+        sys.__excepthook__(kind, error, trace)
+    return 1
+
+
+def exit_code(error: SystemExit) -> int:
+    """The code of a SystemExit; anything but a number or None is said on stderr."""
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
+    _say(f"{code}\n")
+    return 1
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+    except Exception:  # noqa: BLE001 - stderr may be anything by now
+        pass
+
+
+def ends_quickly(base: Base) -> bool:
+    """Can the end of the interpreter be imitated (see `end`)?
+
+    Not if the script has loaded compiled code from outside the standard library, which may have
+    left something to do with C, or has left threads or trace functions.
+    """
+    if _thread._count() or sys.gettrace() or sys.getprofile() or "ctypes" in sys.modules:
+        return False
+    for name in sys.modules.keys() - base.modules:
+        file = getattr(sys.modules[name], "__file__", None)
+        if isinstance(file, str) and file.endswith(".so") and not file.startswith(base.library):
+            return False
+    return True
+
+
+def end(base: Base, code: int) -> NoReturn:
+    """The end of the interpreter, imitated: threads, what is registered, what the job has made.
+
+    What the server had loaded before the fork is not taken down; that is what makes it cheap.
+    """
+    threading = sys.modules.get("threading")
+    if threading is not None:
+        threading._shutdown()
+    atexit._run_exitfuncs()
+    flushed = _flush()
+    gc.collect()
+    for name in ("path", "argv", "path_hooks", "path_importer_cache", "meta_path"):
+        setattr(sys, name, None)
+    for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+        if hasattr(sys, name):
+            setattr(sys, name, None)
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    _drop_modules(base)
+    os._exit(code if _flush() and flushed else 120)
+
+
+def _drop_modules(base: Base) -> None:
+    """Let go of what the job has loaded, `__main__` first; then empty what is still there."""
+    modules: dict[str, Any] = sys.modules
+    left = []
+    for name in [n for n in modules if n == "__main__" or n not in base.modules]:
+        if isinstance(modules[name], type(sys)):
+            left.append(_weakref.ref(modules[name]))
+        modules[name] = None  # so does the interpreter
+    gc.collect()
+    for reference in reversed(left):
+        module = reference()
+        if module is not None:
+            _clear(module.__dict__)
+
+
+def _clear(names: dict[str, Any]) -> None:
+    """Set all names of a module to None: those with one underscore first."""
+    for private in (True, False):
+        for name, value in list(names.items()):
+            single = name[:1] == "_" and name[1:2] != "_"
+            if value is not None and name != "__builtins__" and (single or not private):
+                names[name] = None
+
+
+def _flush() -> bool:
+    """Flush the standard streams; false if that failed."""
+    done = True
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name, None)
+        if stream is None or getattr(stream, "closed", False):
+            continue
+        try:
+            stream.flush()
+        except BaseException as e:  # noqa: BLE001 - as the interpreter does
+            done = False
+            if name == "stdout":
+                arguments: Any = sys.UnraisableHookArgs
+                sys.unraisablehook(arguments((type(e), e, None, None, stream)))
+    return done
+
+
+def _tops(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.partition(".")[0] for name in names)

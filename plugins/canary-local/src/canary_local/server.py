@@ -1,0 +1,267 @@
+"""The warm server: a small Python process that forks once for each job, asked over a socket.
+
+Run as a script, `python server.py DESCRIPTOR MODULES`, before anything big is loaded. Messages are
+`marshal`led tuples, one each; the output files of a job come along as descriptors. A child either
+turns into a fresh interpreter (`fresh`) that runs a Python script, or executes a program. The
+server waits for its children and says how they ended; when the other end of the socket is closed it
+kills them. Orphans below them go to the runner.
+"""
+
+from __future__ import annotations
+
+FRESH = tuple(__import__("sys").modules)
+NAMES = tuple(globals())
+
+import gc
+import marshal
+import os
+import sys
+
+import _signal  # type: ignore[import-not-found] # its face, `signal`, is not loaded at every start
+import _socket
+import select
+
+OURS = __file__
+# the runner decides when jobs end, whoever else is told to
+BLOCKED = (_signal.SIGHUP, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM)
+RESET = (_signal.SIGPIPE, _signal.SIGXFSZ)  # those that Python ignores from its start
+MESSAGE = 1 << 18
+VARIABLE = "CANARY_JOB"
+
+if not getattr(sys.flags, "safe_path", False):
+    del sys.path[0]
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(OURS))))
+from canary_local import fresh
+
+del sys.path[0]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any, NoReturn
+
+
+class Job:
+    """One order: `kind` is `run` (a Python script) or `exec`, `key` is how the runner calls it."""
+
+    def __init__(self, data: bytes, fds: list[int]) -> None:
+        self.kind, self.key, self.argv, self.cwd, self.env, self.gone, self.cpus = marshal.loads(
+            data
+        )
+        self.out, self.err, *rest = fds
+        self.group = rest[0] if rest else -1
+        self.fds = fds
+        self.file = ""
+        self.path: list[str] = []
+        self.hidden: frozenset[str] = frozenset()
+        self.code: CodeType | None = None
+
+
+class Server:
+    """Serves one runner."""
+
+    def __init__(self, fd: int, base: fresh.Base) -> None:
+        self.base = base
+        self.socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, fd)
+        os.set_inheritable(fd, False)
+        self.fd = fd
+        self.pid = os.getpid()
+        self.children: dict[int, tuple[str, int]] = {}
+        self.sources = fresh.Sources()
+        # blocked rather than ignored: a child has only to take the mask off
+        self.mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, BLOCKED)
+        self.mark_at, self.mark_size = find_mark()
+        self.poll = select.epoll()
+        self.poll.register(fd, select.EPOLLIN)
+
+    def serve(self) -> Job:
+        """Serve; returns in children that are to run a Python script, and only there."""
+        while True:
+            for fd, _ in self.poll.poll():
+                if fd != self.fd:
+                    self.reap(fd)
+                else:
+                    job = self.receive()
+                    if self.start(job):
+                        return job
+
+    def receive(self) -> Job:
+        """The next order; leaves with all children if there is no runner any more."""
+        try:
+            data, extra, _, _ = self.socket.recvmsg(MESSAGE, 64, _socket.MSG_CMSG_CLOEXEC)
+        except ConnectionError:
+            data = b""
+        if not data:
+            for _, pid in self.children.values():
+                try:
+                    os.killpg(pid, _signal.SIGKILL)
+                except OSError:
+                    pass
+            os._exit(0)
+        raw = extra[0][2] if extra else b""
+        fds = [int.from_bytes(raw[i : i + 4], sys.byteorder) for i in range(0, len(raw), 4)]
+        return Job(data, fds)
+
+    def start(self, job: Job) -> bool:
+        """Fork; True in a child that is to run a Python script."""
+        if job.kind == "run":
+            try:
+                self.prepare(job)
+            except (fresh.Unfit, OSError):
+                job.kind = "exec"
+        try:
+            pid = os.fork()
+        except OSError as e:
+            self.send("failed", job.key, e.errno, "")
+            pid = -1
+        if pid == 0:
+            self.change(job)
+            return True
+        for fd in set(job.fds):
+            os.close(fd)
+        if pid > 0:
+            self.send("started", job.key, pid)
+            fd = os.pidfd_open(pid)
+            self.children[fd] = job.key, pid
+            self.poll.register(fd, select.EPOLLIN)
+        return False
+
+    def prepare(self, job: Job) -> None:
+        """What can be found out before the fork, and be remembered for the next job."""
+        script = os.path.join(job.cwd, job.argv[1])
+        environ = os.environ if "PYTHONPATH" not in job.env else job.env
+        path = fresh.search_path(environ.get("PYTHONPATH", ""), job.cwd)
+        directory = os.path.dirname(os.path.realpath(script))
+        job.hidden = self.base.hidden(directory, path)
+        job.code = self.sources.code(script)
+        job.file = fresh.script_file(job.argv[1], job.cwd)
+        job.path = path if getattr(sys.flags, "safe_path", False) else [directory, *path]
+
+    def reap(self, fd: int) -> None:
+        """A child is over."""
+        key, pid = self.children.pop(fd)
+        self.poll.unregister(fd)
+        os.close(fd)
+        _, status, used = os.wait4(pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        self.send("ended", key, code, used.ru_utime, used.ru_stime, used.ru_maxrss)
+
+    def send(self, *words: Any) -> None:
+        """Tell the runner; if it is no more, that is seen at the next read."""
+        try:
+            self.socket.send(marshal.dumps(words))
+        except OSError:
+            pass
+
+    # in the child
+
+    def change(self, job: Job) -> None:
+        """Session, mark, group, CPUs, files, directory, environment, signals; maybe a program."""
+        os.setsid()
+        if os.getppid() != self.pid:
+            os._exit(1)  # the server has died, and with it who would say how this one ends
+        try:
+            if job.group < 0:
+                self.write_mark(job.env[VARIABLE])
+            else:
+                os.write(job.group, b"0")
+        except OSError:
+            pass  # owned by the other means, then
+        try:
+            if job.cpus:
+                os.sched_setaffinity(0, job.cpus)
+            os.chdir(job.cwd)
+            os.dup2(job.out, 1)
+            os.dup2(job.err, 2)
+            for name in job.gone:
+                os.environ.pop(name, None)
+            os.environ.update(job.env)
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, self.mask)
+            if job.kind != "run":
+                self.execute(job)
+        except (OSError, ValueError) as e:
+            number = getattr(e, "errno", None) or 0
+            self.send("failed", job.key, number, getattr(e, "filename", None) or str(e))
+            os._exit(127)
+        self.poll.close()
+        self.socket.close()
+        os.closerange(3, max([self.fd, *self.children, *job.fds]) + 2)
+
+    def execute(self, job: Job) -> NoReturn:
+        """Become another program; everything but the standard files is closed on the way."""
+        for number in RESET:
+            _signal.signal(number, _signal.SIG_DFL)
+        os.execvpe(job.argv[0], job.argv, os.environ)
+
+    def write_mark(self, mark: str) -> None:
+        """Show the mark in `/proc`, where a fork has the environment its parent began with."""
+        data = os.fsencode(mark)
+        if self.mark_at and len(data) <= self.mark_size:
+            fd = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
+            os.pwrite(fd, data.ljust(self.mark_size, b"\0"), self.mark_at)
+            os.close(fd)
+
+
+def find_mark() -> tuple[int, int]:
+    """Address and size of the place for the mark in the environment of this process."""
+    entry = f"{VARIABLE}=".encode()
+    try:
+        with open("/proc/self/environ", "rb") as f:
+            environ = b"\0" + f.read()
+        with open("/proc/self/stat", "rb") as f:
+            start = int(f.read().rpartition(b")")[2].split()[47])
+    except (OSError, IndexError, ValueError):
+        return 0, 0
+    at = environ.find(b"\0" + entry)
+    if at < 0 or not start:
+        return 0, 0
+    at += len(entry)
+    return start + at, environ.index(b"\0", at + 1) - at - 1
+
+
+def is_clean() -> bool:
+    """Nothing that was loaded at the start has left threads or trace functions behind."""
+    return len(os.listdir("/proc/self/task")) == 1 and not (sys.gettrace() or sys.getprofile())
+
+
+def preload(names: str) -> None:
+    """Import what many jobs will; what is not there is left out."""
+    for name in names.split(","):
+        try:
+            __import__(name)
+        except Exception:  # noqa: BLE001 - a job that wants it will see why
+            pass
+
+
+gc.disable()
+own = [name for name in sys.modules if name.partition(".")[0] == "canary_local"]
+preload(sys.argv[2])
+if not is_clean():
+    sys.exit(3)
+base = fresh.Base(FRESH, own)
+server = Server(int(sys.argv[1]), base)
+gc.collect()
+gc.freeze()
+job = server.serve()
+
+# only a child that is to run a script comes here; the script's frame lies directly on this one
+fresh.become(base, job.argv, job.path, job.hidden)
+try:
+    code = fresh.load(job.file) if job.code is None else fresh.relabel(job.code, job.file)
+except (fresh.Unfit, OSError):
+    server.execute(job)
+del server
+interrupted = False
+try:
+    exec(code, fresh.new_main(NAMES, job.file))
+    result = 0
+except BaseException as e:  # noqa: BLE001 - reported as the interpreter does
+    interrupted = isinstance(e, KeyboardInterrupt)
+    result = fresh.report(e, OURS)
+del code
+if not interrupted and fresh.ends_quickly(base):
+    fresh.end(base, result)
+if interrupted:
+    sys.excepthook = lambda *_: None  # it has been shown
+    raise KeyboardInterrupt
+sys.exit(result)
