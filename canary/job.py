@@ -297,8 +297,9 @@ class BaseJob(abc.ABC):
 
     @property
     def expected_runtime(self) -> float:
-        """Seconds it will probably take; for planning only."""
-        return max(0.0, self.total_timeout())
+        """Seconds it will probably take, infinity if nobody can say; for planning only."""
+        timeout = self.total_timeout()
+        return timeout if timeout > 0 else math.inf
 
     def stages_quickly(self) -> bool:
         """Can `prepare` be called in the scheduler's own thread (no large copies, no processes)?"""
@@ -524,7 +525,8 @@ class Job(BaseJob):
     @property
     def expected_runtime(self) -> float:
         """See `BaseJob.expected_runtime`."""
-        return self.runtime
+        known = self.load_cached_runs()
+        return known.mean if known.count else super().expected_runtime
 
     def cost(self) -> float:
         """Euclidean norm of cpus and runtime, unless the spec gives a weight."""

@@ -16,7 +16,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from math import inf
+from typing import Final
 
+from canary.clock import Timekeeper
 from canary.errors import CanaryError, LaunchError
 from canary.events import Event, JobFinished, JobStarted, JobSubmitted, Notice
 from canary.job import BaseJob, JobServices, MissingSourceError
@@ -24,6 +27,8 @@ from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Started
 from canary.loop import Loop
 from canary.resources import Assigned, Request, ResourcePool
 from canary.status import Category, Outcome
+
+ABANDON: Final = 15.0  # seconds for what was killed to be gone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +109,7 @@ class Scheduler:
         self._over: deque[_Node] = deque()
         self._folding = False
         self._dispatching = False
+        self._abandoned = False
         self._add(jobs)
 
     # the graph
@@ -147,25 +153,41 @@ class Scheduler:
     # the walk
 
     def run(self) -> None:
-        """Run until every job is over."""
-        for node in list(self._nodes.values()):
-            refusal = self.pool.refusal(node.request)
-            if refusal is not None:
-                self._end_unrun(node, Outcome.OVERSIZED, refusal)
-        for node in list(self._nodes.values()):
-            if not node.waits and not node.job.state.is_done():
-                self._settle(node)
-        if self.policy.session_timeout:
-            self.loop.call_later(self.policy.session_timeout, self._session_timeout)
-        self._dispatch()
+        """Run until every job is over; what is raised meanwhile ends what runs, and is then
+        raised."""
         try:
+            self._begin()
             if self._left:
                 self.loop.run()
+        except BaseException:
+            self._abandon()
+            raise
         finally:
             if self._staging is not None:
                 self._staging.shutdown(wait=True, cancel_futures=True)
             for launcher in self._opened.values():
                 launcher.close()
+
+    def _begin(self) -> None:
+        roots = [node for node in self._nodes.values() if not node.waits]
+        for node in list(self._nodes.values()):
+            refusal = self.pool.refusal(node.request)
+            if refusal is not None:
+                self._end_unrun(node, Outcome.OVERSIZED, refusal)
+        for node in roots:
+            if not node.job.state.is_done():
+                self._settle(node)
+        if self.policy.session_timeout:
+            self.loop.call_later(self.policy.session_timeout, self._session_timeout)
+        self._dispatch()
+
+    def _abandon(self) -> None:
+        """Kill what runs, and wait until it is dead; nothing is judged or recorded any more."""
+        self._abandoned = True
+        self._cancel(Outcome.INTERRUPTED, 0.0)
+        if any(running.launcher for running in self._running.values()):
+            self.loop.call_later(ABANDON, self.loop.stop)
+            self.loop.run()
 
     def _settle(self, node: _Node) -> None:
         """All it waited for is over: it is ready, or it never will be."""
@@ -238,8 +260,8 @@ class Scheduler:
         return self.pool.free_at(wide.request, [(r.expected_end, r.assigned) for r in running])
 
     def _harmless(self, node: _Node, wide: _Node, start: float) -> bool:
-        """Ends before `wide` can start, or shares nothing with it."""
-        if self.loop.monotonic() + node.job.expected_runtime <= start:
+        """Ends before `wide` can start (infinity: nobody knows when), or shares nothing with it."""
+        if self.loop.monotonic() + node.job.expected_runtime <= start < inf:
             return True
         return wide.request.nodes == 1 and {t for t, n in node.request.slots if n}.isdisjoint(
             t for t, n in wide.request.slots if n
@@ -250,7 +272,7 @@ class Scheduler:
         assigned = self.pool.checkout(node.request)
         if assigned is None:  # `_fits` said otherwise in this very thread
             raise RuntimeError(f"the pool refused {job.display_name()} after accepting it")
-        job.assign_resources(assigned)
+        job.assign_resources({type: list(entries) for type, entries in assigned.items()})
         if node.attempt == 1:
             job.validate_enqueuable()
         job.on_submitted()
@@ -284,17 +306,23 @@ class Scheduler:
             self._staging = ThreadPoolExecutor(self.policy.staging_threads, "canary-staging")
 
         def work() -> None:
+            launch = error = None
             try:
                 launch = running.job.prepare(self.services, node.attempt)
-            except Exception as e:  # noqa: BLE001 - as in _prepare
+            except BaseException as e:  # noqa: BLE001 - as in _prepare; lost in a thread otherwise
                 error = e
-                self.loop.post(lambda: self._broken(node, running, error))
-            else:
-                self.loop.post(lambda: self._prepared_later(node, running, launch))
+            self.loop.post(lambda: self._staged(node, running, launch, error))
 
         self._staging.submit(work)
 
-    def _prepared_later(self, node: _Node, running: _Running, launch: Launch | None) -> None:
+    def _staged(
+        self, node: _Node, running: _Running, launch: Launch | None, error: BaseException | None
+    ) -> None:
+        if self._abandoned:
+            return
+        if error is not None:
+            self._broken(node, running, error)
+            return
         ready = self._prepared(node, running, launch)
         if ready is not None and running.launcher is not None:
             running.launcher.start([ready])
@@ -309,17 +337,23 @@ class Scheduler:
             running.job.on_started()
             self._conclude(node, running, None)
             return None
-        running.launcher = self._launcher(running.job)
+        try:
+            running.launcher = self._launcher(running.job, launch)
+        except Exception as e:  # noqa: BLE001 - no launcher for it: the others may have one
+            self._broken(node, running, e)
+            return None
         return launch
 
-    def _launcher(self, job: BaseJob) -> Launcher:
+    def _launcher(self, job: BaseJob, launch: Launch) -> Launcher:
+        if launch.id != job.id:
+            raise ValueError(f"its launch has the ID {launch.id}, not {job.id}")
         launcher = self.choose(job)
         if id(launcher) not in self._opened:
             launcher.open(self.loop, self.receive)
             self._opened[id(launcher)] = launcher
         return launcher
 
-    def _broken(self, node: _Node, running: _Running, error: Exception) -> None:
+    def _broken(self, node: _Node, running: _Running, error: BaseException) -> None:
         job = running.job
         # ours is what nobody can foresee; anything else is a job that cannot be set up
         foreseen = isinstance(error, (CanaryError, OSError, MissingSourceError))
@@ -328,8 +362,9 @@ class Scheduler:
         job.set_status(outcome=kind, reason=str(error) or repr(error))
         if not foreseen:
             self.emit(Notice(self.now(), "error", f"{job.display_name()}: {error!r}", job.id))
-        self._release(running)
         job.on_finished()
+        self._save(job)
+        self._release(running)
         self._finished(node, running)
         self._dispatch_soon()
 
@@ -337,6 +372,12 @@ class Scheduler:
 
     def receive(self, message: Message) -> None:
         """What launchers post, in the loop's thread."""
+        if self._abandoned:
+            if isinstance(message, Exit):
+                self._running.pop(message.id, None)
+            if not any(running.launcher for running in self._running.values()):
+                self.loop.stop()
+            return
         running = self._running.get(message.id)
         node = self._nodes.get(message.id)
         if running is None or node is None:
@@ -357,19 +398,19 @@ class Scheduler:
             job.set_status(outcome=Outcome.ERROR, reason=f"the result could not be judged: {e!r}")
         if running.reason is not None and exit is not None and exit.reason is ExitReason.CANCELLED:
             job.set_status(outcome=running.reason, reason=self._stop_reason)
-        self._release(running)
         retry = self._retry(node)
         job.on_finished()
         job.timekeeper.finished = self.now()
         self._save(job)
+        self._release(running)
         self._finished(node, running, retry=retry)
         self._dispatch_soon()
 
     def _save(self, job: BaseJob) -> None:
         try:
             job.save()
-        except OSError as e:
-            # the record has the result; the directory may have been removed by the test itself
+        except Exception as e:  # noqa: BLE001 - the record has the result
+            # the directory may have been removed by the test itself
             self.emit(
                 Notice(
                     self.now(), "warning", f"{job.display_name()}: lock not written: {e}", job.id
@@ -380,7 +421,8 @@ class Scheduler:
         self._running.pop(running.job.id, None)
         if self._exclusive is running:
             self._exclusive = None
-        self.pool.checkin(running.job.free_resources() or running.assigned)
+        running.job.free_resources()
+        self.pool.checkin(running.assigned)
 
     def _retry(self, node: _Node) -> bool:
         if self._stopping is not None:
@@ -414,6 +456,8 @@ class Scheduler:
         if retry:
             node.attempt += 1
             job.state.reset()
+            job.set_status()
+            job.timekeeper = Timekeeper()
             job.measurements.reset()
             heapq.heappush(self._ready.setdefault(node.request, []), node)
             return

@@ -18,7 +18,12 @@ from canary.discovery import EntryPoint
 from canary.errors import ExitCode
 from canary.table import safe_write, table, use_colour, width
 
-_COLOURS: Final[Mapping[str, str]] = {"active": "default", "failed": "red", "blocked": "yellow", "old": "yellow"}
+_COLOURS: Final[Mapping[str, str]] = {
+    "active": "default",
+    "failed": "red",
+    "blocked": "yellow",
+    "old": "yellow",
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

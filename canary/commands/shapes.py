@@ -8,17 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from canary import home
+from canary import home, lookup
 from canary.config import Config
 from canary.errors import UsageError
-from canary.store import Result, Store
+from canary.lookup import select_job as select_job
+from canary.lookup import select_session as select_session
+from canary.store import Store
 from canary.store import job_record as job_record
 
 
 def open_store(config: Config) -> tuple[home.Workspace, Store]:
     """The workspace around and its store, for reading."""
-    workspace = home.require(Path(config.cwd), config.workspace)
-    return workspace, Store(workspace.database)
+    return lookup.open_store(Path(config.cwd), config.workspace)
 
 
 def session_record(name: str, store: Store) -> dict[str, Any]:
@@ -44,42 +45,6 @@ def session_record(name: str, store: Store) -> dict[str, Any]:
 def stamp(at: float | None) -> str | None:
     """A local time as ISO 8601."""
     return None if at is None else datetime.fromtimestamp(at).isoformat()
-
-
-def select_session(name: str, workspace: home.Workspace, store: Store) -> str:
-    """A session by name, beginning of a name, or `latest`."""
-    names = store.sessions()
-    if name == "latest":
-        latest = workspace.latest
-        if latest is None and not names:
-            raise UsageError("there is no session yet", hint="canary run PATH")
-        return latest or names[-1]
-    found = [n for n in names if n == name] or [n for n in names if n.startswith(name)]
-    if len(found) != 1:
-        known = ", ".join(names[-3:]) or "none"
-        raise UsageError(f"{name!r} names {len(found)} sessions", hint=f"newest: {known}")
-    return found[0]
-
-
-def select_job(spec: str, store: Store) -> Result:
-    """The latest result of the one job that `spec` names: exact name or ID first, then ID prefix,
-    then parts of names."""
-    results = store.results()
-    wanted = spec.strip()
-    path = wanted.lstrip("/")
-    rules = (
-        [r for r in results if wanted in (r.id, r.fullname, r.name, r.workspace)],
-        [r for r in results if len(path) >= 3 and r.id.startswith(path)],
-        [r for r in results if r.fullname.endswith("/" + wanted) or r.file_path == wanted],
-        [r for r in results if wanted in r.fullname],
-    )
-    for found in rules:
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ", ".join(f"{r.fullname} ({r.id[:7]})" for r in found[:4])
-            raise UsageError(f"{spec!r} could be {len(found)} jobs: {names}", hint="give an ID")
-    raise UsageError(f"no job {spec!r} in this workspace", hint="canary status -rA lists all")
 
 
 def dig(data: Any, path: str) -> Any:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from canary.commands import shapes
+from canary import lookup
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import CanaryError, ExitCode, UsageError
@@ -84,10 +84,10 @@ def _jobs(args: argparse.Namespace, config: Config) -> Iterator[Job]:
 
 
 def _results(where: str, config: Config) -> list[Result]:
-    _, book = shapes.open_store(config)
+    _, book = lookup.open_store(Path(config.cwd), config.workspace)
     path = os.path.normpath(Path(config.cwd, where))
     if not Path(path).is_dir():
-        return [shapes.select_job(where, book)]
+        return [lookup.select_job(where, book)]
     real = os.path.realpath(path)
     results = book.results()
     below = [r for r in results if _is_below(r.workspace, real)]

@@ -1,0 +1,56 @@
+"""What a person means by a job or a session: names, IDs and beginnings of them, looked up in the
+store.
+
+For commands of the core and of plugins alike. An ambiguous name is an error that lists what it
+could be, never a guess.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from canary import home
+from canary.errors import UsageError
+from canary.store import Result, Store
+
+
+def open_store(cwd: Path, explicit: Path | None = None) -> tuple[home.Workspace, Store]:
+    """The workspace around `cwd` (or the one named) and its store, for reading."""
+    workspace = home.require(cwd, explicit)
+    return workspace, Store(workspace.database)
+
+
+def select_session(name: str, workspace: home.Workspace, store: Store) -> str:
+    """A session by name, beginning of a name, or `latest`."""
+    names = store.sessions()
+    if name == "latest":
+        latest = workspace.latest
+        if latest is None and not names:
+            raise UsageError("there is no session yet", hint="canary run PATH")
+        return latest or names[-1]
+    found = [n for n in names if n == name] or [n for n in names if n.startswith(name)]
+    if len(found) != 1:
+        known = ", ".join(names[-3:]) or "none"
+        raise UsageError(f"{name!r} names {len(found)} sessions", hint=f"newest: {known}")
+    return found[0]
+
+
+def select_job(spec: str, store: Store) -> Result:
+    """The latest result of the one job that `spec` names: exact name or ID first, then ID prefix,
+    then parts of names."""
+    results = store.results()
+    wanted = spec.strip()
+    path = wanted.lstrip("/")
+    rules = (
+        [r for r in results if wanted in (r.id, r.fullname, r.name, r.workspace)],
+        [r for r in results if len(path) >= 3 and r.id.startswith(path)],
+        [r for r in results if r.fullname.endswith("/" + wanted) or r.file_path == wanted],
+        [r for r in results if wanted in r.fullname],
+    )
+    for found in rules:
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = ", ".join(f"{r.fullname} ({r.id[:7]})" for r in found[:4])
+            raise UsageError(f"{spec!r} could be {len(found)} jobs: {names}", hint="give an ID")
+    raise UsageError(f"no job {spec!r} in this workspace", hint="canary status -rA lists all")
