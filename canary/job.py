@@ -716,7 +716,14 @@ class Job(BaseJob):
         )
 
     def _affinity(self) -> tuple[int, ...]:
-        return tuple(int(id) for id in self.cpu_ids if id.isdecimal())
+        wanted = [int(id) for id in self.cpu_ids if id.isdecimal()]
+        if not hasattr(os, "sched_getaffinity"):
+            return ()
+        usable = sorted(os.sched_getaffinity(0))
+        # the pool counts from 0 the CPUs that we may use, which may be others of the machine's
+        return tuple(
+            wanted if set(wanted) <= set(usable) else {usable[i % len(usable)] for i in wanted}
+        )
 
     def conclude(self, exit: Exit | None, services: JobServices) -> None:
         """See `BaseJob.conclude`."""

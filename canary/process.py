@@ -43,15 +43,23 @@ class SubprocessLauncher(Supervisor):
     def spawn(self, run: Run, out: int, err: int) -> None:
         """See `Supervisor.spawn`."""
         launch = run.launch
-        child = subprocess.Popen(
-            launch.argv,
-            stdin=self._null,
-            stdout=out,
-            stderr=err,
-            cwd=launch.cwd,
-            env=self.environment(run),
-            start_new_session=True,
-        )
+        bound = launch.affinity if hasattr(os, "sched_setaffinity") else ()
+        before = os.sched_getaffinity(0) if bound else ()
+        try:
+            if bound:
+                os.sched_setaffinity(0, bound)  # what this thread starts inherits it
+            child = subprocess.Popen(
+                launch.argv,
+                stdin=self._null,
+                stdout=out,
+                stderr=err,
+                cwd=launch.cwd,
+                env=self.environment(run),
+                start_new_session=True,
+            )
+        finally:
+            if bound:
+                os.sched_setaffinity(0, before)
         child.returncode = 0  # it is waited for here, not by the object
         self.started(run, child.pid)
         if not self.portable:

@@ -6,6 +6,7 @@ The format is made here: a JSON file is a list of jobs, each the fields of a `Jo
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import pytest
@@ -152,3 +153,13 @@ def test_locks_are_in_no_variable(rows, canary, tmp_path):
     canary(*rows(jobs), expect=0)
     names = [line.partition("=")[0] for line in out.read_text().splitlines()]
     assert [n for n in names if "LOCK" in n.upper()] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs CPU affinity")
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_job_may_ask_to_be_bound_to_its_cpus(rows, canary, tmp_path, asks):
+    out = tmp_path / "cpus"
+    code = f"import os; open({str(out)!r}, 'w').write(str(len(os.sched_getaffinity(0))))"
+    job = {"name": "a", "command": python(code), "meta_parameters": {"cpus": 1}}
+    canary(*rows([{**job, "options": {"affinity": asks}}]), expect=0)
+    assert int(out.read_text()) == (1 if asks else len(os.sched_getaffinity(0)))
