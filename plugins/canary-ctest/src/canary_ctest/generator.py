@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from canary.errors import SpecError
 from canary.spec import ExpandContext, JobSpec, Loaded, SpecFile, SpecGenerator
 from canary_ctest import query
 from canary_ctest.expand import NAME, expand
@@ -48,11 +49,20 @@ class CTestGenerator(SpecGenerator):
 
     def load(self, file: SpecFile) -> Loaded:
         """See `SpecGenerator.load`; without a ctest that can be asked, a warning and no tests."""
+        if not os.path.isfile(file.file):
+            raise SpecError("no such file")  # ctest would say that there are no tests
+        directory = os.path.dirname(file.file)
+        rows: list[query.Row] = []
         try:
-            return Loaded({"tests": query.read(os.path.dirname(file.file), self.config)})
+            rows = query.read(directory, self.config)
         except query.NoCTestError as e:
-            sys.stderr.write(f"WARNING: {e.located(file=file.file)}; its tests are left out\n")
-            return Loaded({"tests": []})
+            _warn(f"{e.located(file=file.file)}; its tests are left out")
+        else:
+            others = 0 if rows else query.unavailable(directory, self.config)
+            if others:
+                text = f"{file.file}: {others} tests are there, none of them in this configuration"
+                _warn(f"{text} [say which with --ctest-config]")
+        return Loaded({"tests": rows})
 
     def expand(self, file: SpecFile, data: Any, context: ExpandContext) -> list[JobSpec]:
         """See `SpecGenerator.expand`."""
@@ -69,3 +79,8 @@ class CTestGenerator(SpecGenerator):
         if labels:
             out["labels"] = list(labels)
         return out
+
+
+def _warn(text: str) -> None:
+    """Loading happens in a process of its own, whose error stream is the terminal's."""
+    sys.stderr.write(f"WARNING: {text}\n")

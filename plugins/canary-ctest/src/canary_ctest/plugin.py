@@ -17,10 +17,11 @@ from canary.status import Category, Outcome, Status
 from canary_ctest import environment, groups, measures, verdict, watch
 from canary_ctest.expand import NAME
 from canary_ctest.generator import CTestGenerator
-from canary_ctest.settings import CTest, test_timeout
+from canary_ctest.settings import CMake, CTest, test_timeout
 
 if TYPE_CHECKING:
     from canary.config import Config
+    from canary.declare import Settings
     from canary.job import Job
     from canary.launch import Exit
     from canary.spec import SpecGenerator
@@ -35,9 +36,9 @@ class CTestPlugin:
         self.generator = CTestGenerator()
 
     @hookimpl
-    def canary_settings(self) -> type[CTest]:
-        """Options that begin with `--ctest`."""
-        return CTest
+    def canary_settings(self) -> Iterable[type[Settings]]:
+        """Options that begin with `--ctest`, and the facts of a build."""
+        return [CTest, CMake]
 
     @hookimpl
     def canary_configure(self, config: Config) -> None:

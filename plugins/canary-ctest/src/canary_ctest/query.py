@@ -47,6 +47,22 @@ def read(directory: str, config: str | None) -> list[Row]:
     return rows
 
 
+def unavailable(directory: str, config: str | None) -> int:
+    """How many tests there are in another configuration: ctest's JSON does not show them."""
+    command = ["ctest", "-N", *(("-C", config) if config else ())]
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    found = re.search(r"^Total Tests: (\d+)$", done.stdout, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
 def ask(directory: str, config: str | None) -> dict[str, Any]:
     """What `ctest --show-only=json-v1` prints in `directory`."""
     ctest = shutil.which("ctest")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from canary.clock import parse_duration
 from canary.declare import Settings
@@ -43,6 +43,31 @@ class CTest(Settings):
         metadata={
             "help": "without effect: ctest itself enters subdirectories",
             "flag": "--recurse-ctest",
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CMake(Settings):
+    """What was built, where, and with which compiler: facts for test files, as the CMake function
+    `write_canary_config` writes them."""
+
+    section: ClassVar[str] = "cmake"
+    commands: ClassVar[tuple[str, ...]] = ()
+    project: str | None = field(default=None, metadata={"help": "its name", "flag": None})
+    type: str | None = field(default=None, metadata={"help": "the build type", "flag": None})
+    date: str | None = field(default=None, metadata={"help": "when", "flag": None})
+    build_directory: str | None = field(
+        default=None, metadata={"help": "where it was built", "flag": None}
+    )
+    source_directory: str | None = field(
+        default=None, metadata={"help": "where its sources are", "flag": None}
+    )
+    compiler: Any = field(
+        default=None,
+        metadata={
+            "help": "a table: vendor, version, cc, cxx, fc, mpicc, mpicxx, mpifc, paths",
+            "flag": None,
         },
     )
 
