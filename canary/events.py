@@ -8,10 +8,10 @@ launcher and scheduler are another thing (`canary.launch`) and may change withou
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from canary.frozen import EMPTY
+from canary.frozen import shared
 from canary.status import Category, Outcome, Status
 
 
@@ -32,7 +32,7 @@ class SessionStarted(Event):
     directory: str
     argv: tuple[str, ...]
     jobs: int
-    excluded: Mapping[str, int] = field(default=EMPTY)
+    excluded: Mapping[str, int] = shared()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@ values."""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import field
 from typing import Any, Final, NoReturn, TypeVar
 
 K = TypeVar("K")
@@ -28,3 +30,13 @@ class FrozenDict(dict[K, V]):
 
 
 EMPTY: Final[FrozenDict[Any, Any]] = FrozenDict()
+
+
+def shared(value: FrozenDict[Any, Any] = EMPTY, **more: Any) -> Any:
+    """A field of a dataclass whose default is `value` itself; `more` goes to `dataclasses.field`.
+
+    Python 3.10 takes every dictionary for a mutable one and wants a factory.
+    """
+    if sys.version_info >= (3, 11):
+        return field(default=value, **more)
+    return field(default_factory=lambda: value, **more)

@@ -10,12 +10,12 @@ import re
 import shlex
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import translate
 from typing import NamedTuple
 
 from canary.errors import CanaryError, GraphError
-from canary.frozen import EMPTY
+from canary.frozen import shared
 from canary.spec import DependencyPattern, JobSpec
 
 
@@ -33,7 +33,7 @@ class SpecGraph:
 
     specs: Mapping[str, JobSpec]
     edges: Mapping[str, tuple[Edge, ...]]
-    invalid: Mapping[str, str] = field(default=EMPTY)
+    invalid: Mapping[str, str] = shared()
 
     def upstream(self, id: str) -> tuple[Edge, ...]:
         """What a job depends on."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from canary.frozen import EMPTY
+from canary.frozen import shared
 from canary.loop import Loop
 
 
@@ -61,8 +61,8 @@ class Launch:
     nodes: int = 1
     exclusive: bool = False
     attempt: int = 1
-    resources: Mapping[str, Sequence[Mapping[str, Any]]] = field(default=EMPTY)
-    options: Mapping[str, Any] = field(default=EMPTY)
+    resources: Mapping[str, Sequence[Mapping[str, Any]]] = shared()
+    options: Mapping[str, Any] = shared()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from canary.collect import ScanRoot
-from canary.frozen import EMPTY
+from canary.frozen import shared
 from canary.generate import FILE_SECONDS
 from canary.job import LaunchSettings
 from canary.resources import Machine
@@ -43,7 +43,7 @@ class RunRequest:
     criteria: Criteria = field(default_factory=Criteria)
     only_given: bool = False
     options: frozenset[str] = frozenset()
-    timeouts: Mapping[str, float] = field(default=EMPTY)
+    timeouts: Mapping[str, float] = shared()
     multiplier: float = 1.0
     permissive: bool = False
     empty_ok: bool = False

@@ -9,12 +9,12 @@ and hand a `Machine` in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
 from canary.errors import ResourceError
-from canary.frozen import EMPTY
+from canary.frozen import shared
 
 Assigned = dict[str, list[dict[str, Any]]]
 
@@ -28,7 +28,7 @@ class Instance:
 
     id: str
     slots: int = 1
-    properties: Mapping[str, Any] = field(default=EMPTY)
+    properties: Mapping[str, Any] = shared()
 
     def asdict(self) -> dict[str, Any]:
         """As in a resource pool file."""

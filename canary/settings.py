@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from canary.declare import Settings
-from canary.frozen import EMPTY, FrozenDict
+from canary.frozen import FrozenDict, shared
 from canary.options import Option, options_of
 
 
@@ -56,12 +56,10 @@ class Main(Settings):
     hook_limit: float = field(
         default=1.0, metadata=_doc("seconds after which a hook is named as slow", kind="duration")
     )
-    aliases: Mapping[str, str] = field(
-        default=EMPTY,
+    aliases: Mapping[str, str] = shared(
         metadata=_doc("commands of your own: a name and what it stands for", flag=None),
     )
-    resource_pool: Mapping[str, int] = field(
-        default=EMPTY,
+    resource_pool: Mapping[str, int] = shared(
         metadata=_doc("resources of each node (nodes: how many; slots_per_TYPE)", flag=None),
     )
     resource_pool_file: str | None = field(
@@ -78,13 +76,13 @@ class Environment(Settings):
 
     section: ClassVar[str] = "environment"
     commands: ClassVar[tuple[str, ...]] = ()
-    set: Mapping[str, str] = field(default=EMPTY, metadata=_doc("variables to set", flag=None))
+    set: Mapping[str, str] = shared(metadata=_doc("variables to set", flag=None))
     unset: tuple[str, ...] = field(default=(), metadata=_doc("variables to remove", flag=None))
-    prepend_path: Mapping[str, str] = field(
-        default=EMPTY, metadata=_doc("directories to put first in a search path", flag=None)
+    prepend_path: Mapping[str, str] = shared(
+        metadata=_doc("directories to put first in a search path", flag=None)
     )
-    append_path: Mapping[str, str] = field(
-        default=EMPTY, metadata=_doc("directories to put last in a search path", flag=None)
+    append_path: Mapping[str, str] = shared(
+        metadata=_doc("directories to put last in a search path", flag=None)
     )
 
     def apply(self, base: Mapping[str, str]) -> dict[str, str]:
@@ -132,8 +130,8 @@ class Run(Settings):
     default_tag: str = field(
         default=":all:", metadata=_doc("what `canary run` without paths runs again", flag=None)
     )
-    timeout: Mapping[str, float] = field(
-        default=FrozenDict({"default": 300.0, "fast": 120.0, "long": 900.0, "ctest": 1500.0}),
+    timeout: Mapping[str, float] = shared(
+        FrozenDict({"default": 300.0, "fast": 120.0, "long": 900.0, "ctest": 1500.0}),
         metadata=_doc(
             "time limit: of the session, of jobs with a keyword, default, all, or a multiplier",
             flag="--timeout",

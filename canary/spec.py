@@ -13,14 +13,14 @@ import abc
 import hashlib
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, fields
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from canary import fsio
 from canary.errors import RecordError
-from canary.frozen import EMPTY
+from canary.frozen import shared
 
 OUTPUT_FILE: Final = "canary-out.txt"
 
@@ -109,8 +109,8 @@ class JobSpec:
     name: str
     command: tuple[str, ...]
     generator: str = ""
-    parameters: Mapping[str, Any] = field(default=EMPTY)
-    meta_parameters: Mapping[str, Any] = field(default=EMPTY)
+    parameters: Mapping[str, Any] = shared()
+    meta_parameters: Mapping[str, Any] = shared()
     keywords: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     timeout: float = -1.0
@@ -121,8 +121,8 @@ class JobSpec:
     assets: tuple[Asset, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     baseline: tuple[Baseline, ...] = ()
-    attributes: Mapping[str, Any] = field(default=EMPTY)
-    environment: Mapping[str, str | None] = field(default=EMPTY)
+    attributes: Mapping[str, Any] = shared()
+    environment: Mapping[str, str | None] = shared()
     modules: tuple[tuple[str, str | None], ...] = ()
     rcfiles: tuple[str, ...] = ()
     preload: str | None = None
@@ -133,7 +133,7 @@ class JobSpec:
     exec_path: str = ""
     view_path: str = ""
     fixture: str | None = None
-    options: Mapping[str, Any] = field(default=EMPTY)
+    options: Mapping[str, Any] = shared()
     cwd: str = ""
     takes_args: bool = True
     locks: tuple[str, ...] = ()
@@ -208,6 +208,10 @@ def _encoder(name: str) -> Callable[[Any], Any]:
     return _plain
 
 
+def _default(f: Field[Any]) -> Any:
+    return f.default if f.default_factory is MISSING else f.default_factory()
+
+
 _DECODE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
     {
         "dependencies": lambda rows: tuple(
@@ -221,7 +225,7 @@ _DECODE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
         **{k: tuple for k in ("command", "keywords", "owners", "rcfiles", "skip_codes", "locks")},
     }
 )
-_CODEC: Final = tuple((f.name, f.default, _encoder(f.name)) for f in fields(JobSpec))
+_CODEC: Final = tuple((f.name, _default(f), _encoder(f.name)) for f in fields(JobSpec))
 
 
 def job_id(family: str, path: str, parameters: Mapping[str, Any]) -> str:
@@ -300,7 +304,7 @@ class ExpandContext:
     platforms: frozenset[str]
     timeout_for: Callable[[Sequence[str]], float]
     repository: Callable[[str], str]
-    config: Mapping[str, Any] = field(default=EMPTY)
+    config: Mapping[str, Any] = shared()
 
 
 class SpecGenerator(abc.ABC):
