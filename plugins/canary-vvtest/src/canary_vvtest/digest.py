@@ -82,8 +82,9 @@ def _check_options(directive: Directive) -> None:
     if directive.name == "set_attribute":
         return
     for option in directive.options:
-        near = get_close_matches(option, CONDITIONS, 1, 0.8)
-        if near and option not in _OPTIONS:
+        if option in _OPTIONS:
+            continue
+        if near := get_close_matches(option, CONDITIONS, 1, 0.8):
             raise SpecError(f"unknown option {option!r}", hint=f"did you mean {near[0]!r}?")
 
 

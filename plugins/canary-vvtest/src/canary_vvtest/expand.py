@@ -65,21 +65,25 @@ def _product(groups: Sequence[Entry]) -> list[Row]:
     """All combinations, in the order of the file; the later value of a name counts."""
     if not groups:
         return [Row()]
-    keys = list(itertools.chain.from_iterable(entry[2] for entry in groups))
-    rows = []
-    for parts in itertools.product(*(entry[3] for entry in groups)):
-        values, texts, identity, patterns = (
-            itertools.chain.from_iterable(p) for p in zip(*parts, strict=True)
-        )
-        rows.append(
-            Row(
-                FrozenDict(zip(keys, values, strict=True)),
-                dict(zip(keys, texts, strict=True)),
-                dict(zip(keys, identity, strict=True)),
-                tuple(patterns),
-            )
-        )
-    return rows
+    if len(groups) == 1:
+        _, _, keys, table = groups[0]
+        return [_row(keys, *parts) for parts in table]
+    flat = itertools.chain.from_iterable
+    keys = tuple(flat(entry[2] for entry in groups))
+    combined = itertools.product(*(entry[3] for entry in groups))
+    return [_row(keys, *map(tuple, map(flat, zip(*rows, strict=True)))) for rows in combined]
+
+
+def _row(
+    keys: tuple[str, ...],
+    values: tuple[Value, ...],
+    texts: tuple[str, ...],
+    identity: tuple[str | float, ...],
+    patterns: tuple[str, ...],
+) -> Row:
+    shown = dict(zip(keys, texts, strict=True))
+    exact = shown if identity is texts else dict(zip(keys, identity, strict=True))
+    return Row(FrozenDict(zip(keys, values, strict=True)), shown, exact, patterns)
 
 
 def _job(

@@ -83,7 +83,7 @@ def parse(text: str, line: int, *, file: str | None = None, when: When = ()) -> 
     rest = text[at:].lstrip()
     if rest and rest[0] not in ":=":
         raise SpecError(f"expected ':' before {rest!r}", hint="NAME (options) : argument")
-    argument = rest[1:].strip()
+    argument = rest[2 if rest.startswith(":=") else 1 :].strip()
     if not name and not argument and not conditions and not options:
         return None
     if not name:

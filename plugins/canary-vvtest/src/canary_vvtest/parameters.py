@@ -47,7 +47,8 @@ class Table:
     ) -> None:
         """Add a row; one that is there keeps its texts."""
         row, shown = tuple(values), tuple(texts)
-        known = self.rows.setdefault(row, (row, shown, tuple(identities or shown), ()))
+        exact = shown if identities is None else tuple(identities)
+        known = self.rows.setdefault(row, (row, shown, exact, ()))
         if patterns:
             self.rows[row] = (*known[:3], tuple(dict.fromkeys((*known[3], *patterns))))
 

@@ -6,6 +6,7 @@ by `canary_vvtest.digest`. What is returned is plain data for `canary_vvtest.exp
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from canary.errors import CanaryError, SpecError
 from canary.spec import Loaded
 from canary_vvtest.digest import Data, digest, finish
 from canary_vvtest.grammar import Directive, When, parse, unquoted
-from canary_vvtest.scan import Line, scan
+from canary_vvtest.scan import Line, program, scan
 
 _INCLUDES: Final = frozenset({"include", "insert_directive_file"})
 # files within each other; more is a circle that goes through differing names
@@ -35,20 +36,18 @@ def load(path: str) -> Loaded:
 def _read(data: Data, path: str, file: str | None, when: When, above: tuple[str, ...]) -> None:
     """Add the directives of a file; `file` is None for the test file itself."""
     try:
-        raw = Path(path).read_bytes()
+        with open(path, "rb") as f:
+            raw = f.read()
     except OSError as e:
         raise SpecError(f"cannot read it: {e.strerror}", file=file) from None
     try:
         head = scan(raw)
     except CanaryError as e:
         raise e.located(file=file) from None
-    if file is None and head.shebang:
-        program = head.shebang[0].rpartition("/")[2]
-        words = (program, *head.shebang[1:])
-        if not any(_is_python(word) for word in " ".join(words).split()[:2]):
-            data["interpreter"] = head.shebang
+    if file is None and not program(head.shebang).startswith(("python", "pypy")) and head.shebang:
+        data["interpreter"] = head.shebang
     for number, text in _joined(head.lines, file):
-        name = text
+        name = re.split(r"[(:=]", text, maxsplit=1)[0].strip()
         try:
             directive = parse(text, number, file=file, when=when)
             if directive is None:
@@ -57,10 +56,10 @@ def _read(data: Data, path: str, file: str | None, when: When, above: tuple[str,
             if name in _INCLUDES:
                 _include(data, directive, path, (*above, path))
             else:
-                digest(data, directive, str(Path(path).parent))
+                digest(data, directive, path.rpartition("/")[0])
         except CanaryError as e:
             where = file if e.file is None else e.file
-            key = None if e.line is not None else f"{name}: {e.key}" if e.key else name
+            key = None if e.line is not None else f"{name}: {e.key}" if e.key else name or None
             raise SpecError(
                 e.message,
                 hint=e.hint,
@@ -69,10 +68,6 @@ def _read(data: Data, path: str, file: str | None, when: When, above: tuple[str,
                 key=key or e.key,
                 column=e.column,
             ) from None
-
-
-def _is_python(word: str) -> bool:
-    return word.startswith(("python", "pypy"))
 
 
 def _joined(lines: list[Line], file: str | None) -> list[tuple[int, str]]:

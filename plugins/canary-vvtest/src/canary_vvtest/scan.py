@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from canary.errors import SpecError
@@ -55,6 +56,15 @@ def scan(raw: bytes) -> Head:
     return Head(lines, shebang)
 
 
+def program(words: Sequence[str]) -> str:
+    """The name of the program that a `#!` line, or a command, comes to: `bash` for `env -S bash`."""
+    names = [word for text in words for word in text.split()]
+    name = names[0].rpartition("/")[2] if names else ""
+    if name == "env":
+        name = next((n for n in names[1:] if not n.startswith("-") and "=" not in n), "")
+    return name.rpartition("/")[2]
+
+
 def _decoded(raw: bytes) -> tuple[str, str]:
     """The text, up to the first byte that is none, and what is wrong with that."""
     encoding, problem = "utf-8", ""
@@ -77,7 +87,7 @@ def _decoded(raw: bytes) -> tuple[str, str]:
 
 def _unknown(encoding: str) -> bool:
     try:
-        b"".decode(encoding)
+        b"#".decode(encoding, "ignore")  # an empty text is decoded without a look
     except LookupError:
         return True
     return False

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from canary import fsio
 from canary.status import DIFF_EXIT_CODE
 from canary_vvtest.attributes import ATTRIBUTE
+from canary_vvtest.scan import program
 
 if TYPE_CHECKING:
     from canary.job import Job
@@ -36,7 +37,7 @@ def write(job: Job, *, baseline: bool = False) -> None:
             # asked when the test runs: it is an argument of the test
             lines += [f"opt_analyze = {_SECTIONS}", f"is_analysis_only = {_SECTIONS}"]
     _store(f"{directory}/vvtest_util.py", lines)
-    if any(word.rpartition("/")[2] in _SHELLS for word in job.spec.command[:2]):
+    if program(job.spec.command[:2]) in _SHELLS:
         _store(f"{directory}/vvtest_util.sh", [f"{k}={_shell(v)}" for k, v in values.items()])
 
 
