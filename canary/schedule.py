@@ -3,20 +3,16 @@ and given back.
 
 It drives any `BaseJob` through that contract alone. All state of jobs and of the pool changes here,
 in one thread; launchers and staging threads only send messages (`Prepared`, `Started`, `Exit`),
-signals only interrupts. Ready jobs wait in one heap per shape of request. The dearest ready job
-goes first (cost along its longest chain of dependents); if it does not fit, the resources it needs
-are kept for it, and others may start only where they cannot delay it.
+signals only interrupts. Which job is next is for `canary.ready` to say.
 """
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from math import inf
+from dataclasses import dataclass
 from typing import Final
 
 from canary.clock import Timekeeper
@@ -25,7 +21,8 @@ from canary.events import Event, JobFinished, JobStarted, JobSubmitted, Notice
 from canary.job import BaseJob, JobServices, MissingSourceError
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Started
 from canary.loop import Loop
-from canary.resources import Assigned, Request, ResourcePool
+from canary.ready import Node, ReadyQueue, Running, wire
+from canary.resources import ResourcePool
 from canary.status import Category, Outcome
 
 ABANDON: Final = 15.0  # seconds for what was killed to be gone
@@ -43,34 +40,6 @@ class Policy:
     session_timeout: float | None = None
     grace: float = 2.0
     staging_threads: int = 4
-
-
-@dataclass(slots=True)
-class _Running:
-    job: BaseJob
-    assigned: Assigned
-    request: Request
-    attempt: int
-    began: float
-    expected_end: float
-    launcher: Launcher | None = None
-    reason: Outcome | None = None
-
-
-@dataclass(slots=True)
-class _Node:
-    """What the loop knows of one job."""
-
-    job: BaseJob
-    order: int
-    request: Request
-    rank: float = 0.0
-    waits: int = 0
-    children: list[_Node] = field(default_factory=list)
-    attempt: int = 1
-
-    def __lt__(self, other: _Node) -> bool:
-        return (-self.rank, self.order) < (-other.rank, other.order)
 
 
 class Scheduler:
@@ -97,58 +66,19 @@ class Scheduler:
         self.policy = policy or Policy()
         self.now = now
         self.interrupted = 0
-        self._nodes: dict[str, _Node] = {}
-        self._running: dict[str, _Running] = {}
-        self._ready: dict[Request, list[_Node]] = {}
-        self._exclusive: _Running | None = None
-        self._left = 0
+        self._nodes = wire(jobs)
+        self._running: dict[str, Running] = {}
+        self._ready = ReadyQueue(pool)
+        self._exclusive: Running | None = None
+        self._left = len(self._nodes)
         self._stopping: Outcome | None = None
         self._stop_reason = ""
         self._staging: ThreadPoolExecutor | None = None
         self._opened: dict[int, Launcher] = {}
-        self._over: deque[_Node] = deque()
+        self._over: deque[Node] = deque()
         self._folding = False
         self._dispatching = False
         self._abandoned = False
-        self._add(jobs)
-
-    # the graph
-
-    def _add(self, jobs: Sequence[BaseJob]) -> None:
-        for order, job in enumerate(jobs):
-            if not job.state.is_done():
-                self._nodes[job.id] = _Node(job, order, Request.of(job.required_resources()))
-        for node in self._nodes.values():
-            for dependency in node.job.dependencies:
-                upstream = self._nodes.get(dependency.job.id)
-                if upstream is not None:
-                    upstream.children.append(node)
-                    node.waits += 1
-        self._left = len(self._nodes)
-        self._rank()
-
-    def _rank(self) -> None:
-        """Cost of the dearest chain that begins with a job: leaves first, iteratively."""
-        parents: dict[str, list[_Node]] = {}
-        missing: dict[str, int] = {}
-        todo: list[_Node] = []
-        for id, node in self._nodes.items():
-            node.rank = node.job.cost()
-            missing[id] = len(node.children)
-            if not node.children:
-                todo.append(node)
-            for child in node.children:
-                parents.setdefault(child.job.id, []).append(node)
-        best: dict[str, float] = {}
-        while todo:
-            node = todo.pop()
-            node.rank += best.get(node.job.id, 0.0)
-            for parent in parents.get(node.job.id, ()):
-                id = parent.job.id
-                best[id] = max(best.get(id, 0.0), node.rank)
-                missing[id] -= 1
-                if not missing[id]:
-                    todo.append(parent)
 
     # the walk
 
@@ -170,10 +100,16 @@ class Scheduler:
 
     def _begin(self) -> None:
         roots = [node for node in self._nodes.values() if not node.waits]
-        for node in list(self._nodes.values()):
+        oversized = []
+        for node in self._nodes.values():
             refusal = self.pool.refusal(node.request)
             if refusal is not None:
-                self._end_unrun(node, Outcome.OVERSIZED, refusal)
+                node.job.set_status(outcome=Outcome.OVERSIZED, reason=refusal)
+                node.job.on_finished()
+                oversized.append(node)
+        # all are over before any is told of: they may wait for each other
+        for node in oversized:
+            self._finished(node, None)
         for node in roots:
             if not node.job.state.is_done():
                 self._settle(node)
@@ -189,7 +125,7 @@ class Scheduler:
             self.loop.call_later(ABANDON, self.loop.stop)
             self.loop.run()
 
-    def _settle(self, node: _Node) -> None:
+    def _settle(self, node: Node) -> None:
         """All it waited for is over: it is ready, or it never will be."""
         job = node.job
         job.refresh_readiness()
@@ -198,7 +134,7 @@ class Scheduler:
         elif self._stopping is not None:
             self._end_unrun(node, Outcome.CANCELLED, self._stop_reason)
         elif job.is_ready():
-            heapq.heappush(self._ready.setdefault(node.request, []), node)
+            self._ready.push(node)
         else:
             self._end_unrun(node, Outcome.BLOCKED, "it cannot become ready")
 
@@ -210,7 +146,7 @@ class Scheduler:
         while True:
             batches: dict[int, list[Launch]] = {}
             while self._room():
-                node = self._next()
+                node = self._ready.next(self._running.values(), self.loop.monotonic())
                 if node is None:
                     break
                 self._submit(node, batches)
@@ -224,50 +160,7 @@ class Scheduler:
         workers = self.policy.workers
         return self._exclusive is None and (workers is None or len(self._running) < workers)
 
-    def _next(self) -> _Node | None:
-        """The dearest ready job that fits; the dearest of all keeps what it waits for."""
-        # a job that waits for a lock takes nothing from the others meanwhile
-        locked = self.pool.is_locked
-        heads = [heap[0] for heap in self._ready.values() if heap and not locked(heap[0].request)]
-        if not heads:
-            return None
-        first = min(heads)
-        if self._fits(first):
-            return self._take(first)
-        if first.job.exclusive or len(heads) == 1:
-            return None  # let the machine run empty for it
-        limit = self._reservation(first)
-        for node in sorted(heads)[1:]:
-            if not node.job.exclusive and self._fits(node) and self._harmless(node, first, limit):
-                return self._take(node)
-        return None
-
-    def _take(self, node: _Node) -> _Node:
-        heapq.heappop(self._ready[node.request])
-        if not self._ready[node.request]:
-            del self._ready[node.request]
-        return node
-
-    def _fits(self, node: _Node) -> bool:
-        if node.job.exclusive:
-            return not self._running
-        return self.pool.can_hold(node.request)
-
-    def _reservation(self, wide: _Node) -> float:
-        """When `wide` can start if nothing else starts: running jobs end in order of their expected
-        ends."""
-        running = sorted(self._running.values(), key=lambda r: r.expected_end)
-        return self.pool.free_at(wide.request, [(r.expected_end, r.assigned) for r in running])
-
-    def _harmless(self, node: _Node, wide: _Node, start: float) -> bool:
-        """Ends before `wide` can start (infinity: nobody knows when), or shares nothing with it."""
-        if self.loop.monotonic() + node.job.expected_runtime <= start < inf:
-            return True
-        return wide.request.nodes == 1 and {t for t, n in node.request.slots if n}.isdisjoint(
-            t for t, n in wide.request.slots if n
-        )
-
-    def _submit(self, node: _Node, batches: dict[int, list[Launch]]) -> None:
+    def _submit(self, node: Node, batches: dict[int, list[Launch]]) -> None:
         job = node.job
         assigned = self.pool.checkout(node.request)
         if assigned is None:  # `_fits` said otherwise in this very thread
@@ -278,7 +171,7 @@ class Scheduler:
         job.on_submitted()
         job.timekeeper.submitted = self.now()
         began = self.loop.monotonic()
-        running = _Running(
+        running = Running(
             job, assigned, node.request, node.attempt, began, began + job.expected_runtime
         )
         self._running[job.id] = running
@@ -292,7 +185,7 @@ class Scheduler:
         else:
             self._stage_apart(node, running)
 
-    def _prepare(self, node: _Node, running: _Running) -> Launch | None:
+    def _prepare(self, node: Node, running: Running) -> Launch | None:
         """Stage in this thread; None if the job is over already."""
         try:
             launch = running.job.prepare(self.services, node.attempt)
@@ -301,7 +194,7 @@ class Scheduler:
             return None
         return self._prepared(node, running, launch)
 
-    def _stage_apart(self, node: _Node, running: _Running) -> None:
+    def _stage_apart(self, node: Node, running: Running) -> None:
         if self._staging is None:
             self._staging = ThreadPoolExecutor(self.policy.staging_threads, "canary-staging")
 
@@ -316,7 +209,7 @@ class Scheduler:
         self._staging.submit(work)
 
     def _staged(
-        self, node: _Node, running: _Running, launch: Launch | None, error: BaseException | None
+        self, node: Node, running: Running, launch: Launch | None, error: BaseException | None
     ) -> None:
         if self._abandoned:
             return
@@ -327,7 +220,7 @@ class Scheduler:
         if ready is not None and running.launcher is not None:
             running.launcher.start([ready])
 
-    def _prepared(self, node: _Node, running: _Running, launch: Launch | None) -> Launch | None:
+    def _prepared(self, node: Node, running: Running, launch: Launch | None) -> Launch | None:
         if running.reason is not None:  # cancelled while it was staged
             self._conclude(
                 node, running, Exit(running.job.id, self.now(), None, ExitReason.CANCELLED)
@@ -353,7 +246,7 @@ class Scheduler:
             self._opened[id(launcher)] = launcher
         return launcher
 
-    def _broken(self, node: _Node, running: _Running, error: BaseException) -> None:
+    def _broken(self, node: Node, running: Running, error: BaseException) -> None:
         job = running.job
         # ours is what nobody can foresee; anything else is a job that cannot be set up
         foreseen = isinstance(error, (CanaryError, OSError, MissingSourceError))
@@ -390,7 +283,7 @@ class Scheduler:
         else:
             self._conclude(node, running, message)
 
-    def _conclude(self, node: _Node, running: _Running, exit: Exit | None) -> None:
+    def _conclude(self, node: Node, running: Running, exit: Exit | None) -> None:
         job = running.job
         try:
             job.conclude(exit, self.services)
@@ -417,14 +310,14 @@ class Scheduler:
                 )
             )
 
-    def _release(self, running: _Running) -> None:
+    def _release(self, running: Running) -> None:
         self._running.pop(running.job.id, None)
         if self._exclusive is running:
             self._exclusive = None
         running.job.free_resources()
         self.pool.checkin(running.assigned)
 
-    def _retry(self, node: _Node) -> bool:
+    def _retry(self, node: Node) -> bool:
         if self._stopping is not None:
             return False
         policy, status = self.policy, node.job.status
@@ -437,7 +330,7 @@ class Scheduler:
             return True
         return status.category is Category.FAIL and done <= policy.until_pass
 
-    def _finished(self, node: _Node, running: _Running | None, *, retry: bool = False) -> None:
+    def _finished(self, node: Node, running: Running | None, *, retry: bool = False) -> None:
         job = node.job
         times = job.timekeeper.asdict()
         attempt = running.attempt if running else node.attempt
@@ -459,7 +352,7 @@ class Scheduler:
             job.set_status()
             job.timekeeper = Timekeeper()
             job.measurements.reset()
-            heapq.heappush(self._ready.setdefault(node.request, []), node)
+            self._ready.push(node)
             return
         self._left -= 1
         if not self._left:
@@ -481,7 +374,7 @@ class Scheduler:
                     self._settle(child)
         self._folding = False
 
-    def _end_unrun(self, node: _Node, outcome: Outcome, reason: str) -> None:
+    def _end_unrun(self, node: Node, outcome: Outcome, reason: str) -> None:
         node.job.set_status(outcome=outcome, reason=reason)
         node.job.on_finished()
         self._finished(node, None)
