@@ -9,7 +9,7 @@ from typing import Any, Final
 from canary.errors import CanaryError, SpecError
 from canary.expression import parse_when, substitute
 from canary.expression.when import Verdict, is_template
-from canary.frozen import EMPTY
+from canary.frozen import shared
 from canary.spec import ExpandContext, SpecFile, parameter_text
 from canary_pyt.digest import Data
 from canary_pyt.spaces import Value
@@ -30,7 +30,7 @@ class Scope:
     data: Data
     context: ExpandContext
     family: str
-    parameters: Mapping[str, Value] | None = EMPTY
+    parameters: Mapping[str, Value] | None = shared()
     names: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from canary.errors import SpecError
-from canary.frozen import EMPTY
+from canary.frozen import shared
 
 # conditions, by the names that options give them
 CONDITIONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -48,7 +48,7 @@ class Directive:
     argument: str
     line: int
     when: When = ()
-    options: Mapping[str, Any] = field(default=EMPTY)
+    options: Mapping[str, Any] = shared()
     file: str | None = None
 
     @property
