@@ -86,6 +86,15 @@ def expand(
     return Generated(specs, errors, bad)
 
 
+def describe(file: SpecFile, generator: SpecGenerator) -> Mapping[str, Any]:
+    """What the file says of itself besides its jobs; nothing if it cannot be read."""
+    generators = {generator.name: generator}
+    for _, answer in _collected([file], [0], generators, FILE_SECONDS):
+        if not isinstance(answer, CanaryError):
+            return generator.describe(file, answer[0])
+    return {}
+
+
 def cache_key(file: SpecFile, generator: SpecGenerator) -> str:
     """Changes whenever what `load` returned may not hold any more."""
     version = f"{generator.name}:{generator.version}:{sys.version_info[0]}.{sys.version_info[1]}"

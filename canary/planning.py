@@ -14,6 +14,7 @@ from pathlib import Path
 
 from canary import collect, gather, generate, graph, select
 from canary.catalog import Catalog, spec_rows
+from canary.collect import ScanRoot
 from canary.config import Config
 from canary.errors import CanaryError, NothingToRun, SpecError, UsageError
 from canary.frozen import EMPTY
@@ -60,6 +61,14 @@ def find_specs(request: RunRequest, config: Config, book: Catalog | None) -> Col
     )
     built, faults = graph.build(made.specs)
     return Collected(built, (*made.errors, *faults), tuple(made.bad_files), cache)
+
+
+def describe_file(root: ScanRoot, config: Config) -> Mapping[str, Any]:
+    """What a test file says of itself besides its jobs."""
+    generators = gather.spec_generators(config)
+    for file in collect.find((root,), list(generators.values())):
+        return generate.describe(file, generators[file.generator])
+    return {}
 
 
 def _known_files(book: Catalog | None) -> dict[str, tuple[str, bytes]]:

@@ -62,6 +62,7 @@ def _file(path: Path, args: argparse.Namespace, config: Config) -> dict[str, Any
         "keywords": sorted({k for s in specs for k in s.keywords}),
         "owners": sorted({o for s in specs for o in s.owners}),
         "assets": sorted({a.src for s in specs for a in s.assets}),
+        **planning.describe_file(root, config),
         "jobs": {s.name: _spec(s) for s in specs},
     }
 
