@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from canary.job import BaseJob
 from canary.launch import Launcher
@@ -123,7 +124,8 @@ class ReadyQueue:
         for node in sorted(heads)[1:]:
             if node.job.exclusive or not self._fits(node, running):
                 continue
-            if now + node.job.expected_runtime <= start or _share_nothing(node, first):
+            in_time = now + node.job.expected_runtime <= start < inf  # nobody knows: not in time
+            if in_time or _share_nothing(node, first):
                 return self._take(node)
         return None
 
