@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from canary import collect, gather, generate, graph, select
 from canary.catalog import Catalog, spec_rows
