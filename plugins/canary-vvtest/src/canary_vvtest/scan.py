@@ -57,7 +57,7 @@ def scan(raw: bytes) -> Head:
 
 
 def program(words: Sequence[str]) -> str:
-    """The name of the program that a `#!` line, or a command, comes to: `bash` for `env -S bash`."""
+    """The name of the program that a `#!` line or a command comes to: `sh` for `env -S sh`."""
     names = [word for text in words for word in text.split()]
     name = names[0].rpartition("/")[2] if names else ""
     if name == "env":
