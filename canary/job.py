@@ -484,9 +484,13 @@ class Job(BaseJob):
     def required_resources(self) -> list[dict[str, Any]]:
         """See `BaseJob.required_resources`."""
         needs = self.get_resource_parameters_from_spec()
-        entries = [
-            {"type": t, "slots": 1} for t, n in needs.items() if t != "nodes" for _ in range(n)
-        ]
+        entries: list[dict[str, Any]] = []
+        for t, n in needs.items():
+            pieces = self.spec.pieces.get(t, ())
+            if pieces and sum(pieces) == n:
+                entries += [{"type": t, "slots": size, "together": True} for size in pieces]
+            elif t != "nodes":
+                entries += [{"type": t, "slots": 1} for _ in range(n)]
         if needs["nodes"] > 1:
             entries.append({"type": "nodes", "slots": needs["nodes"]})
         entries += [{"type": LOCK + name, "slots": 1} for name in self.spec.locks]

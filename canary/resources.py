@@ -183,24 +183,33 @@ class Capacity:
 @dataclass(frozen=True, slots=True)
 class Request:
     """What one job wants: slots by type in all, on how many nodes; hashable, so that it names a
-    shape."""
+    shape.
+
+    `pieces` has the types whose slots come in pieces, each from one instance: `(type, sizes)`.
+    """
 
     slots: tuple[tuple[str, int], ...]
     nodes: int = 1
     locks: tuple[str, ...] = ()
+    pieces: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     @classmethod
     def of(cls, entries: Iterable[Mapping[str, Any]]) -> Request:
         """Sum the entries of `BaseJob.required_resources`; the type `nodes` says on how many
-        nodes."""
+        nodes, and the slots of an entry with `together` come from one instance."""
         wanted: dict[str, int] = {}
+        sizes: dict[str, list[int]] = {}
         for entry in entries:
-            wanted[entry["type"]] = wanted.get(entry["type"], 0) + int(entry["slots"])
+            type, n = entry["type"], int(entry["slots"])
+            wanted[type] = wanted.get(type, 0) + n
+            if entry.get("together"):
+                sizes.setdefault(type, []).append(n)
         nodes = wanted.pop("nodes", 1)
         locks = tuple(sorted(t for t in wanted if t.startswith(LOCK)))
         for lock in locks:
             del wanted[lock]
-        return cls(tuple(sorted(wanted.items())), max(1, nodes), locks)
+        pieces = tuple((t, tuple(sorted(x, reverse=True))) for t, x in sorted(sizes.items()))
+        return cls(tuple(sorted(wanted.items())), max(1, nodes), locks, pieces)
 
 
 class ResourcePool:
@@ -232,9 +241,13 @@ class ResourcePool:
             if n > self.machine.count(type):
                 return f"needs {n} {type}, the machine has {self.machine.count(type)}"
         if request.nodes == 1:
-            if any(node.could_hold(request.slots) for node in self._nodes):
-                return None
-            return "no single node has " + " and ".join(f"{n} {t}" for t, n in request.slots if n)
+            if not any(node.could_hold(request.slots) for node in self._nodes):
+                wanted = " and ".join(f"{n} {t}" for t, n in request.slots if n)
+                return f"no single node has {wanted}"
+            if not any(node.could_pack(request.pieces) for node in self._nodes):
+                wanted = " and ".join(f"{'+'.join(map(str, x))} {t}" for t, x in request.pieces)
+                return f"needs {wanted}, each number of one instance, and no node has them so"
+            return None
         shares = _shares(request)
         if sum(node.could_hold(shares) for node in self._nodes) < request.nodes:
             return f"fewer than {request.nodes} nodes have " + " and ".join(
@@ -262,7 +275,9 @@ class ResourcePool:
         if request.nodes == 1:
             for node in self._nodes:
                 if node.has(request.slots):
-                    return node.take(request.slots)
+                    packed = node.packed(request.pieces)
+                    if packed is not None:
+                        return node.take(request.slots, packed)
             return None
         shares = _shares(request)
         free = [node for node in self._nodes if node.idle and node.could_hold(shares)][
@@ -283,7 +298,7 @@ class ResourcePool:
     def can_hold(self, request: Request) -> bool:
         """Would `checkout` succeed now? Locks are left out of account: see `is_locked`."""
         if request.nodes == 1:
-            return any(node.has(request.slots) for node in self._nodes)
+            return any(node.holds(request) for node in self._nodes)
         shares = _shares(request)
         return sum(node.idle and node.could_hold(shares) for node in self._nodes) >= request.nodes
 
@@ -301,7 +316,7 @@ class ResourcePool:
                 for entry in entries:
                     by_id[entry["node"]].give_back(type, entry["id"], entry["slots"])
             if request.nodes == 1:
-                if any(node.has(request.slots) for node in shadow):
+                if any(node.holds(request) for node in shadow):
                     return at
             elif sum(node.idle and node.could_hold(shares) for node in shadow) >= request.nodes:
                 return at
@@ -331,14 +346,42 @@ def _shares(request: Request) -> tuple[tuple[str, int], ...]:
     return tuple((t, -(-n // request.nodes)) for t, n in request.slots)
 
 
+Packed = dict[str, dict[str, int]]
+
+
+def pack(sizes: Sequence[int], free: Mapping[str, int]) -> dict[str, int] | None:
+    """`{id: slots}` such that each of the `sizes`, the largest first, comes from one instance; None
+    if that cannot be."""
+    left = dict(free)
+
+    def place(at: int) -> bool:
+        if at == len(sizes):
+            return True
+        size = sizes[at]
+        tried = set()
+        for n, id in sorted((n, id) for id, n in left.items() if n >= size):
+            if n not in tried:
+                tried.add(n)
+                left[id] -= size
+                if place(at + 1):
+                    return True
+                left[id] += size
+        return False
+
+    if sum(sizes) > sum(left.values()) or not place(0):
+        return None
+    return {id: n - left[id] for id, n in free.items() if n > left[id]}
+
+
 class _NodePool:
-    __slots__ = ("free", "id", "instances", "taken", "total")
+    __slots__ = ("free", "id", "instances", "taken", "total", "whole")
 
     def __init__(self, node: Node) -> None:
         self.id = node.id
         self.instances: dict[str, dict[str, int]] = {
             t: {i.id: i.slots for i in x} for t, x in node.resources.items()
         }
+        self.whole = {t: dict(x) for t, x in self.instances.items()}
         self.total = {t: sum(x.values()) for t, x in self.instances.items()}
         self.free = dict(self.total)
         self.taken = 0
@@ -346,6 +389,7 @@ class _NodePool:
     def copy(self) -> _NodePool:
         new = _NodePool.__new__(_NodePool)
         new.id, new.total, new.free, new.taken = self.id, self.total, dict(self.free), self.taken
+        new.whole = self.whole
         new.instances = {t: dict(x) for t, x in self.instances.items()}
         return new
 
@@ -363,12 +407,37 @@ class _NodePool:
                 return False
         return True
 
-    def take(self, slots: Iterable[tuple[str, int]]) -> Assigned:
+    def holds(self, request: Request) -> bool:
+        return self.has(request.slots) and (
+            not request.pieces or self.packed(request.pieces) is not None
+        )
+
+    def could_pack(self, pieces: Iterable[tuple[str, tuple[int, ...]]]) -> bool:
+        return all(pack(sizes, self.whole.get(type, {})) is not None for type, sizes in pieces)
+
+    def packed(self, pieces: Iterable[tuple[str, tuple[int, ...]]]) -> Packed | None:
+        out: Packed = {}
+        for type, sizes in pieces:
+            found = pack(sizes, self.instances.get(type, {}))
+            if found is None:
+                return None
+            out[type] = found
+        return out
+
+    def take(self, slots: Iterable[tuple[str, int]], packed: Packed) -> Assigned:
         assigned: Assigned = {}
         for type, n in slots:
             if n:
-                assigned[type] = self._take(type, n)
+                pieces = packed.get(type)
+                assigned[type] = self._take(type, n) if pieces is None else self._cut(type, pieces)
         return assigned
+
+    def _cut(self, type: str, pieces: Mapping[str, int]) -> list[dict[str, Any]]:
+        for id, n in pieces.items():
+            self.instances[type][id] -= n
+            self.free[type] -= n
+            self.taken += n
+        return [{"id": id, "slots": n, "node": self.id} for id, n in pieces.items()]
 
     def _take(self, type: str, n: int) -> list[dict[str, Any]]:
         instances = self.instances[type]

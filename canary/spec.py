@@ -97,9 +97,10 @@ class JobSpec:
 
     `cwd` is where the command starts, absolute; empty: in the job's directory. `takes_args` says
     that the words after `--` are added to it. `locks` are names of which the job is the only holder
-    while it runs. `weight` replaces what the scheduler makes of CPUs and run time: what is heavier
-    starts earlier. `renew`: it is run again with whatever depends on it, an earlier result of it
-    does not stand in.
+    while it runs. `pieces` says of resource types that their slots come in pieces, each from one
+    instance: `{"gpus": (2, 1)}` are 3 in all. `weight` replaces what the scheduler makes of CPUs
+    and run time: what is heavier starts earlier. `renew`: it is run again with whatever depends on
+    it, an earlier result of it does not stand in.
     """
 
     file_root: str
@@ -137,6 +138,7 @@ class JobSpec:
     cwd: str = ""
     takes_args: bool = True
     locks: tuple[str, ...] = ()
+    pieces: Mapping[str, tuple[int, ...]] = shared()
     weight: float | None = None
     renew: bool = False
     mask: Mask = UNMASKED
@@ -221,6 +223,7 @@ _DECODE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
         "artifacts": lambda rows: tuple(Artifact(**r) for r in rows),
         "baseline": lambda rows: tuple(Baseline(**r) for r in rows),
         "mask": lambda m: Mask(bool(m["value"]), m["reason"]),
+        "pieces": lambda table: {t: tuple(sizes) for t, sizes in table.items()},
         "modules": lambda rows: tuple((str(n), u) for n, u in rows),
         **{k: tuple for k in ("command", "keywords", "owners", "rcfiles", "skip_codes", "locks")},
     }

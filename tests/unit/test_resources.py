@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from canary.errors import ResourceError
-from canary.resources import Capacity, Instance, Machine, Node, Request, ResourcePool
+from canary.resources import Capacity, Instance, Machine, Node, Request, ResourcePool, pack
 
 
 def machine(*nodes, multinode=True):
@@ -385,3 +385,68 @@ class Pools(RuleBasedStateMachine):
 
 TestPools = Pools.TestCase
 TestPools.settings = settings(max_examples=60, stateful_step_count=20)
+
+
+# --- locks and pieces ----------------------------------------------------------------------------
+
+
+def entry(type, slots, **more):
+    return {"type": type, "slots": slots, **more}
+
+
+def pool_of(**types):
+    resources = {t: [{"id": i, "slots": n} for i, n in x.items()] for t, x in types.items()}
+    return ResourcePool(Machine.fromdict({"nodes": [{"id": "n", "resources": resources}]}))
+
+
+def test_a_lock_is_held_once_and_declared_by_nobody():
+    pool = pool_of(cpus={"0": 1, "1": 1})
+    wants = Request.of([entry("cpus", 1), entry("lock:db", 1)])
+    assert pool.refusal(wants) is None
+    got = pool.checkout(wants)
+    assert got["lock:db"] == [{"id": "db", "slots": 1, "node": ""}]
+    assert pool.is_locked(wants)
+    assert pool.checkout(wants) is None
+    assert not pool.is_locked(Request.of([entry("cpus", 1), entry("lock:other", 1)]))
+    assert pool.free_at(wants, [(3.0, got)]) == 3.0
+    pool.checkin(got)
+    assert pool.idle
+    assert pool.checkout(wants) is not None
+
+
+@pytest.mark.parametrize(
+    ("sizes", "free", "want"),
+    [
+        ((2, 1), {"a": 1, "b": 2}, {"a": 1, "b": 2}),
+        ((2,), {"a": 1, "b": 1}, None),
+        ((2, 2), {"a": 4, "b": 3}, {"a": 2, "b": 2}),
+        ((3, 3, 2), {"a": 5, "b": 3}, {"a": 5, "b": 3}),
+        ((1, 1, 1), {"a": 1, "b": 1}, None),
+        # what fits best at first is in the way later
+        ((4, 3, 3, 2), {"a": 7, "b": 5}, {"a": 7, "b": 5}),
+        ((), {"a": 1}, {}),
+    ],
+)
+def test_pieces_come_from_one_instance_each(sizes, free, want):
+    assert pack(sizes, free) == want
+
+
+def test_pieces_wait_until_an_instance_has_enough():
+    pool = pool_of(gpus={"0": 2, "1": 2})
+    one, two = Request.of([entry("gpus", 1)]), Request.of([entry("gpus", 2, together=True)])
+    first, second = pool.checkout(one), pool.checkout(two)
+    assert {e["id"] for e in first["gpus"]} != {e["id"] for e in second["gpus"]}
+    assert second["gpus"][0]["slots"] == 2
+    assert not pool.can_hold(two)
+    pool.checkin(second)
+    third = pool.checkout(two)
+    assert third["gpus"][0]["slots"] == 2
+    pool.checkin(first)
+    pool.checkin(third)
+    assert pool.idle
+
+
+def test_pieces_that_no_instance_can_hold_are_refused():
+    pool = pool_of(gpus={"0": 2, "1": 2})
+    assert pool.refusal(Request.of([entry("gpus", 3)])) is None
+    assert "one instance" in pool.refusal(Request.of([entry("gpus", 3, together=True)]))

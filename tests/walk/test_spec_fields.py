@@ -163,3 +163,25 @@ def test_a_job_may_ask_to_be_bound_to_its_cpus(rows, canary, tmp_path, asks):
     job = {"name": "a", "command": python(code), "meta_parameters": {"cpus": 1}}
     canary(*rows([{**job, "options": {"affinity": asks}}]), expect=0)
     assert int(out.read_text()) == (1 if asks else len(os.sched_getaffinity(0)))
+
+
+def test_slots_that_belong_together(rows, canary, tmp_path):
+    """Two jobs want two slots of one instance each, a third what is left of two of them."""
+    pool = tmp_path / "pool.json"
+    instances = {"gpus": [{"id": i, "slots": 3} for i in "ab"], "cpus": [{"id": c} for c in "0123"]}
+    pool.write_text(json.dumps({"nodes": [{"id": "n", "resources": instances}]}))
+
+    def wants(name, n, *pieces):
+        return {
+            "name": name,
+            "command": ["/bin/sh", "-c", f"echo $CANARY_GPU_IDS > {tmp_path}/{name}; sleep 0.3"],
+            "parameters": {"gpus": n},
+            **({"pieces": {"gpus": pieces}} if pieces else {}),
+        }
+
+    jobs = [wants("x", 2, 2), wants("y", 2, 2), wants("z", 2), wants("w", 4, 4)]
+    canary("--resource-pool-file", pool, *rows(jobs), expect=32)
+    x, y, z = ((tmp_path / n).read_text().strip() for n in "xyz")
+    assert {x, y} == {"a", "b"}
+    assert set(z.split(",")) == {"a", "b"}
+    assert not (tmp_path / "w").exists()
