@@ -119,7 +119,10 @@ def _listed(word: str, cwd: str) -> ScanRoot | None:
         text = reason.decode(errors="replace").strip().splitlines()[0]
         raise UsageError(f"{word!r}: git cannot list it: {text}") from None
     files = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
-    return ScanRoot(directory, tuple(f for f in files if os.path.isfile(f"{directory}/{f}")))
+    known = tuple(f for f in files if os.path.isfile(f"{directory}/{f}"))
+    if not known:  # no paths would stand for all of them
+        raise UsageError(f"{word!r}: git knows no files there")
+    return ScanRoot(directory, known)
 
 
 class _Claims:
@@ -199,10 +202,18 @@ def _scan(root: ScanRoot, claims: _Claims, ignore: Ignore | None) -> Iterator[Sp
         else:
             generator = claims.find(os.path.basename(start))
             if generator is not None:
-                yield _file(root.root, start[prefix:], generator.name, os.stat(start))
+                try:
+                    stat = os.stat(start)
+                except OSError as e:
+                    raise _unreadable(start, e) from None
+                yield _file(root.root, start[prefix:], generator.name, stat)
     while todo:
         directory = todo.pop()
-        with os.scandir(directory) as entries:
+        try:
+            found = os.scandir(directory)
+        except OSError as e:  # tests may be there: to pass it over could hide them
+            raise _unreadable(directory, e) from None
+        with found as entries:
             for entry in entries:
                 name = entry.name
                 generator = claims.find(name)
@@ -216,6 +227,10 @@ def _scan(root: ScanRoot, claims: _Claims, ignore: Ignore | None) -> Iterator[Sp
                     name, entry.path, ignore
                 ):
                     todo.append(entry.path)
+
+
+def _unreadable(path: str, error: OSError) -> UsageError:
+    return UsageError(f"cannot look for tests here: {error.strerror}", file=path)
 
 
 def _left_out(name: str, path: str, ignore: Ignore | None) -> bool:
