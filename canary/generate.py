@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from canary.errors import CanaryError, SpecError
+from canary.errors import CanaryError, CanaryErrors, SpecError
 from canary.spec import ExpandContext, JobSpec, SpecFile, SpecGenerator
 
 FILE_SECONDS: Final = 60.0
@@ -58,17 +58,20 @@ def expand(
     loaded: dict[int, Any] = {}
     todo: list[int] = []
     for i, file in enumerate(files):
-        entry = cache.known.get(file.file)
-        if entry is not None and entry[0] == cache_key(file, generators[file.generator]):
-            loaded[i] = marshal.loads(entry[1])
-        else:
-            todo.append(i)
+        key, raw = cache.known.get(file.file, ("", b""))
+        if key == cache_key(file, generators[file.generator]):
+            try:
+                loaded[i] = marshal.loads(raw)
+                continue
+            except (ValueError, TypeError, EOFError):
+                pass  # a damaged entry is none
+        todo.append(i)
     errors: list[CanaryError] = []
     bad: list[SpecFile] = []
     for i, answer in _collected(files, todo, generators, file_seconds):
         file = files[i]
         if isinstance(answer, CanaryError):
-            errors.append(answer.located(file=file.file))
+            errors += _each(answer, file)
             bad.append(file)
             continue
         data, raw, cacheable = answer
@@ -81,9 +84,18 @@ def expand(
             try:
                 specs += generators[file.generator].expand(file, loaded[i], context)
             except CanaryError as e:
-                errors.append(e.located(file=file.file))
+                errors += _each(e, file)
+                bad.append(file)
+            except Exception as e:  # noqa: BLE001 - one file must not take the others along
+                hint = f"raised while {file.generator} expanded it"
+                errors.append(SpecError(f"{type(e).__name__}: {e}", hint=hint, file=file.file))
                 bad.append(file)
     return Generated(specs, errors, bad)
+
+
+def _each(error: CanaryError, file: SpecFile) -> tuple[CanaryError, ...]:
+    located = error.located(file=file.file)
+    return located.errors if isinstance(located, CanaryErrors) else (located,)
 
 
 def describe(file: SpecFile, generator: SpecGenerator) -> Mapping[str, Any]:
@@ -181,6 +193,7 @@ class _Collector:
         chunk = os.read(self.fd, 1 << 20)
         if chunk:
             return chunk, ""
+        os.kill(self.pid, signal.SIGKILL)  # or it has closed all its files and goes on
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
         code = os.waitstatus_to_exitcode(status)
@@ -216,8 +229,12 @@ def _frames(buffer: bytearray) -> Iterator[Answer]:
             break
         frame = marshal.loads(memoryview(buffer)[at + 4 : at + 4 + size])
         at += 4 + size
-        if frame[0] == "error":
-            yield SpecError(frame[1], hint=frame[2], file=frame[3], line=frame[4], key=frame[5])
+        if frame[0] == "errors":
+            found = [
+                SpecError(text, hint=hint, file=file, line=line, key=key, column=column)
+                for text, hint, file, line, key, column in frame[1]
+            ]
+            yield found[0] if len(found) == 1 else CanaryErrors(found)
         else:
             yield marshal.loads(frame[1]), frame[1], frame[2]
     del buffer[:at]
@@ -233,6 +250,7 @@ def _serve(w: int, files: Sequence[SpecFile], generators: Mapping[str, SpecGener
             frame = marshal.dumps(_load(file, generators[file.generator]))
             if os.getpid() != me:
                 os._exit(0)  # a file forked and came back here in its child
+            _flush()
             if os.getcwd() != cwd:
                 os.chdir(cwd)
             if os.environ != environ:
@@ -242,6 +260,15 @@ def _serve(w: int, files: Sequence[SpecFile], generators: Mapping[str, SpecGener
         os._exit(0)
     except BaseException:  # noqa: BLE001 - a child of fork must not run its parent's code
         os._exit(70)
+
+
+def _flush() -> None:
+    """Show what a file printed, before the next one or the end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # noqa: BLE001 - a file may have put anything there
+            pass
 
 
 def _write(fd: int, data: bytes) -> None:
@@ -263,14 +290,9 @@ def _load(file: SpecFile, generator: SpecGenerator) -> tuple[Any, ...]:
     try:
         found = generator.load(file)
         return ("data", marshal.dumps(found.data), found.cacheable)
-    except CanaryError as e:
-        return ("error", e.message, e.hint, e.file, e.line, e.key)
+    except CanaryError as error:
+        several = error.errors if isinstance(error, CanaryErrors) else (error,)
+        return ("errors", [(e.message, e.hint, e.file, e.line, e.key, e.column) for e in several])
     except BaseException as e:  # noqa: BLE001 - whatever a file raises is that file's error
-        return (
-            "error",
-            f"{type(e).__name__}: {e}",
-            f"raised while {generator.name} loaded it",
-            None,
-            None,
-            None,
-        )
+        hint = f"raised while {generator.name} loaded it"
+        return ("errors", [(f"{type(e).__name__}: {e}", hint, None, None, None, None)])
