@@ -265,7 +265,8 @@ class _Boot:
             if not known[word]:
                 schema = _schema(self.core, self.installed)
                 return self.execute(command, rest, schema, None)
-            if _wants_help(rest):
+            # the help of a reporter is the reporter's
+            if _wants_help(rest) and not (word == "report" and not rest[0].startswith("-")):
                 schema = _schema(self.core, self.cached())
                 if self.names or self.places.hooks:
                     options = list(schema.options.values())

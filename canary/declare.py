@@ -77,7 +77,8 @@ class Reporter(abc.ABC):
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
         """Write the report; return the paths written.
 
-        Raising never changes a verdict or an exit code.
+        `options["cwd"]` is the directory that relative paths are relative to. `canary.reporting`
+        has what reporters share. Raising never changes a verdict or an exit code.
         """
 
 

@@ -58,7 +58,9 @@ def _streams(directory: Path, streams: str) -> list[str]:
     return out + ([spec["stderr"]] if "e" in streams and spec["stderr"] else [])
 
 
-def write_reports(names: Sequence[str], offered: Mapping[str, Reporter], results: Results) -> None:
+def write_reports(
+    names: Sequence[str], offered: Mapping[str, Reporter], results: Results, cwd: Path
+) -> None:
     """Write each report and say where; one that fails is a line, and changes no verdict."""
     for name in names:
         if name not in offered:
@@ -68,7 +70,8 @@ def write_reports(names: Sequence[str], offered: Mapping[str, Reporter], results
         parser = argparse.ArgumentParser()
         offered[name].arguments(parser)
         try:
-            paths = offered[name].report(results, vars(parser.parse_args([])))
+            options = {"cwd": cwd, **vars(parser.parse_args([]))}
+            paths = offered[name].report(results, options)
         except Exception as e:  # noqa: BLE001 - whatever a reporter raises is said, no more
             say("warning", f"report {name}: {type(e).__name__}: {e}")
             continue

@@ -9,6 +9,7 @@ from canary.commands import shapes
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import ExitCode, UsageError
+from canary.parser import Finished, Parser
 from canary.results import StoredResults
 
 
@@ -30,16 +31,29 @@ def run(args: argparse.Namespace, config: Config) -> int:
         known = ", ".join(sorted(offered)) or "none installed"
         raise UsageError(f"no reporter {args.type!r}", hint=f"there are: {known}")
     reporter = offered[args.type]
-    parser = argparse.ArgumentParser(prog=f"canary report {args.type}", allow_abbrev=False)
+    parser = Parser(prog=f"canary report {args.type}", description=reporter.help or None)
     reporter.arguments(parser)
-    rest = [word for word in args.rest if word != "create"]
-    options = vars(parser.parse_args(rest))
+    if "--session" not in parser._option_string_actions:
+        parser.add_argument("--session", metavar="S", help="a session (default: latest results)")
+    # the older tool wants a word for what to do with a report
+    rest = args.rest[1:] if args.rest[:1] == ["create"] and not _knows_words(parser) else args.rest
+    try:
+        options = vars(parser.parse(rest))
+    except Finished:
+        return ExitCode.OK
     workspace, _ = shapes.open_store(config)
     book = Catalog(workspace.database)
-    session = shapes.select_session(args.session, workspace, book) if args.session else None
-    for path in reporter.report(StoredResults(workspace, book, session), options):
+    name = options.pop("session", None) or args.session
+    session = shapes.select_session(name, workspace, book) if name else None
+    results = StoredResults(workspace, book, session)
+    for path in reporter.report(results, {"cwd": config.cwd, **options}):
         print(path)
     return ExitCode.OK
+
+
+def _knows_words(parser: Parser) -> bool:
+    """Does the reporter take words of its own?"""
+    return bool(parser._get_positional_actions())
 
 
 COMMAND = Command(
@@ -47,5 +61,10 @@ COMMAND = Command(
     help="write a report of the results",
     run=run,
     arguments=arguments,
-    examples=("canary report", "canary report junit", "canary report html -o out.html"),
+    examples=(
+        "canary report",
+        "canary report junit",
+        "canary report html -o out.html",
+        "canary report junit --help",
+    ),
 )

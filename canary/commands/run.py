@@ -312,7 +312,7 @@ def show_details(
     try:
         if reports:
             results = StoredResults(workspace, book, summary.session)
-            details.write_reports(reports, config.plugins.reporters(), results)
+            details.write_reports(reports, config.plugins.reporters(), results, config.cwd)
         if args.durations:
             details.show_durations(book.results(session=summary.session), args.durations)
         if captured:

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canary import reporting
+from canary.reporting import excerpt, output, recover, replacing, target, visible
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_come_back(data):
+    shown = visible(data.decode(errors="surrogateescape"))
+    assert recover(shown) == data
+    shown.encode()  # no surrogates are left
+    assert not {c for c in shown if ord(c) < 32} - {"\n", "\t"}
+
+
+@given(st.text(max_size=200))
+def test_any_text_comes_back(text):
+    assert recover(visible(text)) == text.encode()
+
+
+@pytest.mark.parametrize(
+    "text", ["\\", "\\x41", "\\\\x41", "\\u202e", "\\\x1b", "\\x\x1b", "C:\\x"]
+)
+def test_backslashes_come_back(text):
+    assert recover(visible(text)) == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain é שלום 漢\t\n", "plain é שלום 漢\t\n"),
+        ("\x00\x1b[31m\r", "\\x00\\x1b[31m\\x0d"),
+        ("\u202eevil", "\\u202eevil"),
+        ("\x85", "\\u0085"),
+        ("\udcff", "\\xff"),
+        ("a\\b", "a\\b"),
+    ],
+    ids=["plain", "control", "direction", "c1", "byte", "backslash"],
+)
+def test_what_is_shown(text, shown):
+    assert visible(text) == shown
+
+
+def test_a_short_file_is_shown_whole(tmp_path):
+    (tmp_path / "f").write_bytes(b"a\xff\x1b\n")
+    assert excerpt(str(tmp_path / "f")) == "a\\xff\\x1b\n"
+
+
+def test_a_long_file_is_cut_between_characters(tmp_path):
+    (tmp_path / "f").write_bytes("é漢😀".encode() * 100)
+    for limit in range(20, 40):
+        shown = excerpt(str(tmp_path / "f"), limit)
+        head, _, rest = shown.partition("\n... ")
+        count, _, tail = rest.partition(" bytes left out ...\n")
+        assert "\\x" not in shown
+        assert len((head + tail).encode()) + int(count) == 900
+
+
+def test_what_is_no_file_is_nothing(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "directory").mkdir()
+    for name in ("pipe", "directory", "missing"):
+        assert excerpt(str(tmp_path / name)) == ""
+
+
+def test_output_is_both_streams(tmp_path):
+    (tmp_path / "o").write_text("out\n")
+    (tmp_path / "e").write_text("err\n")
+    job = {"stdout": str(tmp_path / "o"), "stderr": str(tmp_path / "e")}
+    assert output(job) == "out\n\nerr\n"
+    assert output({"stdout": job["stdout"], "stderr": None}) == "out\n"
+    assert output({}) == ""
+
+
+def test_targets_are_relative_to_the_directory_given(tmp_path):
+    assert target({"cwd": tmp_path, "output": "a/b"}) == tmp_path / "a" / "b"
+    assert target({"cwd": tmp_path, "output": "/b"}) == reporting.Path("/b")
+    assert target({"output": "b"}).is_absolute()
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "f"
+    with replacing(path) as f:
+        f.write(b"one")
+        assert not path.exists()
+
+    def fail():
+        with replacing(path) as f:
+            f.write(b"two")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert path.read_bytes() == b"one"
+    assert os.listdir(path.parent) == ["f"]
