@@ -110,7 +110,8 @@ def decode_event(data: Mapping[str, Any]) -> Event | None:
     """Read what `encode_event` wrote; None for a kind of line that is no event."""
     for kind, cls in _KINDS:
         if data.get("e") == kind:
-            values = {n: data[n] for n in cls.__dataclass_fields__ if n in data}
+            names = (n for n in cls.__dataclass_fields__ if n in data and n != "kind")
+            values = {n: data[n] for n in names}
             if "status" in values:
                 values["status"] = Status.fromdict(values["status"])
             if "argv" in values:
