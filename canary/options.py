@@ -304,8 +304,9 @@ class Schema:
                         raise _clash(f"option of canary {command}", flag, other, option)
 
     def of_command(self, command: str) -> list[Option]:
-        """The options with a flag that `command` takes."""
-        return [o for o in self.options.values() if command in o.commands and o.flag]
+        """The options with a flag that `command` takes; `resume` is a run and takes all of its."""
+        name = "run" if command == "resume" else command
+        return [o for o in self.options.values() if name in o.commands and o.flag]
 
     def by_flag(self, flag: str) -> Option | None:
         """The option with that long flag (or `--no-` before it), whatever command it belongs to;

@@ -29,5 +29,5 @@ CORE: Final = (
     ("config", "show and set configuration", True),
     ("plugins", "list plugins, what they add, and what is wrong with them", True),
     ("doctor", "check the workspace, and mend it", False),
-    ("help", "show help", False),
+    ("help", "show help", True),
 )

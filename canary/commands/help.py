@@ -99,9 +99,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
         return 0
     from canary.parser import Parser, add_options  # not for `canary --help`, which is to be quick
 
-    print(overview({}, config.schema), end="")
-    for name, _, _ in CORE:
-        command: Command = import_module(f"canary.commands.{name}").COMMAND
+    added = config.plugins.commands()
+    print(overview({name: c.help for name, c in added.items()}, config.schema), end="")
+    core = {name: import_module(f"canary.commands.{name}").COMMAND for name, _, _ in CORE}
+    for name, command in {**core, **added}.items():
         parser = Parser(prog=f"canary {name}", description=f"{command.help}.")
         if command.arguments is not None:
             command.arguments(parser)
