@@ -75,7 +75,7 @@ def choose(
 ) -> Plan:
     """Filter, then choose among what is left by what is known of it."""
     masks = {id: spec.mask for id, spec in graph.specs.items() if spec.mask}
-    masks.update(plugin_masks or {})
+    masks.update((id, m) for id, m in (plugin_masks or {}).items() if id in graph.specs)
     for reason, test in _filters(criteria):
         for id, spec in graph.specs.items():
             if id not in masks and not test(spec):
@@ -88,16 +88,14 @@ def choose(
     needed: set[str] = set()
     for id in run:
         needed.update(e.id for e in graph.upstream(id) if e.id not in chosen)
-    _, reason = criteria.only, _not_chosen(criteria)
+    named, reason = criteria.named, _not_chosen(criteria)
     for id in candidates:
         if id not in chosen:
-            masks[id] = Mask(True, reason)
+            masks[id] = Mask(True, reason if named is None or id in named else "not named")
     return Plan(run, masks, tuple(id for id in candidates if id in needed and id in earlier))
 
 
 def _not_chosen(criteria: Criteria) -> str:
-    if criteria.named is not None:
-        return "not named"
     return {
         "not_pass": "passed before",
         "failed": "did not fail before",
