@@ -349,10 +349,11 @@ def _shares(request: Request) -> tuple[tuple[str, int], ...]:
 Packed = dict[str, dict[str, int]]
 
 
-def pack(sizes: Sequence[int], free: Mapping[str, int]) -> dict[str, int] | None:
-    """`{id: slots}` such that each of the `sizes`, the largest first, comes from one instance; None
+def pack(sizes: Sequence[int], free: Mapping[str, int]) -> list[str] | None:
+    """For each of the `sizes`, the largest first, the ID of an instance that it comes from; None
     if that cannot be."""
     left = dict(free)
+    chosen: list[str] = []
 
     def place(at: int) -> bool:
         if at == len(sizes):
@@ -363,14 +364,14 @@ def pack(sizes: Sequence[int], free: Mapping[str, int]) -> dict[str, int] | None
             if n not in tried:
                 tried.add(n)
                 left[id] -= size
+                chosen.append(id)
                 if place(at + 1):
                     return True
                 left[id] += size
+                chosen.pop()
         return False
 
-    if sum(sizes) > sum(left.values()) or not place(0):
-        return None
-    return {id: n - left[id] for id, n in free.items() if n > left[id]}
+    return chosen if sum(sizes) <= sum(left.values()) and place(0) else None
 
 
 class _NodePool:
@@ -421,7 +422,9 @@ class _NodePool:
             found = pack(sizes, self.instances.get(type, {}))
             if found is None:
                 return None
-            out[type] = found
+            out[type] = {}
+            for id, n in zip(found, sizes, strict=True):
+                out[type][id] = out[type].get(id, 0) + n
         return out
 
     def take(self, slots: Iterable[tuple[str, int]], packed: Packed) -> Assigned:

@@ -417,14 +417,14 @@ def test_a_lock_is_held_once_and_declared_by_nobody():
 @pytest.mark.parametrize(
     ("sizes", "free", "want"),
     [
-        ((2, 1), {"a": 1, "b": 2}, {"a": 1, "b": 2}),
+        ((2, 1), {"a": 1, "b": 2}, ["b", "a"]),
         ((2,), {"a": 1, "b": 1}, None),
-        ((2, 2), {"a": 4, "b": 3}, {"a": 2, "b": 2}),
-        ((3, 3, 2), {"a": 5, "b": 3}, {"a": 5, "b": 3}),
+        ((2, 2), {"a": 4, "b": 3}, ["b", "a"]),
+        ((3, 3, 2), {"a": 5, "b": 3}, ["b", "a", "a"]),
         ((1, 1, 1), {"a": 1, "b": 1}, None),
         # what fits best at first is in the way later
-        ((4, 3, 3, 2), {"a": 7, "b": 5}, {"a": 7, "b": 5}),
-        ((), {"a": 1}, {}),
+        ((3, 2, 2, 2), {"a": 5, "b": 4}, ["a", "a", "b", "b"]),
+        ((), {"a": 1}, []),
     ],
 )
 def test_pieces_come_from_one_instance_each(sizes, free, want):

@@ -94,7 +94,7 @@ def by_ctest():
         done = subprocess.run(
             ["ctest", "-j4", *options], cwd=directory, capture_output=True, text=True, check=False
         )
-        line = re.compile(r"Test +#\d+: (.*?) \.*(?:\.|\*\*\*| {3})(\w[\w ]*?)(?: \(|  | +\d)")
+        line = re.compile(r"Test +#\d+: (.*?) \.*(?:\.|\*\*\*| {3})(\w[\w ]*?)(?:: | \(|  | +\d)")
         found = {}
         for text in done.stdout.splitlines():
             match = line.search(text)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from canary.errors import ResourceError
-from canary_ctest.groups import groups_of, read_spec, totals, variables
+from canary_ctest.groups import groups_of, pieces, read_spec, totals, variables
 
 
 def group(*wanted):
@@ -51,12 +51,14 @@ def test_several_of_one_group():
     assert out["CTEST_RESOURCE_GROUP_0_GPUS"] == "id:0,slots:1;id:1,slots:1"
 
 
-def test_a_requirement_is_split_where_no_instance_has_enough():
-    out = variables([group(("gpus", 3))], given(gpus={"a": 1, "b": 2}))
-    assert out["CTEST_RESOURCE_GROUP_0_GPUS"] == "id:b,slots:2;id:a,slots:1"
+def test_what_must_come_from_one_instance():
+    groups = [group(("gpus", 2), ("chips", 1)), group(("gpus", 1), ("chips", 1))]
+    assert pieces(groups) == {"gpus": (2, 1)}
 
 
-@pytest.mark.parametrize("have", [{}, given(gpus={"a": 1}), given(other={"a": 9})])
+@pytest.mark.parametrize(
+    "have", [{}, given(gpus={"a": 1}), given(gpus={"a": 1, "b": 1}), given(other={"a": 9})]
+)
 def test_what_was_not_given_is_not_promised(have):
     assert variables([group(("gpus", 2))], have) == {}
 

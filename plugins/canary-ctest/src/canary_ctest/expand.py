@@ -28,7 +28,7 @@ from canary.spec import (
 from canary_ctest import measures, watch
 from canary_ctest.depends import Fixtures
 from canary_ctest.environment import variables
-from canary_ctest.groups import groups_of, totals
+from canary_ctest.groups import groups_of, pieces, totals
 
 NAME: Final = "ctest"
 # what is given a COST starts before all that is not, however long that may take
@@ -165,6 +165,7 @@ class _Maker:
             cwd=row["directory"],
             takes_args=False,
             locks=self._locks(test),
+            pieces=self._pieces(test),
             weight=_weight(properties.get("COST")),
             renew="FIXTURES_SETUP" in properties,
             mask=_mask(row),
@@ -181,6 +182,10 @@ class _Maker:
             # the slots are known to a test of the tree and not to the pool: one user at a time
             locks.append(GENERATED_LOCK + self.generated)
         return tuple(dict.fromkeys(locks))
+
+    def _pieces(self, test: Test) -> Mapping[str, tuple[int, ...]]:
+        found = pieces(test.groups)
+        return FrozenDict({t: x for t, x in found.items() if sum(x) == test.parameters.get(t)})
 
     def _attributes(self, test: Test) -> dict[str, Any]:
         row, properties = test.row, test.properties

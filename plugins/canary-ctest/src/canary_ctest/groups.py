@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from canary.errors import ResourceError
+from canary.resources import pack
+
+COUNT: Final = "CTEST_RESOURCE_GROUP_COUNT"
 
 Groups = Sequence[Sequence[Mapping[str, Any]]]
 Instances = dict[str, list[dict[str, Any]]]
+
+
+def pieces(groups: Groups) -> dict[str, tuple[int, ...]]:
+    """The requirements of more than a slot, and those beside them: `{type: sizes}`."""
+    out: dict[str, list[int]] = {}
+    for group in groups:
+        for requirement in group:
+            out.setdefault(requirement["type"], []).append(requirement["slots"])
+    return {t: tuple(sorted(x, reverse=True)) for t, x in out.items() if max(x) > 1}
 
 
 def groups_of(value: Any) -> list[list[dict[str, Any]]]:
@@ -69,30 +81,29 @@ def _instance(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def variables(groups: Groups, given: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, str]:
     """The `CTEST_RESOURCE_GROUP_*` of a job that was given these instances, `{type: [{"id",
-    "slots"}]}`.
+    "slots"}]}`; each requirement gets one of them.
 
-    Empty if they are too few: a test may ask whether the count is set, and take it that the rest
-    is then. A requirement gets one instance where one has enough; the largest choose first.
+    Empty if that cannot be: a test may ask whether the count is set, and take it that the rest is
+    then.
     """
-    free = {t: _merged(instances) for t, instances in given.items()}
-    wanted = [
-        (requirement["slots"], i, j, requirement["type"])
-        for i, group in enumerate(groups)
-        for j, requirement in enumerate(group)
-    ]
-    wanted.sort(key=lambda w: (-w[0], w[1], w[2]))
-    shares: dict[tuple[int, int], list[str]] = {}
-    for slots, i, j, type in wanted:
-        taken = _take(free.get(type, {}), slots)
-        if taken is None:
+    wanted: dict[str, list[tuple[int, int, int]]] = {}
+    for i, group in enumerate(groups):
+        for j, requirement in enumerate(group):
+            wanted.setdefault(requirement["type"], []).append((-requirement["slots"], i, j))
+    shares: dict[tuple[int, int], str] = {}
+    for type, places in wanted.items():
+        places.sort()
+        ids = pack([-n for n, _, _ in places], _merged(given.get(type, ())))
+        if ids is None:
             return {}
-        shares[i, j] = [f"id:{id},slots:{n}" for id, n in taken]
-    out = {"CTEST_RESOURCE_GROUP_COUNT": str(len(groups))}
+        for id, (n, i, j) in zip(ids, places, strict=True):
+            shares[i, j] = f"id:{id},slots:{-n}"
+    out = {COUNT: str(len(groups))}
     for i, group in enumerate(groups):
         types = sorted({requirement["type"] for requirement in group})
         out[f"CTEST_RESOURCE_GROUP_{i}"] = ",".join(types)
         for type in types:
-            parts = [s for j, r in enumerate(group) if r["type"] == type for s in shares[i, j]]
+            parts = [shares[i, j] for j, r in enumerate(group) if r["type"] == type]
             out[f"CTEST_RESOURCE_GROUP_{i}_{type.upper()}"] = ";".join(parts)
     return out
 
@@ -102,23 +113,4 @@ def _merged(instances: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     for instance in instances:
         id = str(instance["id"])
         out[id] = out.get(id, 0) + int(instance["slots"])
-    return out
-
-
-def _take(free: dict[str, int], slots: int) -> list[tuple[str, int]] | None:
-    """Slots of the instance that they fill best; of several only if none has enough."""
-    fitting = [(n, id) for id, n in free.items() if n >= slots]
-    if fitting:
-        _, id = min(fitting, key=lambda f: f[0])
-        free[id] -= slots
-        return [(id, slots)]
-    if sum(free.values()) < slots:
-        return None
-    out = []
-    for id, n in sorted(free.items(), key=lambda f: -f[1]):
-        taken = min(n, slots)
-        if taken:
-            free[id] -= taken
-            slots -= taken
-            out.append((id, taken))
     return out

@@ -34,6 +34,7 @@ class CTestPlugin:
 
     def __init__(self) -> None:
         self.generator = CTestGenerator()
+        self.slots_are_known = False
 
     @hookimpl
     def canary_settings(self) -> Iterable[type[Settings]]:
@@ -49,6 +50,7 @@ class CTestPlugin:
                 "--ctest-resource-spec-file and a resource pool file both describe the machine",
                 hint="give one of them",
             )
+        self.slots_are_known = settings.resource_spec_file is not None
         limit = test_timeout(settings, os.environ)
         self.generator = CTestGenerator(settings.config, limit)
 
@@ -89,7 +91,9 @@ class CTestPlugin:
         spec = job.spec
         if spec.generator != NAME:
             return None
-        out = {**_changes(job), **_groups(job)}
+        out: dict[str, str | None] = {**_changes(job), **_groups(job)}
+        if self.slots_are_known:
+            out.setdefault(groups.COUNT, "0")
         if spec.attributes.get("watched"):
             mark = f"{job.workspace.text}/{MARK}"
             out[watch.VARIABLE] = watch.given(mark, job.timeout_multiplier)
