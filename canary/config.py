@@ -327,6 +327,8 @@ class _Merge:
                 self.origins[path] = origin
             value = FrozenDict({**self.values[option.path], **value})
         elif option.path == ("plugins",):
+            for name in value:
+                self.origins[("plugins", name)] = origin
             beside = Path(layer.file).parent if layer.file else None
             value = self.values[option.path] + tuple(_beside(name, beside) for name in value)
         self.values[option.path] = value

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from canary import home
+from canary import fsio, home, textdata
 from canary.config import Config
 from canary.declare import Command
+from canary.options import TABLES
 from canary.table import say
 
 
@@ -17,13 +20,36 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "path", nargs="?", default=".", metavar="PATH", help="where (default: here)"
     )
     parser.add_argument("-w", dest="wipe", action="store_true", help="wipe the one that is there")
+    parser.add_argument(
+        "--save", action="store_true", help="keep -p, -c, -e and -r of this command line in it"
+    )
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     made = home.create(Path(config.cwd, args.path), wipe=args.wipe)
+    if args.save:
+        text = ""
+        for path, value in _given(config):
+            text = textdata.set_value(text, path, value, str(made.config_file))
+        fsio.write_atomic(made.config_file, text.encode())
     say("info", f"made an empty workspace at {home.relative(made.root)}")
     return 0
+
+
+def _given(config: Config) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """What the command line configured: keys and values."""
+    keys = [path for path, origin in config.origins.items() if origin.startswith("-")]
+    names = [path[1] for path in keys if path[0] == "plugins" and len(path) > 1]
+    if names:
+        is_path = [name.endswith(".py") or "/" in name for name in names]
+        pairs = zip(names, is_path, strict=True)
+        yield ("plugins",), [str(config.cwd / name) if path else name for name, path in pairs]
+    for path in keys:
+        option = config.schema.options.get(path)
+        if path[0] != "plugins" and (option is None or option.kind not in TABLES):
+            value = config.get(".".join(path))
+            yield path, list(value) if isinstance(value, tuple) else value
 
 
 COMMAND = Command(

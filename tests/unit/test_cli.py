@@ -116,6 +116,24 @@ def test_workspace_that_is_named(canary, tmp_path):
         assert "workers = 7" in done.stdout
 
 
+def test_init_keeps_options_only_if_asked_to(canary, tmp_path):
+    words = ("-c", "run:timeout:long:1h", "-e", "A=b c", "-r", "cpus=3", "-p", "./mine.py")
+    (tmp_path / "mine.py").write_text("")
+    canary(*words, "init", "plain", expect=0)
+    assert not (tmp_path / "plain" / ".canary" / "config.toml").exists()
+    canary(*words, "--workers=2", "init", "--save", "kept", expect=0)
+    show = canary("config", "show", "--origin", cwd=tmp_path / "kept", expect=0).stdout
+    file = tmp_path / "kept" / ".canary" / "config.toml"
+    for line in (
+        f'plugins = ["{tmp_path}/mine.py"]',
+        "run.timeout.long = 3600.0",
+        'environment.set.A = "b c"',
+        "resource_pool.cpus = 3",
+        "run.workers = 2",
+    ):
+        assert f"{line}  # workspace {file}\n" in show
+
+
 def test_additions_from_the_environment(canary):
     env = {"CANARY_ADDOPTS": "-c run:workers:4", "CANARY_CONFIG_ADDOPTS": "show"}
     assert "workers = 4" in canary("config", "run", env=env, expect=0).stdout
