@@ -3,7 +3,9 @@
     class TestCsv(ReporterContract):
         reporter = CsvReporter
 
-`SampleResults` is a session with a job of every kind, and with texts that break careless writers.
+`SampleResults` is a session with a job of every kind, and with texts that break careless writers;
+`hostile_results` has a failed job for each text of `HOSTILE`, as its output, in its name and in its
+reason.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
 import pytest
 
@@ -22,6 +25,24 @@ from canary.events import Event, SessionFinished, SessionStarted, Summary
 from canary.status import Outcome
 
 NASTY = "quotes ' \" <tag> & \\ | % {x} \x1b[31m \x00 ünï \udcff\nsecond line ]]>"
+
+HOSTILE: Final[Mapping[str, bytes]] = MappingProxyType(
+    {
+        "cdata": b"a ]]> b <![CDATA[ c ]]> &amp; &#0; <!-- -- >",
+        "nul": b"zero \x00 and \x01\x08\x0b\x0c\x1f\x7f",
+        "escape": b"\x1b[31mred\x1b[2J\x1b]0;title\x07 \xc2\x9b31m",
+        "bytes": b"\xff\xfe\xc3( \xed\xa0\x80 \xef\xbf\xbf \xf0\x9f\x98",
+        "script": b"<script>alert(1)</script></pre><img src=x onerror=alert(1)> [a](javascript:b)",
+        "direction": "\u202eesrever\u202c \u2066x\u2069 שלום".encode(),
+        "lines": b"5% of ::error::x: y\r\n::warning file=a,line=1::b\r%0A%25 \xc2\x85 \xe2\x80\xa8",
+        "fences": b"````\n# title\n~~~~\n| a | b |\n</details>\n    ```\n* _x_ `y` \\`",
+        "mentions": b"@all #1 !2\n/close\n/label ~bug\n--\n",
+        "tap": b"not ok 1 # TODO \\# x\n...\n---\nBail out!\n1..0\npragma +strict",
+        "escapes": rb"\\x1b \x41 \\u202e \ \n C:\new",
+        "spaces": b"  two \t tabs \n\n\n  end  \n\n",
+        "long": b"x" * (10 << 20),
+    }
+)
 
 
 def sample_job(number: int, outcome: Outcome, directory: Path, **more: Any) -> dict[str, Any]:
@@ -94,6 +115,21 @@ class SampleResults(Results):
     def jobs(self) -> Iterable[Mapping[str, Any]]:
         """See `Results.jobs`."""
         return iter(self._jobs)
+
+
+def hostile_results(directory: Path) -> SampleResults:
+    """A failed job for each hostile text: `attributes["text"]` says which one it holds."""
+    jobs = []
+    for number, (key, data) in enumerate(HOSTILE.items(), 1):
+        text = data[:4000].decode(errors="surrogateescape")
+        job = sample_job(number, Outcome.FAILED, directory, attributes={"text": key})
+        job["name"] = text[:100].replace("/", "|")
+        job["fullname"] = f"dir/{job['name']}"
+        job["status"]["reason"] = text
+        Path(job["stdout"]).parent.mkdir(parents=True, exist_ok=True)
+        Path(job["stdout"]).write_bytes(data)
+        jobs.append(job)
+    return SampleResults(directory, jobs)
 
 
 class ReporterContract:

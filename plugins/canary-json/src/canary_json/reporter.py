@@ -1,0 +1,77 @@
+"""All that is known of each job, as a JSON object keyed by job ID.
+
+The file is written job by job, so that its size is no matter. What it looks like is promised by
+`schema.json` beside this module; the schema's number changes when a reader would have to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from canary.declare import Reporter, Results
+from canary.reporting import replacing, target
+
+
+class JsonReporter(Reporter):
+    """`canary report json`."""
+
+    name = "json"
+    help = "every job with all that is known of it, as one JSON object"
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Options of `canary report json`."""
+        parser.add_argument(
+            "-o",
+            "--output",
+            metavar="FILE",
+            default="canary.json",
+            help="file to write, `-` for standard output (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--schema", action="store_true", help="write the JSON Schema of the report instead"
+        )
+
+    def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
+        """Write one object: job ID to job."""
+        parts = iter([schema_text()]) if options["schema"] else encode(results.jobs())
+        if options["output"] == "-":
+            sys.stdout.writelines(parts)
+            return []
+        path = target(options)
+        with replacing(path) as f:
+            for part in parts:
+                f.write(part.encode("ascii"))
+        return [path]
+
+
+def schema_text() -> str:
+    """The JSON Schema of the report."""
+    return resources.files("canary_json").joinpath("schema.json").read_text("ascii")
+
+
+def encode(jobs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The report in pieces, ASCII alone."""
+    before = "{"
+    for job in jobs:
+        text = json.dumps(_finite(job), indent=2, default=str).replace("\n", "\n  ")
+        yield f"{before}\n  {json.dumps(job['id'])}: {text}"
+        before = ","
+    yield "{}\n" if before == "{" else "\n}\n"
+
+
+def _finite(value: Any) -> Any:
+    """`value` without what JSON has no word for: a number that is none becomes its name."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    return value
