@@ -112,6 +112,10 @@ class Scripts:
         assert [bench.output(x) for x in (script, program)] == [f"{cpu}\n"] * 2
         assert os.sched_getaffinity(0) == before
 
+    def test_pinning_to_what_is_not_there(self, bench):
+        launch = bench.python("pass", affinity=(4096,))
+        assert bench.run(launch).code == 0
+
 
 def dedent(text):
     import textwrap
@@ -162,6 +166,16 @@ class TestWithoutGroups(Scripts, OwningLauncherContract):
     @pytest.fixture
     def launcher(self):
         return LocalLauncher(groups=False)
+
+
+def test_pinning_of_all_jobs_to_their_resources(tmp_path):
+    bench = Bench(LocalLauncher(pin=True), tmp_path)
+    cpu = max(os.sched_getaffinity(0))
+    cpus = [{"id": str(cpu), "slots": 1, "node": "0"}]
+    launch = bench.python("import os; print(*os.sched_getaffinity(0))", resources={"cpus": cpus})
+    bench.run(launch)
+    bench.close()
+    assert bench.output(launch) == f"{cpu}\n"
 
 
 @needs_groups

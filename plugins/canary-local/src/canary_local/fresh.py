@@ -22,13 +22,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from types import CodeType, ModuleType
-    from typing import Any, NoReturn
+    from typing import Any
 
 CUSTOMIZE = frozenset({"sitecustomize", "usercustomize"})
 ARCHIVE_END = b"PK\5\6"
 ARCHIVE_COMMENT = 65557
 LOADER: Any = type(globals()["__loader__"])
-KEPT_LISTINGS = 200
+STARTUP, EXTRA = 1, 2
+IMPORTED = ("py", "pyc")
+BIG_DIRECTORY = 32
 KEPT_SOURCES = 500
 
 
@@ -50,42 +52,41 @@ class Base:
         self.path = tuple(sys.path)
         self.extra = _tops(self.modules - self.fresh - self.own)
         self.startup = _tops(self.fresh) | CUSTOMIZE
+        self.names = self.startup | self.extra
         self.library = f"{os.path.dirname(os.__file__)}/lib-dynload/"
         self.block = os.fstat(1).st_blksize
-        self._listed: dict[str, tuple[int, frozenset[str]]] = {}
+        self._listed: dict[str, tuple[int, int]] = {}
 
     def hidden(self, directory: str, python_path: Sequence[str]) -> frozenset[str]:
         """Loaded modules that a job with this search path must not see.
 
         Raises Unfit if something there would be imported while an interpreter starts.
         """
-        names: frozenset[str] = frozenset()
+        clashes = self._clashes(directory) & EXTRA
         for place in python_path:
-            names |= self._importable(place)
-        if not names.isdisjoint(self.startup):
+            clashes |= self._clashes(place)
+        if clashes & STARTUP:
             raise Unfit
-        names |= self._importable(directory)
-        return self.own if names.isdisjoint(self.extra) else self.modules - self.fresh
+        return self.modules - self.fresh if clashes else self.own
 
-    def _importable(self, directory: str) -> frozenset[str]:
-        """Top-level names that can be imported from a directory."""
+    def _clashes(self, directory: str) -> int:
+        """Does it hold anything that goes by the name of a loaded module? STARTUP, EXTRA, both."""
         try:
-            changed = os.stat(directory).st_mtime_ns
             known = self._listed.get(directory)
+            changed = os.stat(directory).st_mtime_ns if known is not None else 0
             if known is not None and known[0] == changed:
                 return known[1]
             names = os.listdir(directory)
         except OSError:
-            return frozenset()
-        stems = frozenset(
-            stem
-            for stem, dot, suffix in (name.partition(".") for name in names)
-            if not dot or suffix in ("py", "pyc") or suffix.endswith("so")
-        )
-        if len(self._listed) >= KEPT_LISTINGS:
-            self._listed.clear()
-        self._listed[directory] = changed, stems
-        return stems
+            return 0
+        found = 0
+        for name in names:
+            stem, dot, suffix = name.partition(".")
+            if stem in self.names and (not dot or suffix in IMPORTED or suffix.endswith("so")):
+                found |= STARTUP if stem in self.startup else EXTRA
+        if len(names) >= BIG_DIRECTORY:  # a small one is read as fast as remembered
+            self._listed[directory] = os.stat(directory).st_mtime_ns, found
+        return found
 
 
 class Sources:
@@ -94,10 +95,8 @@ class Sources:
     def __init__(self) -> None:
         self._seen: dict[tuple[str, int, int], CodeType | None] = {}
 
-    def code(self, path: str) -> CodeType | None:
-        """The code of the script, if it is kept; OSError if there is no such file."""
-        path = os.path.realpath(path)
-        found = os.stat(path)
+    def code(self, path: str, found: os.stat_result) -> CodeType | None:
+        """The code of the script, of which `stat` said this; None if it is not kept."""
         key = (path, found.st_mtime_ns, found.st_size)
         if key not in self._seen:
             if len(self._seen) >= KEPT_SOURCES:
@@ -153,19 +152,27 @@ def relabel(code: CodeType, path: str) -> CodeType:
     return code.replace(co_filename=path, co_consts=constants)
 
 
+def real(path: str) -> tuple[str, os.stat_result]:
+    """The path without links, by the kernel, and what is there."""
+    fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}"), os.fstat(fd)
+    finally:
+        os.close(fd)
+
+
 def search_path(python_path: str, cwd: str) -> list[str]:
     """PYTHONPATH as `site` leaves it on `sys.path`: absolute, each once."""
-    if not python_path:
-        return []
-    places = (os.path.abspath(os.path.join(cwd, p)) for p in python_path.split(os.pathsep))
+    places = python_path.split(":") if python_path else []
+    for i, place in enumerate(places):
+        if place[:1] != "/" or "//" in place or "/." in place or place[-1] == "/":
+            places[i] = os.path.normpath(f"{cwd}/{place}" if place[:1] != "/" else place)
     return list(dict.fromkeys(places))
 
 
 def script_file(script: str, cwd: str) -> str:
     """What `__file__` will be."""
-    if script.startswith("/"):
-        return script
-    return f"{cwd}/{script[2:] if script.startswith('./') else script}"
+    return script if script.startswith("/") else f"{cwd}/{script}"
 
 
 def become(base: Base, argv: Sequence[str], path: Sequence[str], hidden: Iterable[str]) -> None:
@@ -190,9 +197,11 @@ def become(base: Base, argv: Sequence[str], path: Sequence[str], hidden: Iterabl
 def _open_stream(name: str, fd: int) -> None:
     """A new object on a descriptor, as the interpreter makes them at its start."""
     old = getattr(sys, name)
-    buffer = io.open(fd, "wb", -1, closefd=False)  # noqa: SIM115, UP020 - it stays open
-    buffer.raw.name = f"<{name}>"  # type: ignore[attr-defined] # as the interpreter does
-    new = io.TextIOWrapper(buffer, old.encoding, old.errors, "\n", fd == 2 or os.isatty(fd))
+    plain = old.write_through
+    buffer: Any = io.open(fd, "wb", 0 if plain else -1, closefd=False)  # noqa: SIM115, UP020 - it stays open
+    (buffer if plain else buffer.raw).name = f"<{name}>"
+    lines = not plain and (fd == 2 or os.isatty(fd))
+    new = io.TextIOWrapper(buffer, old.encoding, old.errors, "\n", lines, plain)
     new.mode = "w"  # type: ignore[misc] # as the interpreter does
     setattr(sys, name, new)
     setattr(sys, f"__{name}__", new)
@@ -216,14 +225,23 @@ def new_main(names: Iterable[str], file: str) -> dict[str, Any]:
     return own
 
 
-def report(error: BaseException, ours: str) -> int:
-    """What the interpreter does with an exception that nobody caught; the exit code.
+def flush_quietly() -> None:
+    """What the interpreter does after a script, before it reports an exception."""
+    for name in ("stderr", "stdout"):
+        try:
+            getattr(sys, name).flush()
+        except BaseException:  # noqa: BLE001 - as the interpreter does
+            pass
+
+
+def report(error: BaseException, ours: str) -> Any:
+    """What the interpreter does with an exception that nobody caught; what it then exits with.
 
     Frames of the file `ours` are left out. How a process ends that was interrupted is left to the
     caller.
     """
     if isinstance(error, SystemExit):
-        return exit_code(error)
+        return error.code
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == ours:
         trace = trace.tb_next
@@ -240,7 +258,7 @@ def report(error: BaseException, ours: str) -> int:
     try:
         hook(kind, error, trace)
     except SystemExit as e:
-        return exit_code(e)
+        return e.code
     except BaseException as e:  # noqa: BLE001 - whatever a hook raises
         _say("Error in sys.excepthook:\n")
         e.__context__ = None
@@ -248,17 +266,6 @@ def report(error: BaseException, ours: str) -> int:
         sys.__excepthook__(type(e), e, e.__traceback__)
         _say("\nOriginal exception was:\n")
         sys.__excepthook__(kind, error, trace)
-    return 1
-
-
-def exit_code(error: SystemExit) -> int:
-    """The code of a SystemExit; anything but a number or None is said on stderr."""
-    code = error.code
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
-    _say(f"{code}\n")
     return 1
 
 
@@ -284,16 +291,19 @@ def ends_quickly(base: Base) -> bool:
     return True
 
 
-def end(base: Base, code: int) -> NoReturn:
+def end(base: Base, code: int) -> None:
     """The end of the interpreter, imitated: threads, what is registered, what the job has made.
 
     What the server had loaded before the fork is not taken down; that is what makes it cheap.
+    Returns only if the streams cannot be flushed, which the interpreter has its own words for.
     """
     threading = sys.modules.get("threading")
     if threading is not None:
         threading._shutdown()
-    atexit._run_exitfuncs()
-    flushed = _flush()
+    if atexit._ncallbacks():
+        _call_at_exit()
+    if not _flush():
+        return
     gc.collect()
     for name in ("path", "argv", "path_hooks", "path_importer_cache", "meta_path"):
         setattr(sys, name, None)
@@ -302,7 +312,22 @@ def end(base: Base, code: int) -> NoReturn:
             setattr(sys, name, None)
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     _drop_modules(base)
-    os._exit(code if _flush() and flushed else 120)
+    os._exit(code if _flush() else 120)
+
+
+def _call_at_exit() -> None:
+    """Call what is registered; what it raises is shown without the frame that called it."""
+    hook = sys.unraisablehook
+
+    def show(unraisable: Any) -> None:
+        kind, value, trace, message, where = unraisable
+        if trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+            trace = trace.tb_next
+        hook(type(unraisable)((kind, value, trace, message, where)))
+
+    sys.unraisablehook = show
+    atexit._run_exitfuncs()
+    sys.unraisablehook = hook
 
 
 def _drop_modules(base: Base) -> None:
@@ -331,19 +356,13 @@ def _clear(names: dict[str, Any]) -> None:
 
 def _flush() -> bool:
     """Flush the standard streams; false if that failed."""
-    done = True
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name, None)
-        if stream is None or getattr(stream, "closed", False):
-            continue
-        try:
-            stream.flush()
-        except BaseException as e:  # noqa: BLE001 - as the interpreter does
-            done = False
-            if name == "stdout":
-                arguments: Any = sys.UnraisableHookArgs
-                sys.unraisablehook(arguments((type(e), e, None, None, stream)))
-    return done
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not getattr(stream, "closed", False):
+                stream.flush()
+    except BaseException:  # noqa: BLE001 - streams may be anything by now
+        return False
+    return True
 
 
 def _tops(names: Iterable[str]) -> frozenset[str]:

@@ -43,12 +43,14 @@ class LocalLauncher(SubprocessLauncher):
         *,
         warm: bool = True,
         groups: bool = True,
+        pin: bool = False,
         preload: tuple[str, ...] = (),
         portable: bool = False,
     ) -> None:
         super().__init__(portable=portable)
         self._warm = warm
         self._wants_groups = groups
+        self._pin = pin
         self._preload = preload
 
     def open(self, loop: Loop, post: Post) -> None:
@@ -87,10 +89,10 @@ class LocalLauncher(SubprocessLauncher):
 
     def spawn(self, run: Run, out: int, err: int) -> None:
         """See `Supervisor.spawn`."""
-        kind = self._kind(run)
-        if kind and self._ask(run, kind, (out, err)):
+        cpus = self._cpus(run.launch)
+        kind = self._kind(run, cpus)
+        if kind and self._ask(run, kind, (out, err), cpus):
             return
-        cpus = run.launch.affinity
         before = os.sched_getaffinity(0) if cpus else set()
         try:
             if cpus:
@@ -125,19 +127,27 @@ class LocalLauncher(SubprocessLauncher):
 
     # the server
 
-    def _kind(self, run: Run) -> str:
+    def _cpus(self, launch: Launch) -> tuple[int, ...]:
+        """The CPUs it may use, of those we may; none: all."""
+        wanted = set(launch.affinity)
+        if self._pin and not wanted:
+            ids = (str(instance["id"]) for instance in launch.resources.get("cpus", ()))
+            wanted = {int(id) for id in ids if id.isdecimal()}
+        return tuple(sorted(wanted & os.sched_getaffinity(0))) if wanted else ()
+
+    def _kind(self, run: Run, cpus: tuple[int, ...]) -> str:
         """What to ask the server for; nothing if it is better not asked."""
         launch = run.launch
         if not self._usable:
             return ""
         if self._warm and is_script(launch, self._base()):
             return "run"
-        return "exec" if run.tree.fence is not None or launch.affinity else ""
+        return "exec" if run.tree.fence is not None or cpus else ""
 
     def _base(self) -> Mapping[str, str]:
         return os.environ if self._server is None else self._server.environ
 
-    def _ask(self, run: Run, kind: str, files: tuple[int, int]) -> bool:
+    def _ask(self, run: Run, kind: str, files: tuple[int, int], cpus: tuple[int, ...]) -> bool:
         """Order the run from the server, which is started if there is none."""
         group = run.tree.fence
         fds = (*files, group.entry) if isinstance(group, Group) else files
@@ -146,7 +156,8 @@ class LocalLauncher(SubprocessLauncher):
             if self._server is None:
                 self._server = Server(self._preload)
                 self.loop.watch(self._server, self._hear)
-            self._server.order(kind, self._key, run.launch, self.environment(run), fds=fds)
+            env = self.environment(run)
+            self._server.order(kind, self._key, run.launch, env, cpus=cpus, fds=fds)
         except (OSError, ValueError):
             return False
         run.extra = kind

@@ -32,6 +32,10 @@ class LocalSettings(Settings):
         default=True,
         metadata={"help": "keep each job in a control group where the system allows", "flag": None},
     )
+    affinity: bool = field(
+        default=False,
+        metadata={"help": "keep each job on the CPUs it was given", "flag": None},
+    )
 
 
 @hookimpl

@@ -28,7 +28,8 @@ RESET = (_signal.SIGPIPE, _signal.SIGXFSZ)  # those that Python ignores from its
 MESSAGE = 1 << 18
 VARIABLE = "CANARY_JOB"
 
-if not getattr(sys.flags, "safe_path", False):
+SAFE_PATH = getattr(sys.flags, "safe_path", False)
+if not SAFE_PATH:
     del sys.path[0]
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(OURS))))
 from canary_local import fresh
@@ -51,8 +52,7 @@ class Job:
         self.out, self.err, *rest = fds
         self.group = rest[0] if rest else -1
         self.fds = fds
-        self.file = ""
-        self.path: list[str] = []
+        self.directory = ""
         self.hidden: frozenset[str] = frozenset()
         self.code: CodeType | None = None
 
@@ -128,14 +128,11 @@ class Server:
 
     def prepare(self, job: Job) -> None:
         """What can be found out before the fork, and be remembered for the next job."""
-        script = os.path.join(job.cwd, job.argv[1])
-        environ = os.environ if "PYTHONPATH" not in job.env else job.env
-        path = fresh.search_path(environ.get("PYTHONPATH", ""), job.cwd)
-        directory = os.path.dirname(os.path.realpath(script))
-        job.hidden = self.base.hidden(directory, path)
-        job.code = self.sources.code(script)
-        job.file = fresh.script_file(job.argv[1], job.cwd)
-        job.path = path if getattr(sys.flags, "safe_path", False) else [directory, *path]
+        script, found = fresh.real(fresh.script_file(job.argv[1], job.cwd))
+        job.directory = script.rpartition("/")[0] or "/"
+        path = fresh.search_path(job.env.get("PYTHONPATH", ""), job.cwd)
+        job.hidden = self.base.hidden(job.directory, path)
+        job.code = self.sources.code(script, found)
 
     def reap(self, fd: int) -> None:
         """A child is over."""
@@ -245,21 +242,28 @@ gc.freeze()
 job = server.serve()
 
 # only a child that is to run a script comes here; the script's frame lies directly on this one
-fresh.become(base, job.argv, job.path, job.hidden)
+cwd = os.getcwd()  # without links, which the name in the order may have
+path = fresh.search_path(job.env.get("PYTHONPATH", ""), cwd)
+fresh.become(base, job.argv, path if SAFE_PATH else [job.directory, *path], job.hidden)
+file = fresh.script_file(job.argv[1], cwd)
 try:
-    code = fresh.load(job.file) if job.code is None else fresh.relabel(job.code, job.file)
+    code = fresh.load(file) if job.code is None else fresh.relabel(job.code, file)
 except (fresh.Unfit, OSError):
     server.execute(job)
 del server
 interrupted = False
 try:
-    exec(code, fresh.new_main(NAMES, job.file))
-    result = 0
+    exec(code, fresh.new_main(NAMES, file))
+    result: Any = None
+    fresh.flush_quietly()
 except BaseException as e:  # noqa: BLE001 - reported as the interpreter does
+    fresh.flush_quietly()
     interrupted = isinstance(e, KeyboardInterrupt)
     result = fresh.report(e, OURS)
 del code
-if not interrupted and fresh.ends_quickly(base):
+if result is None:
+    result = 0
+if type(result) is int and 0 <= result < 256 and not interrupted and fresh.ends_quickly(base):
     fresh.end(base, result)
 if interrupted:
     sys.excepthook = lambda *_: None  # it has been shown
