@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -50,22 +50,37 @@ def update(
     view: Path, entries: Iterable[Entry], *, mode: str = "symlink", fresh: bool = False
 ) -> int:
     """Add or replace entries, or with `fresh` make the view of these alone; return how many it
-    holds."""
+    holds. WorkspaceError, after all others are shown, if something that is not ours is in the way.
+    """
     try:
-        known = {} if fresh else _read(view)
-        if fresh:
-            _clear(view)
+        known = _read(view)
+        listed = {e["view_path"] for e in known.values()}
+        new = {entry.id: entry for entry in entries}
+        for id in list(known) if fresh else _stale(known, new):
+            _drop(view, known.pop(id)["view_path"])
         view.mkdir(exist_ok=True)
+        if not is_view(view):
+            _write(view, {}, mode)  # it is ours before anything is in it
         made: set[str] = {os.fspath(view)}
-        for entry in entries:
-            target = f"{view}/{entry.path}"
-            _remove(target)
-            _parents(target, made)
-            _put(entry.source, target, mode)
-            known[entry.id] = _describe(entry)
+        foreign = [e.path for e in new.values() if not _is_free(view, e.path, listed, made)]
+        hidden = set(foreign)
+        for entry in new.values():
+            if entry.path not in hidden:
+                known[entry.id] = _describe(entry)
+        # before they are made: what a run that is cut off leaves is known to be ours
         _write(view, known, mode)
+        for entry in new.values():
+            if entry.path not in hidden:
+                _remove(f"{view}/{entry.path}")
+                _put(entry.source, f"{view}/{entry.path}", mode, absolute=view.is_symlink())
     except OSError as e:
         raise fsio.explain(e, view, "write the view") from None
+    if foreign:
+        raise WorkspaceError(
+            f"{len(foreign)} jobs are not shown: {foreign[0]} is not of canary's making",
+            hint="move it out of the view",
+            file=str(view),
+        )
     return len(known)
 
 
@@ -98,17 +113,21 @@ def _describe(entry: Entry) -> dict[str, Any]:
 def _read(view: Path) -> dict[str, Any]:
     try:
         entries = json.loads((view / MANIFEST).read_text(encoding="utf-8"))["entries"]
+        return {id: e for id, e in entries.items() if _is_inside(e["view_path"])}
     except FileNotFoundError:
-        if view.exists() and any(view.iterdir()):
+        if view.exists() and not all(n.startswith(MANIFEST) for n in os.listdir(view)):
             raise WorkspaceError(
                 "this directory is no view of canary's, so it is left alone",
                 hint="choose another name: workspace.view.name",
                 file=str(view),
             ) from None
         return {}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return dict(entries)
+
+
+def _is_inside(path: str) -> bool:
+    return not path.startswith("/") and ".." not in path.split("/")
 
 
 def _write(view: Path, known: Mapping[str, Any], mode: str) -> None:
@@ -118,11 +137,57 @@ def _write(view: Path, known: Mapping[str, Any], mode: str) -> None:
     )
 
 
-def _clear(view: Path) -> None:
-    if view.is_symlink() or not view.exists():
+def _above(path: str) -> Iterator[str]:
+    """The directories of a relative path, the nearest first."""
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _stale(known: Mapping[str, Any], new: Mapping[str, Entry]) -> list[str]:
+    """IDs of entries that have moved, or are in the way of new ones of other jobs."""
+    paths = {entry.path for entry in new.values()}
+    above = {directory for path in paths for directory in _above(path)}
+    out = []
+    for id, entry in known.items():
+        path = entry["view_path"]
+        if id in new:
+            in_the_way = new[id].path != path
+        else:
+            in_the_way = path in paths or path in above or not paths.isdisjoint(_above(path))
+        if in_the_way:
+            out.append(id)
+    return out
+
+
+def _drop(view: Path, path: str) -> None:
+    """Remove an entry and the directories that are empty then; nothing behind a link."""
+    if any(os.path.islink(f"{view}/{directory}") for directory in _above(path)):
         return
-    _read(view)
-    shutil.rmtree(view)
+    _remove(f"{view}/{path}")
+    for directory in _above(path):
+        try:
+            os.rmdir(f"{view}/{directory}")
+        except OSError:
+            return
+
+
+def _is_free(view: Path, path: str, listed: Collection[str], made: set[str]) -> bool:
+    """Make the directories above an entry; is there nothing in its place but what is ours? Links
+    are: a run that was cut off left them."""
+    for directory in reversed(tuple(_above(path))):
+        at = f"{view}/{directory}"
+        if at in made:
+            continue
+        if os.path.islink(at):
+            os.unlink(at)
+        try:
+            os.mkdir(at)
+        except FileExistsError:
+            if not os.path.isdir(at):
+                return False
+        made.add(at)
+    target = f"{view}/{path}"
+    return path in listed or os.path.islink(target) or not os.path.exists(target)
 
 
 def _remove(target: str) -> None:
@@ -136,16 +201,9 @@ def _remove(target: str) -> None:
         pass
 
 
-def _parents(target: str, made: set[str]) -> None:
-    directory = os.path.dirname(target)
-    if directory not in made:
-        os.makedirs(directory, exist_ok=True)
-        made.add(directory)
-
-
-def _put(source: str, target: str, mode: str) -> None:
+def _put(source: str, target: str, mode: str, *, absolute: bool) -> None:
     if mode == "symlink":
-        os.symlink(os.path.relpath(source, os.path.dirname(target)), target)
+        os.symlink(source if absolute else os.path.relpath(source, os.path.dirname(target)), target)
     elif mode == "hardlink":
         shutil.copytree(source, target, symlinks=True, copy_function=os.link)
     else:
