@@ -301,12 +301,15 @@ class _Merge:
             option = self.schema.options.get(tuple(p.replace("-", "_") for p in path))
             if option is None and self.schema.is_section(path) and isinstance(value, Mapping):
                 yield from self._entries(layer, value, path)
+            elif option is not None and option.kind in options.TABLES and isinstance(value, dict):
+                # each by itself, so that each that is wrong is told
+                yield from (Entry((*path, str(k)), v, origin) for k, v in value.items())
             else:
                 yield Entry(path, value, origin)
 
     def _enter(self, layer: Layer, entry: Entry) -> None:
         found = self.schema.find(entry.path)
-        if found is None or (found[1] and not entry.text):
+        if found is None or (found[1] and not (entry.text or found[0].kind in options.TABLES)):
             self._unknown(layer, entry)
             return
         option, rest = found
@@ -314,7 +317,7 @@ class _Merge:
             if entry.text:
                 value = option.entry(rest, entry.raw) if rest else option.read(entry.raw)
             else:
-                value = option.value(entry.raw)
+                value = option.value({rest[0]: entry.raw} if rest else entry.raw)
         except ConfigError as e:
             self._report(layer, entry, e)
         else:

@@ -150,7 +150,7 @@ class Option(NamedTuple):
             data = str(data)
         made = _scalar(kind, data)
         if made is None or (kind == "int" and made < 0):
-            raise ValueError
+            raise ConfigError(f"must be {_WANTED[kind]}, not {_shown(data)}")
         return made
 
     def entry(self, rest: Sequence[str], text: str) -> Any:

@@ -191,6 +191,15 @@ def test_all_that_is_wrong_is_told_at_once(homes):
     assert caught.value.exit_code == 2
 
 
+def test_each_entry_of_a_table_is_told(homes):
+    file = write(homes / "canary.toml", "[run.timeout]\na = 'soon'\nb = 1\nc = true\n")
+    with pytest.raises(CanaryErrors) as caught:
+        strict(homes)
+    first, second = str(caught.value).splitlines()
+    assert first.startswith(f"{file}:2: run.timeout.a: not a duration: 'soon'")
+    assert second.startswith(f"{file}:4: run.timeout.c: not a duration: True")
+
+
 def test_sections_of_plugins_that_are_not_loaded_are_passed_over(homes):
     write(homes / "canary.toml", "[mine]\ndpeth = 1\n[run]\nworkers = 2\n")
     assert load(homes).run.workers == 2
