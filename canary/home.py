@@ -68,14 +68,20 @@ class Workspace:
         fsio.write_atomic(self.root / "refs" / "latest", f"../sessions/{session}\n".encode())
 
     def new_session(self) -> tuple[str, Path]:
-        """Make the directory of a new session; its name is the time, to the microsecond."""
+        """Make the directory of a new session; its name is the time, to the microsecond.
+
+        A later session has the greater name, also when clocks are set back for the winter.
+        """
         self.sessions.mkdir(exist_ok=True)
+        latest = max((n for n in os.listdir(self.sessions) if n[:1].isdigit()), default="")
         while True:
             now = time.time()
             name = (
                 time.strftime("%Y-%m-%dT%H-%M-%S", time.localtime(now))
                 + f".{int(now * 1e6) % 1000000:06d}"
             )
+            if name <= latest:
+                name = latest = f"{latest}+"
             try:
                 (self.sessions / name).mkdir()
             except FileExistsError:
@@ -92,7 +98,7 @@ def find(start: Path, explicit: Path | None = None) -> Workspace | None:
         return _checked(root) if (root / TAG).is_file() else None
     here = start.absolute()
     for directory in (here, *here.parents):
-        if (directory / DIRECTORY / TAG).is_file():
+        if os.path.isfile(directory / DIRECTORY / TAG):  # false also where we may not look
             return _checked(directory / DIRECTORY)
     return None
 
@@ -110,7 +116,7 @@ def require(start: Path, explicit: Path | None = None) -> Workspace:
 
 def _checked(root: Path) -> Workspace:
     try:
-        version = (root / "VERSION").read_text(encoding="utf-8").strip()
+        version = (root / "VERSION").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         version = ""
     major = version.split(".")[0]
@@ -127,13 +133,12 @@ def is_foreign(workspace: Workspace) -> bool:
     """Was it made by the older tool of this name?"""
     try:
         return (workspace.root / "VERSION").read_text(encoding="utf-8").strip().startswith("1.")
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
 def create(directory: Path, *, wipe: bool = False) -> Workspace:
-    """Make a workspace in `directory`; WorkspaceError if there is one and `wipe` is not asked
-    for."""
+    """Make a workspace in `directory`; UsageError if there is one and `wipe` is not asked for."""
     root = directory.absolute() / DIRECTORY
     if root.exists() or root.is_symlink():
         if not wipe:
@@ -153,7 +158,8 @@ def create(directory: Path, *, wipe: bool = False) -> Workspace:
 def remove(workspace: Workspace) -> None:
     """Delete `.canary` and the views that belong to it; refuses what has no tag."""
     root = workspace.root
-    if root.is_symlink() or not ((root / TAG).is_file() or not any(root.iterdir())):
+    known = root.is_dir() and ((root / TAG).is_file() or not any(root.iterdir()))
+    if root.is_symlink() or not known:
         raise WorkspaceError("this is no workspace, so it is not removed", file=str(root))
     try:
         for marker in root.parent.glob("*/.canary-view.json"):
