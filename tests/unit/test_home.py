@@ -1,0 +1,194 @@
+"""The workspace: made, found, recognised, and removed only if it is one."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from canary import home
+from canary.errors import UsageError, WorkspaceError
+from canary.home import Workspace
+
+
+def test_a_workspace_is_made_and_found_from_anywhere_below(tmp_path):
+    made = home.create(tmp_path)
+    assert made.root == tmp_path / ".canary"
+    assert made.home == tmp_path
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    assert home.find(deep) == home.find(tmp_path) == home.find(made.sessions) == made
+    assert home.require(deep) == made
+    assert (made.root / "VERSION").read_text() == f"{home.VERSION}\n"
+    tag = (made.root / home.TAG).read_text()
+    assert tag.startswith("Signature: 8a477f597d28d172789f06886806bc55\n")
+    assert made.sessions.is_dir()
+    for path in (made.database, made.config_file):
+        assert path.parent == made.root
+
+
+def test_a_relative_path_is_as_good(tmp_path):
+    assert home.create(Path("sub")).root == tmp_path / "sub" / ".canary"
+    assert home.find(Path("sub")).root == tmp_path / "sub" / ".canary"
+
+
+def test_the_nearest_workspace_counts(tmp_path):
+    home.create(tmp_path)
+    (tmp_path / "sub").mkdir()
+    inner = home.create(tmp_path / "sub")
+    assert home.find(tmp_path / "sub") == inner
+
+
+def test_where_there_is_none_one_line_says_how_to_make_one(tmp_path):
+    assert home.find(tmp_path) is None
+    with pytest.raises(WorkspaceError, match=f"no workspace at or above {tmp_path} .*canary init"):
+        home.require(tmp_path)
+
+
+def test_a_directory_of_that_name_is_not_enough(tmp_path):
+    (tmp_path / ".canary").mkdir()
+    assert home.find(tmp_path) is None
+
+
+def test_one_may_be_named(tmp_path):
+    made = home.create(tmp_path / "far")
+    assert home.find(tmp_path, tmp_path / "far") == made
+    assert home.find(tmp_path, tmp_path / "far" / ".canary") == made
+    assert home.find(tmp_path / "far", tmp_path / "near") is None
+    with pytest.raises(WorkspaceError, match="near"):
+        home.require(tmp_path / "far", tmp_path / "near")
+
+
+@pytest.mark.parametrize(("version", "fine"), [("2.9.1", True), ("1.4.0", True), ("3.0.0", False)])
+def test_versions(tmp_path, version, fine):
+    made = home.create(tmp_path)
+    (made.root / "VERSION").write_text(version)
+    if fine:
+        assert home.find(tmp_path) == made
+    else:
+        with pytest.raises(WorkspaceError, match=r"version 3\.0\.0, this release reads 2"):
+            home.find(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"what", b"\xff\xff"])
+def test_a_version_that_cannot_be_read_is_taken_for_ours(tmp_path, content):
+    made = home.create(tmp_path)
+    (made.root / "VERSION").unlink()
+    if content is not None:
+        (made.root / "VERSION").write_bytes(content)
+    assert home.find(tmp_path) == made
+    assert not home.is_foreign(made)
+
+
+def test_one_of_the_older_tool_is_recognised(tmp_path):
+    made = home.create(tmp_path)
+    assert not home.is_foreign(made)
+    (made.root / "VERSION").write_text("1.2.3\n")
+    assert home.is_foreign(made)
+
+
+# making and removing
+
+
+def test_there_is_one_already(tmp_path):
+    made = home.create(tmp_path)
+    (made.sessions / "s").mkdir()
+    with pytest.raises(UsageError, match=r"a workspace exists at .*-w"):
+        home.create(tmp_path)
+    assert (made.sessions / "s").exists()
+    assert home.create(tmp_path, wipe=True) == made
+    assert not (made.sessions / "s").exists()
+
+
+def test_wiping_takes_its_views_along_and_nothing_else(tmp_path):
+    made = home.create(tmp_path)
+    for name in ("TestResults", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x").touch()
+    (tmp_path / "TestResults" / ".canary-view.json").touch()
+    (tmp_path / "link").symlink_to("TestResults")
+    home.remove(made)
+    assert sorted(os.listdir(tmp_path)) == ["link", "other"]
+
+
+@pytest.mark.parametrize("kind", ["foreign", "link", "file"])
+def test_what_is_no_workspace_is_never_removed(tmp_path, kind):
+    root = tmp_path / ".canary"
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").touch()
+    (mine / home.TAG).touch()
+    if kind == "foreign":
+        root.mkdir()
+        (root / "thesis.tex").touch()
+    elif kind == "link":
+        root.symlink_to(mine)
+    else:
+        root.write_text("mine")
+    with pytest.raises(WorkspaceError, match="no workspace, so it is not removed"):
+        home.create(tmp_path, wipe=True)
+    with pytest.raises(UsageError):
+        home.create(tmp_path)
+    assert root.exists()
+    assert (mine / "thesis.tex").exists()
+
+
+def test_one_whose_making_was_cut_off_can_be_wiped(tmp_path):
+    (tmp_path / ".canary").mkdir()
+    assert home.create(tmp_path, wipe=True).sessions.is_dir()
+
+
+def test_where_none_can_be_made_it_is_said_in_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(WorkspaceError, match="cannot make a workspace: Not a directory"):
+        home.create(tmp_path / "file")
+
+
+# sessions
+
+
+def test_sessions_are_named_by_their_time(tmp_path):
+    made = home.create(tmp_path)
+    before = time.strftime("%Y-%m-%dT%H-%M")
+    name, directory = made.new_session()
+    assert directory == made.sessions / name
+    assert directory.is_dir()
+    assert name[:16] in (before, time.strftime("%Y-%m-%dT%H-%M"))
+    assert len(name) == len("2026-01-02T03-04-05.123456")
+
+
+def test_a_later_session_has_the_greater_name(tmp_path):
+    made = home.create(tmp_path)
+    names = [made.new_session()[0] for _ in range(50)]
+    assert names == sorted(set(names))
+
+
+def test_a_later_session_has_the_greater_name_also_when_the_clock_goes_back(tmp_path):
+    """An hour is repeated in autumn, and people travel."""
+    made = home.create(tmp_path)
+    (made.sessions / "zzz").mkdir()
+    (made.sessions / "9999-10-26T02-59-59.000000").mkdir()
+    names = [made.new_session()[0] for _ in range(3)]
+    assert names == sorted(set(names))
+    assert names[0] > "9999-10-26T02-59-59.000000"
+    assert names[-1] < "zzz"
+
+
+def test_the_newest_is_pointed_to(tmp_path):
+    made = home.create(tmp_path)
+    assert made.latest is None
+    made.point_to("s1")
+    made.point_to("s2")
+    assert made.latest == "s2"
+    assert (made.root / "refs" / "latest").read_text() == "../sessions/s2\n"
+    (made.root / "refs" / "latest").write_text("")
+    assert made.latest is None
+
+
+def test_paths_for_people(tmp_path):
+    assert home.relative(tmp_path / "a" / "b") == "a/b"
+    assert home.relative(tmp_path) == "."
+    assert home.relative("/nonexistent/x") == "/nonexistent/x"
+    assert Workspace(tmp_path).home == tmp_path.parent
