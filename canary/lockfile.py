@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,14 +22,35 @@ FILE_NAME: Final = "testcase.lock"
 SCHEMA: Final = 1
 # a lock larger than this was not written by us
 MAX_BYTES: Final = 64 << 20
+# stands for infinity until the text is made
+_INFINITE: Final = "canary:infinity"
 
 
 _encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 def dump(data: Mapping[str, Any]) -> str:
-    """`data` as compact JSON; what JSON does not know becomes its text."""
-    return _encode(data)
+    """`data` as compact JSON that every reader takes; what JSON does not know becomes its text.
+
+    JSON has no infinity: it is written as 1e999, which reads as one; a NaN becomes null.
+    """
+    text = _encode(data)
+    if "Infinity" in text or "NaN" in text:
+        text = _encode(_finite(data)).replace(f'"{_INFINITE}"', "1e999")
+        text = text.replace(f'"-{_INFINITE}"', "-1e999")
+    return text
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, float):
+        if data in (inf, -inf):
+            return _INFINITE if data > 0 else f"-{_INFINITE}"
+        return None if data != data else data  # NaN alone differs from itself
+    if isinstance(data, Mapping):
+        return {k: _finite(v) for k, v in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(v) for v in data]
+    return data
 
 
 def write(directory: str | Path, changing: Mapping[str, Any], fixed: str) -> None:

@@ -168,15 +168,19 @@ class JobSpec:
     def asdict(self) -> dict[str, Any]:
         """As JSON; fields that have their default are left out."""
         data: dict[str, Any] = {}
-        for name, default, encode in _CODEC:
+        for name, default, columns in _CODEC:
             value = getattr(self, name)
-            if value != default:
-                data[name] = encode(value)
+            if value is not default and value != default:
+                data[name] = value if columns is None else _rows(value, columns)
         return data
 
     def full(self) -> dict[str, Any]:
         """As JSON with every field, for files that other programs read."""
-        return {name: encode(getattr(self, name)) for name, _, encode in _CODEC}
+        data: dict[str, Any] = {}
+        for name, _, columns in _CODEC:
+            value = getattr(self, name)
+            data[name] = value if columns is None else _rows(value, columns)
+        return data
 
     @classmethod
     def fromdict(cls, data: Mapping[str, Any]) -> JobSpec:
@@ -188,26 +192,15 @@ class JobSpec:
             raise RecordError(f"not a job specification: {e}") from None
 
 
-def _rows(value: Sequence[Any]) -> list[Any]:
-    return [{f.name: getattr(x, f.name) for f in fields(x)} for x in value]
+def _rows(value: Any, columns: Sequence[str]) -> Any:
+    """A value object, or several, by column; plain dicts and tuples are JSON as they are."""
+    if isinstance(value, tuple):
+        return [{c: getattr(x, c) for c in columns} for x in value]
+    return {c: getattr(value, c) for c in columns}
 
 
-def _plain(value: Any) -> Any:
-    return (
-        dict(value)
-        if isinstance(value, Mapping)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
-    )
-
-
-def _encoder(name: str) -> Callable[[Any], Any]:
-    if name in ("dependencies", "assets", "artifacts", "baseline"):
-        return _rows
-    if name == "mask":
-        return lambda m: {"value": m.value, "reason": m.reason}
-    return _plain
+def _columns(cls: type[Any]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls))
 
 
 def _default(f: Field[Any]) -> Any:
@@ -228,7 +221,14 @@ _DECODE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
         **{k: tuple for k in ("command", "keywords", "owners", "rcfiles", "skip_codes", "locks")},
     }
 )
-_CODEC: Final = tuple((f.name, _default(f), _encoder(f.name)) for f in fields(JobSpec))
+_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "dependencies": _columns(DependencyPattern),
+    "assets": _columns(Asset),
+    "artifacts": _columns(Artifact),
+    "baseline": _columns(Baseline),
+    "mask": _columns(Mask),
+}
+_CODEC: Final = tuple((f.name, _default(f), _COLUMNS.get(f.name)) for f in fields(JobSpec))
 
 
 def job_id(family: str, path: str, parameters: Mapping[str, Any]) -> str:
