@@ -128,10 +128,10 @@ class Display(abc.ABC):
     def finish(self, session: Session, summary: Summary) -> None:
         """The session is over: the final table and line."""
 
-    def pause(self) -> None:  # noqa: B027 - lines that stay need nothing
+    def pause(self) -> None:
         """The process is about to be stopped (Ctrl-Z): the terminal will be the shell's."""
 
-    def resume(self) -> None:  # noqa: B027 - as above
+    def resume(self) -> None:
         """The process goes on after `pause`."""
 
     def say(self, text: str, level: str = "info") -> None:
