@@ -189,7 +189,8 @@ class Clock:
 class Timekeeper:
     """When the steps of one job happened, in epoch seconds; -1 is not yet.
 
-    The differences are seconds, or -1 if one of their ends is unknown.
+    The differences are seconds, or -1 if one of their ends is unknown. `paused` are seconds that
+    its process was stopped with the whole session; they count neither as running nor in the total.
     """
 
     submitted: float = -1.0
@@ -197,6 +198,7 @@ class Timekeeper:
     started: float = -1.0
     stopped: float = -1.0
     finished: float = -1.0
+    paused: float = 0.0
 
     def pending(self) -> float:
         """From submission to the begin of staging."""
@@ -208,7 +210,7 @@ class Timekeeper:
 
     def running(self) -> float:
         """From the start of the process to its end."""
-        return _between(self.started, self.stopped)
+        return _between(self.started, self.stopped, self.paused)
 
     def teardown(self) -> float:
         """From the end of the process to the end of the job."""
@@ -216,7 +218,7 @@ class Timekeeper:
 
     def total(self) -> float:
         """From submission to the end of the job."""
-        return _between(self.submitted, self.finished)
+        return _between(self.submitted, self.finished, self.paused)
 
     @property
     def duration(self) -> float:
@@ -224,14 +226,15 @@ class Timekeeper:
         return self.running()
 
     def asdict(self) -> dict[str, float]:
-        """As JSON."""
-        return {
+        """As JSON; `paused` only if there was a pause."""
+        times = {
             "submitted": self.submitted,
             "staged": self.staged,
             "started": self.started,
             "stopped": self.stopped,
             "finished": self.finished,
         }
+        return {**times, "paused": self.paused} if self.paused else times
 
     @classmethod
     def fromdict(cls, data: Mapping[str, object]) -> Timekeeper:
@@ -247,5 +250,5 @@ class Timekeeper:
         return times
 
 
-def _between(begin: float, end: float) -> float:
-    return max(0.0, end - begin) if begin >= 0 and end >= 0 else -1.0
+def _between(begin: float, end: float, less: float = 0.0) -> float:
+    return max(0.0, end - begin - less) if begin >= 0 and end >= 0 else -1.0

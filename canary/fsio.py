@@ -13,7 +13,9 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from canary import faults
 from canary.errors import WorkspaceError
+from canary.faults import fault
 
 MAX_NAME: Final = 255
 
@@ -26,13 +28,15 @@ def write_atomic(
     name = os.fspath(path)
     temporary = f"{name}.{os.getpid()}~"
     try:
+        fault("open")
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         try:
             write_all(fd, data)
             if durable:
-                os.fsync(fd)
+                sync(fd)
         finally:
             os.close(fd)
+        fault("rename")
         os.rename(temporary, name)
     except OSError:
         try:
@@ -44,9 +48,15 @@ def write_atomic(
 
 def write_all(fd: int, data: bytes) -> None:
     """Write all of `data`, however many calls the system wants."""
-    done = os.write(fd, data)
+    done = faults.write(fd, data)
     while done < len(data):
-        done += os.write(fd, data[done:])
+        done += faults.write(fd, data[done:])
+
+
+def sync(fd: int) -> None:
+    """Force what was written to the disk."""
+    fault("sync")
+    os.fsync(fd)
 
 
 def encode_name(name: str) -> str:

@@ -33,6 +33,7 @@ class Cache:
     """What earlier loads found, by path; `get` and `put` speak in bytes, the store keeps them."""
 
     known: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
+    loaded: int = 0
     fresh: dict[str, tuple[str, bytes]] = field(default_factory=dict)
 
 
@@ -66,6 +67,7 @@ def expand(
             except (ValueError, TypeError, EOFError):
                 pass  # a damaged entry is none
         todo.append(i)
+    cache.loaded = len(todo)
     errors: list[CanaryError] = []
     bad: list[SpecFile] = []
     for i, answer in _collected(files, todo, generators, file_seconds):

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from canary import fsio, history, lockfile, staging
+from canary import faults, fsio, history, lockfile, staging
 from canary.clock import Timekeeper
 from canary.errors import RecordError
 from canary.expression import compile_condition
@@ -694,6 +694,7 @@ class Job(BaseJob):
         self.variables.update(services.environment(self))
         self.set_runtime_env(env)
         env["CANARY_LEVEL"] = "0"
+        env.pop(faults.VARIABLE, None)  # it is the runner that is put to the test
         timeout = self.total_timeout()
         words = (*self.script_args, *map(str, self.attributes.get("script_args", ())))
         if not spec.takes_args:
@@ -734,7 +735,6 @@ class Job(BaseJob):
         if exit is None:
             return
         usage = exit.usage
-        running = exit.at - self.timekeeper.started if self.timekeeper.started > 0 else -1.0
         self.timekeeper.stopped = exit.at
         status = judge_reason(exit)
         if status is None:
@@ -746,7 +746,7 @@ class Job(BaseJob):
         else:
             self.status = status
         measured = {
-            "duration": running,
+            "duration": self.timekeeper.running(),
             "user": usage.user,
             "system": usage.system,
             "max_rss": usage.max_rss,

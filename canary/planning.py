@@ -6,6 +6,7 @@ The session calls these steps in order; so do commands that only look.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import canary
 from canary import collect, gather, generate, graph, select
 from canary.catalog import Catalog, spec_rows
 from canary.collect import ScanRoot
 from canary.config import Config
 from canary.errors import CanaryError, NothingToRun, SpecError, UsageError
+from canary.expression import platform_names
 from canary.frozen import EMPTY
 from canary.history import RunHistory
 from canary.job import Dependency, InvalidTypeError, Job
@@ -33,12 +36,13 @@ from canary.workspace import ExecutionSpace
 @dataclass(frozen=True, slots=True)
 class Collected:
     """What was found: the graph, every error, the files that are wrong, and the loads worth
-    keeping."""
+    keeping. The fingerprint is that of all that was read, None if it cannot be known again."""
 
     graph: graph.SpecGraph
     errors: tuple[CanaryError, ...]
     bad_files: tuple[SpecFile, ...]
     cache: generate.Cache
+    fingerprint: str | None = None
 
 
 def find_specs(request: RunRequest, config: Config, book: Catalog | None) -> Collected:
@@ -61,7 +65,22 @@ def find_specs(request: RunRequest, config: Config, book: Catalog | None) -> Col
         file_seconds=request.file_seconds,
     )
     built, faults = graph.build(made.specs)
-    return Collected(built, (*made.errors, *faults), tuple(made.bad_files), cache)
+    errors = (*made.errors, *faults)
+    mark = _fingerprint(files, request, config) if not (errors or cache.loaded) else None
+    return Collected(built, errors, tuple(made.bad_files), cache, mark)
+
+
+def _fingerprint(files: Sequence[SpecFile], request: RunRequest, config: Config) -> str:
+    """Changes whenever the specs of unchanged loads may come out otherwise."""
+    context = (
+        sorted(request.options),
+        sorted(request.timeouts.items()),
+        config.asdict(),
+        canary.version,
+    )
+    names = sorted(platform_names(os.environ))
+    text = repr((context, names, [(f.file, f.mtime_ns, f.size, f.inode) for f in files]))
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 def describe_file(root: ScanRoot, config: Config) -> Mapping[str, Any]:
@@ -79,25 +98,26 @@ def _known_files(book: Catalog | None) -> dict[str, tuple[str, bytes]]:
     return known
 
 
-def save_specs(book: Catalog, collected: Collected) -> dict[str, str]:
-    """Put specs, dependencies and cached loads into the store; return the specs' JSON by ID."""
+def save_specs(book: Catalog, collected: Collected) -> None:
+    """Put specs, dependencies and cached loads into the store, unless they are known to be there."""
+    mark = collected.fingerprint
+    if mark is not None and book.meta("specs") == mark:
+        return
     specs, edges = collected.graph.specs, collected.graph.edges
-    texts = {id: dump(spec.asdict()) for id, spec in specs.items()}
-    known = dict(book.query("select spec_id, data from specs"))
-    changed = {id: spec for id, spec in specs.items() if known.get(id) != texts[id] or id in edges}
+    batch = spec_rows(specs, edges, {id: dump(spec.asdict()) for id, spec in specs.items()})
     files = [(path, key, data) for path, (key, data) in collected.cache.fresh.items()]
-    batch = spec_rows(changed, edges, texts)
     batch.append(("insert or replace into files values(?,?,?)", files))
+    batch.append(("insert or replace into meta values('specs', ?)", [(mark or "",)]))
     book.write(batch)
-    return texts
 
 
 def earlier_results(book: Catalog) -> dict[str, Earlier]:
     """The last result of every job."""
-    return {
-        r.id: Earlier(r.status, r.times.get("started", -1.0), r.session, r.workspace)
-        for r in book.results()
-    }
+    rows = book.query(
+        "select spec_id, status_category, status_outcome, status_reason, status_code, timekeeper,"
+        " workspace, max(session) from results group by spec_id"
+    )
+    return {row[0]: Earlier(*row[1:]) for row in rows}
 
 
 def make_plan(
@@ -216,16 +236,14 @@ def invalid_jobs(
     request: RunRequest,
     config: Config,
     collected: Collected,
-    texts: dict[str, str],
     session: tuple[str, Path],
 ) -> list[Job]:
     """A job for each bad file, over already."""
     out = []
     name, directory = session
     for spec, reason in invalid_specs(collected, gather.expand_context(request, config)):
-        if spec.id in texts:
+        if spec.id in collected.graph.specs:
             continue
-        texts[spec.id] = dump(spec.asdict())
         job = Job(spec, ExecutionSpace(directory, Path(spec.work_path), name))
         job.set_status(outcome=Outcome.INVALID, reason=reason)
         out.append(job)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from canary import fsio
+from canary import faults, fsio
 from canary.errors import RecordError
 from canary.events import (
     Event,
@@ -27,8 +27,10 @@ from canary.events import (
     SessionFinished,
     SessionStarted,
 )
+from canary.faults import fault
 from canary.home import Workspace
 from canary.job import Job
+from canary.lockfile import dump
 from canary.status import Status
 from canary.store import RESULT_STATEMENT, Result, Store
 
@@ -56,19 +58,31 @@ _KINDS: Final = {
 
 
 class EventLog:
-    """An append-only file of JSON lines, each with a checksum of what stands before it."""
+    """An append-only file of JSON lines, each with a checksum of what stands before it.
+
+    What could not be written, on a full disk, is kept and goes before what is written next.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._left = bytearray()
+        fault("log.open")
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
 
     def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
         """Write all lines with one call."""
-        fsio.write_all(self._fd, b"".join(map(encode_line, lines)))
+        self.write(b"".join(map(encode_line, lines)))
+
+    def write(self, data: bytes) -> None:
+        """Write encoded lines."""
+        self._left += data
+        fault("log.append")
+        while self._left:
+            del self._left[: faults.write(self._fd, bytes(self._left))]
 
     def sync(self) -> None:
         """Force what was written to the disk."""
-        os.fsync(self._fd)
+        fsio.sync(self._fd)
 
     def close(self) -> None:
         """Close the file."""
@@ -77,9 +91,7 @@ class EventLog:
 
 def encode_line(data: Mapping[str, Any]) -> bytes:
     """A line of the log: compact JSON whose last key `c` is the CRC-32 of all before it."""
-    body = json.dumps(data, separators=(",", ":"), default=str).encode("utf-8", "surrogatepass")[
-        :-1
-    ]
+    body = dump(data).encode("utf-8", "surrogatepass")[:-1]
     return b'%s,"c":"%08x"}\n' % (body, zlib.crc32(body))
 
 
@@ -160,7 +172,7 @@ class Record:
         lines = [encode_line(head)]
         for job in jobs:
             lines.append(_plan_line(job, texts[job.id]))
-        self._attempt(lambda: fsio.write_all(self._log._fd, b"".join(lines)))
+        self._attempt(lambda: self._log.write(b"".join(lines)))
         self._attempt(self._log.sync)
         self._write_lock(None, None)
         self._attempt((self.directory / RUNNING).touch)
@@ -184,20 +196,21 @@ class Record:
         """Put what is pending into the store, and the log onto the disk."""
         if not self._pending:
             return
-        rows, self._pending = list(self._pending.values()), {}
-        histories, self._histories = list(self._histories.items()), {}
+        rows, histories = list(self._pending.values()), list(self._histories.items())
         self._attempt(self._log.sync)
-        self._attempt(
-            lambda: self.store.write(
-                [
-                    (RESULT_STATEMENT, rows),
-                    ("insert or replace into history values(?,?)", histories),
-                ]
-            )
-        )
+        statement = "insert or replace into history values(?,?)"
+        if self._attempt(
+            lambda: self.store.write([(RESULT_STATEMENT, rows), (statement, histories)])
+        ):
+            self._pending.clear()
+            self._histories.clear()
 
     def close(self, exit_code: int, measurements: Mapping[str, Any]) -> None:
-        """Write the end of the session everywhere."""
+        """Write the end of the session everywhere.
+
+        If anything could not be written, the mark of a running session stays, so that the next run
+        makes up for it from the log.
+        """
         self.commit()
         data = self._write_lock(exit_code, measurements)
         self._attempt(
@@ -205,13 +218,15 @@ class Record:
                 [
                     (
                         "insert or replace into sessions values(?,?)",
-                        [(self.name, json.dumps(data, default=str))],
+                        [(self.name, dump(data))],
                     )
                 ]
             )
         )
+        self._attempt(lambda: self._log.write(b""))
         self._attempt(self._log.sync)
-        self._attempt(lambda: (self.directory / RUNNING).unlink(missing_ok=True))
+        if self._broken is None:
+            self._attempt(lambda: (self.directory / RUNNING).unlink(missing_ok=True))
         self._log.close()
 
     def exclude(self, excluded: Iterable[tuple[str, str, str]]) -> None:
@@ -231,7 +246,7 @@ class Record:
             job.history.add(
                 job.status.category.value, job.timekeeper.running(), job.timekeeper.finished
             )
-            self._histories[job.id] = json.dumps(job.history.asdict(), separators=(",", ":"))
+            self._histories[job.id] = dump(job.history.asdict())
 
     def _write_lock(
         self, exit_code: int | None, measurements: Mapping[str, Any] | None
@@ -244,23 +259,21 @@ class Record:
             "finished_on": time.time() if exit_code is not None else None,
             "measurements": dict(measurements or {}),
         }
-        text = json.dumps(data, default=str).encode("utf-8", "surrogatepass")
+        text = dump(data).encode("utf-8", "surrogatepass")
         self._attempt(lambda: fsio.write_atomic(self.directory / LOCK, text, durable=True))
         return {k: v for k, v in data.items() if k != "job_ids"}
 
-    def _attempt(self, do: Callable[[], None]) -> None:
-        """A record that cannot be written is said once; the tests go on, and what was written
-        stays."""
+    def _attempt(self, do: Callable[[], None]) -> bool:
+        """Try to write; the tests go on without it, and what was written stays."""
         try:
             do()
         except (OSError, RecordError) as e:
-            self._trouble(str(e))
-        except Exception as e:
-            if type(e).__module__ != "sqlite3":
-                raise
-            self._trouble(str(e))
+            self.trouble(str(e))
+            return False
+        return True
 
-    def _trouble(self, text: str) -> None:
+    def trouble(self, text: str) -> None:
+        """Something could not be written down: said once a session, whatever follows from it."""
         if self._broken is None:
             self._broken = text
             self.on_trouble(f"the record of this session is incomplete: {text}")
@@ -269,7 +282,7 @@ class Record:
 def _plan_line(job: Job, spec_text: str) -> bytes:
     """Like `encode_line`, with the spec's JSON put in as it is."""
     edges = [[d.job.id, d.when] for d in job.dependencies]
-    head = json.dumps({"e": "job", "id": job.id, "path": str(job.workspace.path), "edges": edges})
+    head = dump({"e": "job", "id": job.id, "path": str(job.workspace.path), "edges": edges})
     body = f'{head[:-1]},"spec":{spec_text}'.encode("utf-8", "surrogatepass")
     return b'%s,"c":"%08x"}\n' % (body, zlib.crc32(body))
 
@@ -290,11 +303,8 @@ def result_of(job: Job, session: str) -> Result:
         status.outcome.name,
         status.reason,
         status.code,
-        json.dumps(job.timekeeper.asdict(), separators=(",", ":")),
-        json.dumps(job.measurements.data, separators=(",", ":"), default=str),
+        dump(job.timekeeper.asdict()),
+        dump(job.measurements.data),
         job.attempt,
-        json.dumps(
-            public_environment({k: v or "" for k, v in job.variables.items()}),
-            separators=(",", ":"),
-        ),
+        dump(public_environment({k: v or "" for k, v in job.variables.items()})),
     )

@@ -57,6 +57,7 @@ class Scheduler:
         services: JobServices | None = None,
         policy: Policy | None = None,
         now: Callable[[], float] = time.time,
+        trouble: Callable[[str, str], None] | None = None,
     ) -> None:
         self.pool = pool
         self.loop = loop
@@ -65,6 +66,7 @@ class Scheduler:
         self.services = services or JobServices()
         self.policy = policy or Policy()
         self.now = now
+        self.trouble = trouble or self._warn
         self.interrupted = 0
         self._nodes = wire(jobs)
         self._running: dict[str, Running] = {}
@@ -79,6 +81,7 @@ class Scheduler:
         self._folding = False
         self._dispatching = False
         self._abandoned = False
+        self._paused_at = 0.0
 
     # the walk
 
@@ -302,13 +305,15 @@ class Scheduler:
     def _save(self, job: BaseJob) -> None:
         try:
             job.save()
+        except FileNotFoundError as e:
+            # the test has removed its directory; or it was never made, as the reason says already
+            if job.status.outcome is not Outcome.BROKEN:
+                self._warn(f"{job.display_name()}: lock not written: {e}", job.id)
         except Exception as e:  # noqa: BLE001 - the record has the result
-            # the directory may have been removed by the test itself
-            self.emit(
-                Notice(
-                    self.now(), "warning", f"{job.display_name()}: lock not written: {e}", job.id
-                )
-            )
+            self.trouble(f"{job.display_name()}: lock not written: {e}", job.id)
+
+    def _warn(self, text: str, id: str) -> None:
+        self.emit(Notice(self.now(), "warning", text, id))
 
     def _release(self, running: Running) -> None:
         self._running.pop(running.job.id, None)
@@ -422,11 +427,16 @@ class Scheduler:
 
     def pause(self) -> None:
         """Stop all that runs, and its clocks."""
+        self._paused_at = self.loop.monotonic()
         for launcher in self._opened.values():
             launcher.pause()
 
     def resume(self) -> None:
         """Go on."""
+        gap = self.loop.monotonic() - self._paused_at
+        for running in self._running.values():
+            if running.job.timekeeper.started > 0:
+                running.job.timekeeper.paused += gap
         for launcher in self._opened.values():
             launcher.resume()
 

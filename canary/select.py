@@ -7,12 +7,13 @@ statuses by ID; this room reads no store and starts nothing.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from canary.errors import UsageError
 from canary.expression import compile_names, compile_parameters
@@ -43,14 +44,26 @@ class Criteria:
     limit: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """The last result of a job: its status, when it started (epoch), and where its directory is."""
+class Earlier(NamedTuple):
+    """The last result of a job as the store has it, and where its directory is."""
 
-    status: Status
-    started: float
-    session: str
+    category: str
+    outcome: str
+    reason: str | None
+    code: int
+    timekeeper: str
     directory: str
+    session: str
+
+    @property
+    def status(self) -> Status:
+        """As a value."""
+        return Status.make(None, self.outcome, self.reason, self.code)
+
+    @property
+    def started(self) -> float:
+        """When its command started, epoch seconds; -1 if it did not."""
+        return float(json.loads(self.timekeeper).get("started", -1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +211,9 @@ def _wanted(only: str, spec: JobSpec, last: Earlier | None) -> bool:
     if only == "all" or last is None:
         return only != "failed"
     if only == "not_pass":
-        return last.status.category is not Category.PASS
+        return last.category != Category.PASS.value
     if only == "failed":
-        return last.status.category is Category.FAIL or last.status.outcome is Outcome.BLOCKED
+        return last.category == Category.FAIL.value or last.outcome == Outcome.BLOCKED.name
     if only == "changed":
         return _modified(spec.file) > last.started
     return False

@@ -39,6 +39,7 @@ from canary.events import Event, JobFinished, Notice, SessionFinished, SessionSt
 from canary.home import Workspace
 from canary.job import BaseJob, Job
 from canary.launch import Launcher
+from canary.lockfile import dump
 from canary.loop import Loop, Timer
 from canary.planning import Collected
 from canary.request import RunRequest
@@ -146,7 +147,7 @@ def _execute(
 ) -> Summary:
     machine = gather.find_machine(request, config)
     choose = gather.choose_launcher(request, config)
-    texts = planning.save_specs(book, collected)
+    planning.save_specs(book, collected)
     if request.tag is not None:
         collect.valid_tag(request.tag)
         book.write(tag_rows(request.tag, plan.run))
@@ -161,10 +162,13 @@ def _execute(
         raise CanaryErrors(errors)
     for error in errors:
         display.say(str(error), "error")
-    jobs += planning.invalid_jobs(request, config, collected, texts, (name, directory))
+    jobs += planning.invalid_jobs(request, config, collected, (name, directory))
     session = Session(name, directory, workspace, tuple(jobs), request, config)
     ledger = record.Record(workspace, book, name, directory)
-    return _Walk(session, ledger, ResourcePool(machine), choose, plan, display).go(texts, faults)
+    names = collected.graph.specs
+    left_out = [(i, names[i].fullname, m.reason or "masked") for i, m in plan.masks.items()]
+    walk = _Walk(session, ledger, ResourcePool(machine), choose, plan, display)
+    return walk.go(faults, left_out)
 
 
 class _Walk:
@@ -195,14 +199,19 @@ class _Walk:
         self._flush: Timer | None = None
         ledger.on_trouble = lambda text: self.emit(Notice(self.clock.now(), "warning", text))
 
-    def go(self, texts: Mapping[str, str], faults: Mapping[str, CanaryError | str]) -> Summary:
+    def go(
+        self,
+        faults: Mapping[str, CanaryError | str],
+        left_out: Sequence[tuple[str, str, str]],
+    ) -> Summary:
         session, request = self.session, self.session.request
         began = self.clock.monotonic()
         header = {"argv": list(request.argv), "config": self.config.asdict()}
         header["runner"] = recovery.Runner.this().asdict()
         header["environment"] = record.public_environment(os.environ)
+        texts = {job.id: dump(job.spec.asdict()) for job in session.jobs}
         self.ledger.begin(session.jobs, texts, header)
-        self._exclude()
+        self.ledger.exclude(left_out)
         try:
             jobs = self._doom(faults)
             self.config.plugins.call("canary_session_start", session=session)
@@ -247,6 +256,7 @@ class _Walk:
             services=gather.HookServices(self.config),
             policy=self.session.request.policy,
             now=self.clock.now,
+            trouble=lambda text, _: self.ledger.trouble(text),
         )
         self._beat()
         with self._signals(scheduler):
@@ -257,18 +267,6 @@ class _Walk:
         self.emit(
             JobFinished(self.clock.now(), job.id, job.name, job.status, job.timekeeper.asdict(), {})
         )
-
-    def _exclude(self) -> None:
-        book = self.ledger.store
-        names = {
-            id: name
-            for id, name in book.query("select spec_id, json_extract(data, '$.name') from specs")
-            if id in self.plan.masks
-        }
-        rows = [
-            (id, names.get(id, ""), mask.reason or "masked") for id, mask in self.plan.masks.items()
-        ]
-        self.ledger.exclude(rows)
 
     def emit(self, event: Event) -> None:
         """Record an event, then show it to whoever watches."""
@@ -340,7 +338,7 @@ class _Walk:
         try:
             view.update(session.workspace.home / settings.name, entries, mode=settings.mode)
         except CanaryError as e:
-            self.emit(Notice(self.clock.now(), "warning", str(e)))
+            self.ledger.trouble(str(e))
 
     @contextmanager
     def _signals(self, scheduler: Scheduler) -> Iterator[None]:

@@ -1,8 +1,9 @@
 """The store: one SQLite file that answers questions; derived from the sessions' event logs, which
 are the truth.
 
-It knows tables and rows, not specs (see `canary.catalog`) and not sessions in progress. There is one writer (the record of a running
-session); readers open it read-only. Column names are public: `canary query db` shows them.
+It knows tables and rows, not specs (see `canary.catalog`) and not sessions in progress. There is
+one writer (the record of a running session); readers open it read-only. Column names are public:
+`canary query db` shows them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from canary import fsio
 from canary.clock import Timekeeper
 from canary.errors import RecordError
+from canary.faults import fault
 from canary.status import Status, read_outcome
 
 SCHEMA: Final = 1
@@ -86,9 +88,8 @@ class Result(NamedTuple):
 
 
 class Store:
-    """An open store. `writable` makes the tables; otherwise nothing is ever written, and one that is
-    not there is empty.
-    """
+    """An open store. `writable` makes the tables; otherwise nothing is ever written, and one that
+    is not there is empty."""
 
     def __init__(self, path: Path, *, writable: bool = False) -> None:
         self.path = path
@@ -122,30 +123,42 @@ class Store:
         """Rows of a statement; RecordError if the store is damaged."""
         try:
             return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as e:
+        except (sqlite3.Error, UnicodeEncodeError) as e:
             raise RecordError(
                 f"the store: {e}", hint="canary doctor checks it", file=str(self.path)
             ) from None
+
+    def meta(self, key: str) -> str | None:
+        """A fact about the store itself."""
+        rows = self.query("select value from meta where key=?", (key,))
+        return rows[0][0] if rows else None
 
     def columns(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Column names and rows of a SELECT."""
         try:
             cursor = self._db.execute(sql)
-        except sqlite3.Error as e:
+            return [c[0] for c in cursor.description or ()], cursor.fetchall()
+        except (sqlite3.Error, UnicodeEncodeError) as e:
             raise RecordError(f"{e}", hint="canary query db schema shows the tables") from None
-        return [c[0] for c in cursor.description or ()], cursor.fetchall()
 
     def write(self, batch: Sequence[tuple[str, Iterable[Sequence[Any]]]]) -> None:
-        """Several statements with their rows, in one transaction."""
+        """Several statements with their rows, in one transaction; RecordError if it fails."""
         db = self._db
-        db.execute("begin immediate")
         try:
+            fault("store.write")
+            db.execute("begin immediate")
             for sql, rows in batch:
-                db.executemany(sql, rows)
-        except BaseException:
-            db.execute("rollback")
-            raise
-        db.execute("commit")
+                try:
+                    db.executemany(sql, rows)
+                except UnicodeEncodeError:
+                    db.executemany(sql, [tuple(map(_storable, row)) for row in rows])
+            fault("store.commit")
+            db.execute("commit")
+        except (OSError, sqlite3.Error) as e:
+            raise RecordError(f"the store cannot be written: {e}", file=str(self.path)) from None
+        finally:
+            if db.in_transaction:
+                db.execute("rollback")
 
     # results
 
@@ -222,6 +235,13 @@ def _connect(path: Path, writable: bool) -> sqlite3.Connection:
     db.execute(f"pragma journal_mode={mode}")
     db.execute("pragma synchronous=normal")
     return db
+
+
+def _storable(value: Any) -> Any:
+    """A file name that is no UTF-8 as it is shown: SQLite stores no such text."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return value
 
 
 def tag_rows(tag: str, ids: Sequence[str] | None) -> list[tuple[str, Iterable[Sequence[Any]]]]:

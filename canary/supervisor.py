@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Final
 
+from canary.faults import fault
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Post, Started, Usage
 from canary.loop import Loop, Timer
 from canary.output import cut_middle, explain, open_output
@@ -266,11 +267,13 @@ class Supervisor(Launcher):
         try:
             if not launch.argv:
                 raise ValueError("no words")
+            fault("output")
             out = err = open_output(launch.stdout)
             run.files = (out,)
             if launch.stderr is not None and launch.stderr != launch.stdout:
                 err = open_output(launch.stderr)
                 run.files = (out, err)
+            fault("spawn")
             self.spawn(run, out, err)
         except (OSError, ValueError, TypeError) as e:
             self.refuse(run, e)

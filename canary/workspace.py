@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from canary.errors import WorkspaceError
+from canary.faults import fault
 from canary.resources import Capacity
 
 
@@ -75,6 +76,7 @@ class ExecutionSpace:
 
     def fresh(self) -> None:
         """An empty directory; cheapest where there was none."""
+        fault("mkdir")
         try:
             os.mkdir(self.text)
         except FileExistsError:
