@@ -1,0 +1,100 @@
+"""Reads a session and writes the XML file, suite by suite; output is read as it is written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from canary.declare import Reporter, Results
+from canary.events import JobFinished
+from canary.reporting import ENDS, excerpt, replacing, target
+from canary_junit.xml import HEAD, Suite, escape, quote, totals
+
+
+class JunitReporter(Reporter):
+    """`canary report junit`."""
+
+    name = "junit"
+    help = "JUnit XML, for Jenkins, GitLab and others"
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Options of `canary report junit`."""
+        parser.add_argument(
+            "-o",
+            "--output",
+            metavar="FILE",
+            default="junit.xml",
+            help="file to write, `-` for standard output (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--full",
+            action="store_true",
+            help="put file and properties into each test case, as GitLab and pytest's xunit1 read"
+            " them; the Jenkins schema does not know these",
+        )
+        parser.add_argument(
+            "--limit",
+            metavar="BYTES",
+            type=int,
+            default=ENDS,
+            help="how much of the two ends of an output to keep (default: %(default)s)",
+        )
+
+    def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
+        """Write the file."""
+        parts = encode(results, full=options["full"], limit=max(0, options["limit"]))
+        if options["output"] == "-":
+            sys.stdout.writelines(parts)
+            return []
+        path = target(options)
+        with replacing(path) as f:
+            for part in parts:
+                f.write(part.encode("utf-8"))
+        return [path]
+
+
+def encode(results: Results, *, full: bool, limit: int) -> Iterator[str]:
+    """The file in pieces."""
+    suites = collect(results, full=full)
+    total = totals(suites)
+    yield f"{HEAD}<testsuites name={quote(f'canary {results.session}')} "
+    yield f"{total.attributes(skipped=False)}>\n"
+    for suite in suites:
+        yield suite.start(0.0)
+        for case in suite.cases:
+            yield case.before
+            for name, path in zip(("system-out", "system-err"), case.files, strict=False):
+                if text := excerpt(path, limit):
+                    yield f"      <{name}>{escape(text)}</{name}>\n"
+            yield "    </testcase>\n"
+        yield "  </testsuite>\n"
+    yield "</testsuites>\n"
+
+
+def collect(results: Results, *, full: bool) -> list[Suite]:
+    """A suite for each directory, in order; jobs that the session left out are in none."""
+    retries: dict[str, list[Mapping[str, Any]]] | None = None
+    suites: dict[str, Suite] = {}
+    for job in results.jobs():
+        if job["excluded"] is not None:
+            continue
+        if retries is None and job["attempt"] > 1:  # few sessions have any: the log is long
+            retries = earlier(results)
+        directory = job["fullname"].rpartition("/")[0]
+        suite = suites.setdefault(directory, Suite(directory))
+        mine = (retries or {}).get(job["id"], ()) if job["session"] == results.session else ()
+        suite.add(job, mine, full)
+    return [suites[name] for name in sorted(suites)]
+
+
+def earlier(results: Results) -> dict[str, list[Mapping[str, Any]]]:
+    """What the attempts that were followed by another came to, by job ID."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for event in results.events():
+        if isinstance(event, JobFinished) and event.retry:
+            status = {"outcome": event.status.outcome.name, "reason": event.status.reason}
+            found.setdefault(event.id, []).append(status)
+    return found
