@@ -24,13 +24,17 @@ _ODD: Final = re.compile(
     "\ud800-\udfff]"
     r"|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})"
 )
+# in Markdown: all that begins something, also as GitHub and GitLab read it
+_MARK: Final = re.compile(r"[&<>\"'|`*~\[\]\\#!@$:{}()^]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.")
 _ESCAPE: Final = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})")
 
 
-def visible(text: str) -> str:
+def visible(text: str, also: str = "") -> str:
     """`text` with what is harmful in terminals, browsers and parsers written as `\\xNN` (a byte) or
-    `\\uNNNN`; tabs and newlines stay. `recover` reads it back."""
-    return _ODD.sub(_escaped, text)
+    `\\uNNNN`; tabs and newlines stay, unless they are among the ASCII characters in `also`.
+    `recover` reads it back."""
+    text = _ODD.sub(_escaped, text)
+    return re.sub(f"[{re.escape(also)}]", _escaped, text) if also else text
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -118,3 +122,20 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def markdown_code(text: str) -> str:
+    """One line of Markdown that shows `text` as code and does nothing, in a table too."""
+    shown = visible(text, "\n\t")
+    return f"<code>{_MARK.sub(lambda match: f'&#{ord(match[0])};', shown)}</code>"
+
+
+def markdown_block(text: str) -> str:
+    """Lines of Markdown that show `visible` text as it is.
+
+    No line of it begins in the first column, where GitLab looks for commands to obey.
+    """
+    ticks = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, ticks + 1)
+    body = text[:-1] if text.endswith("\n") else text
+    return "".join(f" {line}\n" for line in (f"{fence}text", *body.split("\n"), fence))

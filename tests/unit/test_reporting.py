@@ -1,13 +1,26 @@
 from __future__ import annotations
 
+import html
 import os
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from canary import reporting
-from canary.reporting import excerpt, output, recover, replacing, target, visible
+from canary.reporting import (
+    excerpt,
+    markdown_block,
+    markdown_code,
+    output,
+    recover,
+    replacing,
+    target,
+    visible,
+)
+from canary.testing.reporters import HOSTILE
 
 
 @given(st.binary(max_size=200))
@@ -98,3 +111,44 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
         fail()
     assert path.read_bytes() == b"one"
     assert os.listdir(path.parent) == ["f"]
+
+
+def test_more_characters_are_escaped_on_request():
+    assert visible("a#\n\t\\x23", "#\n") == "a\\x23\\x0a\t\\x5cx23"
+    assert recover(visible("a#\n\t\\x23", "#\n")) == b"a#\n\t\\x23"
+
+
+def rendered(text):
+    """As GitHub does: with HTML let through, tables, and addresses made links."""
+    return MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(text)
+
+
+NASTY = st.text("`~*_|<>&\\[]()!@#:/ \n\tawx.-+=1\u202e\x00\x1b", max_size=60)
+
+
+@given(NASTY)
+def test_code_in_a_table_shows_exactly_the_text(text):
+    shown = rendered(f"| a | b |\n| --- | --- |\n| {markdown_code(text)} | x |\n")
+    cells = re.findall(r"<td>(.*?)</td>", shown, re.S)
+    assert len(cells) == 2
+    code = re.fullmatch("<code>([^<]*)</code>", cells[0])
+    assert code
+    assert recover(html.unescape(code[1])) == text.encode()
+
+
+@given(NASTY)
+def test_a_block_shows_exactly_the_text(text):
+    shown = rendered(f"before\n\n{markdown_block(visible(text))}\nafter\n")
+    block = re.fullmatch(
+        r'<p>before</p>\n<pre><code class="language-text">(.*)</code></pre>\n<p>after</p>\n',
+        shown,
+        re.S,
+    )
+    assert block
+    assert recover(html.unescape(block[1])).rstrip(b"\n") == text.encode().rstrip(b"\n")
+
+
+@pytest.mark.parametrize("key", HOSTILE)
+def test_no_line_of_a_block_begins_in_the_first_column(key):
+    text = visible(HOSTILE[key][:5000].decode(errors="surrogateescape"))
+    assert {line[:1] for line in markdown_block(text).splitlines()} == {" "}
