@@ -109,7 +109,7 @@ class Option(NamedTuple):
             made = self._made(data)
         except ExpressionError as e:
             raise ConfigError(e.message, hint=e.hint) from None
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             made = None
         if made is None and self.kind != "any":
             raise ConfigError(f"must be {self.wanted}, not {_shown(data)}")

@@ -125,6 +125,8 @@ def test_value(mine, name, data, value):
         ("wait", "soon", "not a duration"),
         ("wait", -1, "cannot be negative"),
         ("waits", {"a": "soon"}, "not a duration"),
+        ("size", "inf", "must be a number of bytes"),
+        ("size", "nanK", "must be a number of bytes"),
         ("size", "big", "must be a number of bytes"),
         ("size", -1, "must be a number of bytes"),
     ],
