@@ -112,10 +112,6 @@ class Scripts:
         assert [bench.output(x) for x in (script, program)] == [f"{cpu}\n"] * 2
         assert os.sched_getaffinity(0) == before
 
-    def test_pinning_to_what_is_not_there(self, bench):
-        launch = bench.python("pass", affinity=(4096,))
-        assert bench.run(launch).code == 0
-
 
 def dedent(text):
     import textwrap
@@ -166,6 +162,12 @@ class TestWithoutGroups(Scripts, OwningLauncherContract):
     @pytest.fixture
     def launcher(self):
         return LocalLauncher(groups=False)
+
+
+def test_pinning_to_what_is_not_there(tmp_path):
+    bench = Bench(LocalLauncher(warm=False, groups=False), tmp_path)
+    assert bench.run(bench.python("pass", affinity=(4096,))).code == 0
+    bench.close()
 
 
 def test_pinning_of_all_jobs_to_their_resources(tmp_path):

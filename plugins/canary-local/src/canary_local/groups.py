@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import select
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -80,12 +82,15 @@ class Groups:
         self.directory = directory
         self.path = path
         self._free: list[Group] = []
+        self._doubtful: list[Group] = []
         self._made = 0
 
     def take(self) -> Group | None:
         """A group without processes; None if none can be made."""
         if self._free:
             return self._free.pop()
+        if self._doubtful and not self._doubtful[-1].pids():
+            return self._doubtful.pop()
         self._made += 1
         name = str(self._made)
         try:
@@ -95,17 +100,17 @@ class Groups:
             return None
 
     def give(self, group: Group, *, clean: bool) -> None:
-        """Give one back; if it is not known to be `clean`, it is looked at."""
-        if clean or not group.pids():
-            self._free.append(group)
-        else:
-            os.close(group.entry)  # something hangs in the kernel; nobody else shall meet it
+        """Give one back; if it is not known to be `clean`, it is looked at before it is used."""
+        (self._free if clean else self._doubtful).append(group)
 
     def close(self) -> None:
-        """Remove all that can be removed."""
-        for group in self._free:
+        """Kill what is left, and remove all groups."""
+        if self._doubtful:
+            _write(self.directory / "cgroup.kill", "1")
+            _wait_until_empty(self.directory)
+        for group in (*self._free, *self._doubtful):
             group.close()
-        self._free.clear()
+        self._free, self._doubtful = [], []
         _remove(self.directory)
 
 
@@ -177,6 +182,17 @@ def _clean(directory: Path) -> None:
         if path.is_dir():
             _remove(path)
     _remove(directory)
+
+
+def _wait_until_empty(directory: Path, seconds: float = 2.0) -> None:
+    """Wait for the end of processes that have been killed; the kernel says when."""
+    waiter = select.poll()
+    with open(directory / "cgroup.events") as events:
+        waiter.register(events, select.POLLPRI)
+        end = time.monotonic() + seconds
+        while "populated 1" in events.read() and (left := end - time.monotonic()) > 0:
+            waiter.poll(left * 1000)
+            events.seek(0)
 
 
 def _write(path: Path, text: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from canary.launch import ExitReason, Launch, Post, Usage
@@ -90,17 +91,12 @@ class LocalLauncher(SubprocessLauncher):
     def spawn(self, run: Run, out: int, err: int) -> None:
         """See `Supervisor.spawn`."""
         cpus = self._cpus(run.launch)
-        kind = self._kind(run, cpus)
-        if kind and self._ask(run, kind, (out, err), cpus):
+        if cpus != run.launch.affinity:
+            run.launch = replace(run.launch, affinity=cpus)
+        kind = self._kind(run)
+        if kind and self._ask(run, kind, (out, err)):
             return
-        before = os.sched_getaffinity(0) if cpus else set()
-        try:
-            if cpus:
-                os.sched_setaffinity(0, cpus)  # what we start inherits it
-            super().spawn(run, out, err)
-        finally:
-            if cpus:
-                os.sched_setaffinity(0, before)
+        super().spawn(run, out, err)
         group = run.tree.fence
         if isinstance(group, Group):
             try:
@@ -135,19 +131,19 @@ class LocalLauncher(SubprocessLauncher):
             wanted = {int(id) for id in ids if id.isdecimal()}
         return tuple(sorted(wanted & os.sched_getaffinity(0))) if wanted else ()
 
-    def _kind(self, run: Run, cpus: tuple[int, ...]) -> str:
+    def _kind(self, run: Run) -> str:
         """What to ask the server for; nothing if it is better not asked."""
         launch = run.launch
         if not self._usable:
             return ""
         if self._warm and is_script(launch, self._base()):
             return "run"
-        return "exec" if run.tree.fence is not None or cpus else ""
+        return "exec" if run.tree.fence is not None or launch.affinity else ""
 
     def _base(self) -> Mapping[str, str]:
         return os.environ if self._server is None else self._server.environ
 
-    def _ask(self, run: Run, kind: str, files: tuple[int, int], cpus: tuple[int, ...]) -> bool:
+    def _ask(self, run: Run, kind: str, files: tuple[int, int]) -> bool:
         """Order the run from the server, which is started if there is none."""
         group = run.tree.fence
         fds = (*files, group.entry) if isinstance(group, Group) else files
@@ -156,8 +152,7 @@ class LocalLauncher(SubprocessLauncher):
             if self._server is None:
                 self._server = Server(self._preload)
                 self.loop.watch(self._server, self._hear)
-            env = self.environment(run)
-            self._server.order(kind, self._key, run.launch, env, cpus=cpus, fds=fds)
+            self._server.order(kind, self._key, run.launch, self.environment(run), fds=fds)
         except (OSError, ValueError):
             return False
         run.extra = kind

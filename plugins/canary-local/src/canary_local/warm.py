@@ -53,18 +53,11 @@ class Server:
         return self._socket.fileno()
 
     def order(
-        self,
-        kind: str,
-        key: int,
-        launch: Launch,
-        env: Mapping[str, str],
-        *,
-        cpus: Sequence[int],
-        fds: Sequence[int],
+        self, kind: str, key: int, launch: Launch, env: Mapping[str, str], *, fds: Sequence[int]
     ) -> None:
         """Ask for a job; OSError or ValueError if it cannot be sent (too long, no server)."""
         changed, gone = difference(self.environ, env)
-        words = (kind, key, list(launch.argv), launch.cwd, changed, gone, list(cpus))
+        words = (kind, key, list(launch.argv), launch.cwd, changed, gone, list(launch.affinity))
         descriptors = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
         self._socket.sendmsg([marshal.dumps(words)], ancillary)
