@@ -55,6 +55,20 @@ class TestExecutable:
         assert sh("echo $A$B", stdout=str).out == "12\n"
         assert sh("echo $A$C", stdout=str, env={"C": "3"}).out == "13\n"
 
+    def test_a_text_is_a_program_with_arguments(self, tmp_path):
+        shell = canary.Executable("sh -c 'echo \"$0 $1\"' 'a b'")
+        assert shell("c", stdout=str).out == "a b c\n"
+        odd = tmp_path / "pro g"
+        odd.write_text("#!/bin/sh\necho ran $1\n")
+        odd.chmod(0o755)
+        for name in (odd, str(odd), f"'{odd}'"):
+            assert canary.Executable(name)("1", stdout=str).out == "ran 1\n"
+        for name in ("no-such-program -x", tmp_path / "sh -c", ""):
+            with pytest.raises(FileNotFoundError):
+                canary.Executable(name)
+        with pytest.raises(ValueError, match="quotation"):
+            canary.Executable("sh -c 'x")
+
     def test_faults(self):
         with pytest.raises(TimeoutError, match=r"not done after 0\.2 s"):
             self.sh("-c", "sleep 20", timeout=0.2)

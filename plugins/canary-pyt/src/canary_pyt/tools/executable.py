@@ -55,6 +55,9 @@ class Result:
 class Executable:
     """A program on PATH (or a path); FileNotFoundError if there is none.
 
+    A text that names no program as it stands is split as a shell would: a program and arguments
+    that come before those of each call (ValueError if a quote has no end).
+
     Calling it runs it and waits. `stdout` and `stderr` (or `output` and `error`): `str` captures, a
     path is written, a stream is passed on; the same path for both takes both in order. A return
     code other than `expected_returncode` is a ProcessError unless `fail_on_error` is false; after
@@ -62,8 +65,15 @@ class Executable:
     """
 
     def __init__(self, name: str | os.PathLike[str]) -> None:
-        self.file = self.find(name)
         self.default_args: list[str] = []
+        try:
+            self.file = self.find(name)
+        except FileNotFoundError:
+            words = shlex.split(name) if isinstance(name, str) else []
+            if not words:
+                raise
+            self.file = self.find(words[0])
+            self.default_args.extend(words[1:])
         self.default_env: dict[str, str] = {}
         self.returncode = -1
 
