@@ -9,6 +9,7 @@ import pytest
 
 import canary
 from canary.errors import RecordError
+from canary_pyt import remarks
 from canary_pyt.instance import (
     MissingTestInstance,
     MissingTestInstanceError,
@@ -149,9 +150,30 @@ def test_what_is_set_is_remembered(place):
     ]
 
 
-def test_the_live_job(place, monkeypatch):
-    from canary_pyt import remarks
+def test_attributes_are_seen_in_the_lock_while_the_test_runs(place, monkeypatch):
+    from canary import lockfile
 
+    directory = place(0)
+    before = lockfile.read(directory)
+    monkeypatch.chdir(directory)
+    get_instance().set_attribute(attribute=23)
+    canary.get_job().attributes["e"] = float("inf")
+    lock = lockfile.read(directory)
+    assert lock["spec"].pop("attributes") == {"who": ["me"], "attribute": 23, "e": float("inf")}
+    assert before["spec"].pop("attributes") == {"who": ["me"]}
+    assert lock == before
+    assert get_instance().attributes["attribute"] == canary.get_job().attributes["attribute"] == 23
+    # a job that is over has its record, which is not the test's to change
+    before["state"]["phase"] = "DONE"
+    lockfile.write(directory, before, "{}")
+    # and a lock that cannot be read does no harm
+    for text in ((directory / "testcase.lock").read_text(), "{"):
+        (directory / "testcase.lock").write_text(text)
+        remarks.set_attributes({"late": 1})
+        assert (directory / "testcase.lock").read_text() == text
+
+
+def test_the_live_job(place, monkeypatch):
     directory = place(0)
     monkeypatch.chdir(directory)
     job = canary.get_job()

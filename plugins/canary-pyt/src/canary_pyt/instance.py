@@ -287,7 +287,7 @@ class TestInstance:
     def set_attribute(self, **kwargs: Any) -> None:
         """Set attributes of the job; they are kept with its result."""
         self.attributes.update(kwargs)
-        remarks.add("attributes", kwargs, self._directory)
+        remarks.set_attributes(kwargs, self._directory)
 
     def set_attributes(self, **kwargs: Any) -> None:
         """See `set_attribute`."""

@@ -42,13 +42,13 @@ class _KeptAttributes(dict[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)
-        remarks.add("attributes", {key: value}, self._directory)
+        remarks.set_attributes({key: value}, self._directory)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """As `dict.update`."""
         new = dict(*args, **kwargs)
         super().update(new)
-        remarks.add("attributes", new, self._directory)
+        remarks.set_attributes(new, self._directory)
 
 
 def get_job(arg_path: str | os.PathLike[str] | None = None) -> Job | None:

@@ -1,8 +1,9 @@
 """What a test says of itself while it runs, in a file of its job's directory.
 
-The runner writes the job's lock after the test has ended, so a test cannot write into it; it adds
-lines to `.canary-remarks.jsonl` instead, and `canary_pyt.plugin` takes them over at the end. Each
-line is one JSON object with one of the keys of `KINDS`.
+The runner writes the job's lock after the test has ended, so what a test writes into it is lost; it
+adds lines to `.canary-remarks.jsonl` instead, and `canary_pyt.plugin` takes them over at the end.
+Each line is one JSON object with one of the keys of `KINDS`. Attributes go into the lock as well,
+for those who read it while the test runs.
 """
 
 from __future__ import annotations
@@ -63,6 +64,29 @@ def add(kind: str, value: Any, directory: str | None = None) -> bool:
     except OSError:
         return False
     return True
+
+
+def set_attributes(values: Mapping[str, Any], directory: str | None = None) -> None:
+    """Add attributes, and show them in the lock of a job that is not over.
+
+    Several processes that do so at once may hide each other's from the lock, until the job ends.
+    """
+    directory = directory or job_directory()
+    if directory is None or not add("attributes", values, directory):
+        return
+    from canary import lockfile
+    from canary.errors import RecordError
+
+    try:
+        lock = lockfile.read(directory)
+        if lock["state"]["phase"] == "DONE":
+            return
+        spec = lock.pop("spec")
+        spec["attributes"] = {**spec["attributes"], **values}
+        del lock["schema"]
+        lockfile.write(directory, lock, lockfile.dump({"spec": spec}))
+    except (OSError, RecordError, KeyError, TypeError):
+        pass  # it is damaged or cannot be replaced; the line is what counts
 
 
 def read(directory: str) -> Mapping[str, Any]:
