@@ -1,0 +1,1 @@
+"""A session in the Test Anything Protocol."""
