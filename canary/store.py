@@ -157,8 +157,15 @@ class Store:
         except (OSError, sqlite3.Error) as e:
             raise RecordError(f"the store cannot be written: {e}", file=str(self.path)) from None
         finally:
-            if db.in_transaction:
-                db.execute("rollback")
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        """Give up what is half written."""
+        try:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+        except sqlite3.Error:
+            pass  # SQLite has done so itself, or it is closed
 
     # results
 
