@@ -11,7 +11,6 @@ import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from canary.errors import PluginError, UsageError
@@ -256,16 +255,22 @@ def repository_path(marks: dict[str, str], file: str) -> str:
     directory, _, _ = file.rpartition("/")
     base = marks.get(directory)
     if base is None:
-        base = marks[directory] = _repository(marks, directory)
+        base = _repository(marks, directory)
     return file[len(base) :].lstrip("/") if base != "/" else file[1:]
 
 
 def _repository(marks: dict[str, str], directory: str) -> str:
-    here = Path(directory)
-    for parent in (here, *here.parents):
-        known = marks.get(str(parent))
+    base, at = "/", directory
+    seen = []
+    while at:
+        known = marks.get(at)
         if known is not None:
-            return known
-        if any((parent / mark).exists() for mark in (".git", ".repo", ".canary-root")):
-            return str(parent)
-    return "/"
+            base = known
+            break
+        seen.append(at)
+        if any(os.path.exists(f"{at}/{mark}") for mark in (".git", ".repo", ".canary-root")):
+            base = at
+            break
+        at = at.rpartition("/")[0]
+    marks.update(dict.fromkeys(seen, base))
+    return base
