@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import canary
-from canary import collect, gather, generate, graph, select
+from canary import collect, gather, generate, graph, select, version
 from canary.catalog import Catalog, spec_rows
 from canary.collect import ScanRoot
 from canary.config import Config
@@ -76,7 +75,7 @@ def _fingerprint(files: Sequence[SpecFile], request: RunRequest, config: Config)
         sorted(request.options),
         sorted(request.timeouts.items()),
         config.asdict(),
-        canary.version,
+        version,
     )
     names = sorted(platform_names(os.environ))
     text = repr((context, names, [(f.file, f.mtime_ns, f.size, f.inode) for f in files]))
@@ -126,7 +125,8 @@ def make_plan(
     """Filters of the request, then masks of plugins, then the rerun strategy."""
     criteria = request.criteria
     if request.policy.session_timeout:
-        criteria = replace(criteria, limit=request.policy.session_timeout)
+        limit = request.policy.session_timeout / (request.multiplier or 1.0)
+        criteria = replace(criteria, limit=limit)
     return select.choose(specs, criteria, earlier, gather.plugin_masks(specs.specs, config))
 
 

@@ -182,6 +182,8 @@ class TreeReaper(GroupReaper):
         roots = {pid for pid, owner in self._owned.items() if owner is tree}
         if tree.pid and self._leaders.get(tree.pid, tree) is tree:  # else another has the number
             roots.update(pid for pid in self._ours if table[pid].session == tree.pid)
+            if tree.awaited and tree.pid in self._ours:
+                roots.add(tree.pid)  # it may not have a session of its own yet
         roots.update(pid for pid, start in tree.seen if pid in table and table[pid].start == start)
         if tree.fence is not None:
             roots.update(tree.fence.pids())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -31,7 +32,9 @@ def spec(name, *depends, root="/r", **more):
 
 
 def was(outcome, started=100.0):
-    return Earlier(Status(Outcome[outcome]), started, "s", "/d")
+    status = Status.make(outcome=outcome)
+    times = json.dumps({"started": started})
+    return Earlier(status.category.value, outcome, None, status.code, times, "/d", "s")
 
 
 def choose(specs, earlier=None, masks=None, **criteria):
