@@ -30,7 +30,7 @@ from canary.procfs import process
 from canary.spec import JobSpec
 from canary.status import Status
 from canary.store import RESULT_STATEMENT, Result
-from canary.survivors import boot_id, kill_survivor
+from canary.survivors import boot_id, kill_marked, kill_survivor
 
 RUN_LOCK: Final = "run.lock"
 
@@ -154,6 +154,8 @@ def fold(log: Path) -> Folded:
             out.specs[line["id"]] = line["spec"]
             out.paths[line["id"]] = line["path"]
             out.edges[line["id"]] = line["edges"]
+        elif kind == "job_submitted":
+            out.running[line["id"]] = ("", line["attempt"])
         elif kind == "job_started":
             out.running[line["id"]] = (line["ticket"], line["attempt"])
         elif kind == "job_finished":
@@ -184,7 +186,8 @@ def recover(workspace: Workspace, book: Catalog, say: Callable[[str], None]) -> 
         folded = fold(directory / record.LOG)
         killed: list[str] = []
         for id, (ticket, attempt) in folded.running.items():
-            killed += kill_survivor(ticket, f"{id}:{attempt}")
+            mark = f"{id}:{attempt}"
+            killed += kill_survivor(ticket, mark) if ticket else kill_marked(mark, str(directory))
         restore(book, name, directory, folded)
         _close(directory, name, folded)
         left = len(folded.specs) - len(folded.ends)

@@ -99,3 +99,28 @@ def kill_survivor(ticket: str, mark: str, *, seconds: float = 10.0) -> list[str]
                 os.kill(p.pid, signal.SIGKILL)
             time.sleep(0.01)
     return list(killed.values())
+
+
+def kill_marked(mark: str, directory: str, *, seconds: float = 10.0) -> list[str]:
+    """Kill what bears `mark` (`launch id:attempt`) and has `directory` in its environment.
+
+    For a job whose `Started` was never written, its runner having been killed in between: without
+    a ticket, the session's directory tells it from the same job of another workspace.
+    """
+    if not procfs.HAS_BOOT_CLOCK:
+        return []
+    wanted = f"\0{VARIABLE}={mark}:".encode(errors="surrogateescape")
+    place = os.fsencode(directory)
+    killed: dict[int, str] = {}
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        table = procfs.Table()
+        alive = (p.pid for p in table.values() if not p.dead)
+        held = {pid: procfs.environment(pid) for pid in alive}
+        roots = {pid for pid, text in held.items() if wanted in text and place in text}
+        found = [table[pid] for pid in sorted(table.below(roots)) if not table[pid].dead]
+        if not found:
+            break
+        killed.update((p.pid, str(p)) for p in found)
+        procfs.kill(found, end - time.monotonic())
+    return list(killed.values())
