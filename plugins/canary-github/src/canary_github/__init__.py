@@ -1,0 +1,1 @@
+"""canary in GitHub Actions."""
