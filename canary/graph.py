@@ -114,10 +114,10 @@ def build(specs: Sequence[JobSpec]) -> tuple[SpecGraph, list[CanaryError]]:
     _resolve(unique, edges, faults)
     _add_fixtures(unique, edges)
     faults += _cycles(unique, edges)
-    invalid = {id: str(error) for id, error in reversed(faults)}
-    return SpecGraph(_place(unique), edges, invalid), list(
-        dict.fromkeys(error for _, error in faults)
-    )
+    errors = list(dict.fromkeys(error for _, error in faults))
+    texts = {error: str(error) for error in errors}  # one text for all jobs of a cycle
+    invalid = {id: texts[error] for id, error in reversed(faults)}
+    return SpecGraph(_place(unique), edges, invalid), errors
 
 
 def _same(a: JobSpec, b: JobSpec) -> bool:
