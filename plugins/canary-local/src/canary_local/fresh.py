@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from types import CodeType, ModuleType
-    from typing import Any
+    from typing import Any, NoReturn
 
 CUSTOMIZE = frozenset({"sitecustomize", "usercustomize"})
 ARCHIVE_END = b"PK\5\6"
@@ -191,7 +191,34 @@ def become(base: Base, argv: Sequence[str], path: Sequence[str], hidden: Iterabl
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_blksize != base.block or os.lseek(fd, 0, 1):
             _open_stream(name, fd)  # else what the server has, and has never used, is as good
+    if sys.version_info < (3, 12):
+        sys.exit = _Exit()
     gc.enable()
+
+
+class _Exit:
+    """What `sys.exit` is until Python 3.11.
+
+    There an interpreter prints a tuple, but whoever catches the exception (we do) finds what it
+    holds instead. With this, `report` sees what was given.
+    """
+
+    __slots__ = ()
+    __module__ = "sys"
+    __name__ = "exit"
+    __doc__ = sys.exit.__doc__
+
+    def __call__(self, *status: Any) -> NoReturn:
+        _exit(*status)
+
+    def __repr__(self) -> str:
+        return repr(_exit)
+
+    def __reduce__(self) -> str:
+        return "exit"
+
+
+_exit = sys.exit
 
 
 def _open_stream(name: str, fd: int) -> None:
@@ -241,7 +268,7 @@ def report(error: BaseException, ours: str) -> Any:
     caller.
     """
     if isinstance(error, SystemExit):
-        return error.code
+        return _status(error)
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == ours:
         trace = trace.tb_next
@@ -267,6 +294,18 @@ def report(error: BaseException, ours: str) -> Any:
         _say("\nOriginal exception was:\n")
         sys.__excepthook__(kind, error, trace)
     return 1
+
+
+def _status(error: SystemExit) -> Any:
+    """What the interpreter takes for the script's status."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is not None and last.tb_frame.f_code is _Exit.__call__.__code__:
+        given = last.tb_frame.f_locals["status"]
+        if given and isinstance(given[0], tuple):
+            return given[0]
+    return error.code
 
 
 def _say(text: str) -> None:

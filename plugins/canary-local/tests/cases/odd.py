@@ -13,6 +13,32 @@ ODD = {
     "exit of a big number": "import sys; sys.exit(1 << 80)",
     "exit text": "import sys; print('out'); sys.exit('it is wrong: ü')",
     "exit other": "import sys; sys.exit([1, None])",
+    "exit tuple": "import sys; sys.exit((64,))",
+    "exit tuple of two": "import sys; sys.exit((64, 1))",
+    "exit tuple of none": "import sys; sys.exit(())",
+    "exit tuple in a function": "from sys import exit\ndef f(): return (0,)\nexit(f())",
+    "exit tuple that is caught": """
+        import sys
+        try:
+            sys.exit((64,))
+        except SystemExit as e:
+            print(e.code, e.args)
+        raise SystemExit((65,))
+    """,
+    "exit of two": """
+        import sys
+        try:
+            sys.exit(1, 2)
+        except TypeError as e:
+            print(e)
+    """,
+    "exit itself": """
+        import copy, pickle, sys
+        class A: leave = sys.exit
+        print(sys.exit, callable(sys.exit), sys.exit.__name__, sys.exit.__doc__, sys.exit.__module__)
+        assert pickle.loads(pickle.dumps(sys.exit)) is copy.copy(sys.exit) is sys.exit
+        A().leave(3)
+    """,
     "exit float": "import sys; sys.exit(2.0)",
     "exit whose text fails": "class E:\n def __str__(self): 1/0\nimport sys; sys.exit(E())",
     "exit in a function": "def f(): raise SystemExit(7)\ntry: f()\nfinally: print('finally')",
