@@ -113,3 +113,28 @@ def test_generated_resource_files_are_found(tree):
     make, other, _ = query.read(str(root), None)
     assert make["properties"]["GENERATED_RESOURCE_SPEC_FILE"] == "/x/y.json"
     assert "GENERATED_RESOURCE_SPEC_FILE" not in other["properties"]
+
+
+def test_a_tree_that_is_not_ours(tree, monkeypatch):
+    """ctest writes a log where it stands, and fails if it cannot."""
+    root = tree(
+        'add_test(a "/bin/true")\nadd_test(b "/bin/true")\nsubdirs(sub)\n',
+        {
+            "sub/CTestTestfile.cmake": 'add_test(c "/bin/true")\n',
+            "CTestCustom.cmake": "set(CTEST_CUSTOM_TESTS_IGNORE b)\n",
+            # a file where ctest wants its directory: not even root can write there
+            "Testing": "",
+        },
+    )
+    rows = query.read(str(root), None)
+    assert [(r["name"], r["file"], r["directory"]) for r in rows] == [
+        ("a", str(root / "CTestTestfile.cmake"), str(root)),
+        ("c", str(root / "sub/CTestTestfile.cmake"), str(root / "sub")),
+    ]
+
+
+def test_what_is_wrong_in_a_tree_that_is_not_ours(tree):
+    root = tree("\nadd_test(a\n", {"Testing": ""})
+    with pytest.raises(SpecError) as caught:
+        query.read(str(root), None)
+    assert (caught.value.file, caught.value.line) == (str(root / "CTestTestfile.cmake"), 2)

@@ -268,6 +268,19 @@ def test_multiplied_limits(tree, by_canary):
     assert "0.4 s" in reasons["b"]
 
 
+def test_a_signal_at_the_limit(tree, by_canary):
+    properties = {"TIMEOUT_SIGNAL_NAME": "SIGUSR1", "TIMEOUT_SIGNAL_GRACE_PERIOD": 9}
+    text = "trap 'echo asked; exit 0' USR1; echo on; while :; do sleep 0.05; done"
+    root = tree(sh("a", text, TIMEOUT="0.5", **properties))
+    listed = subprocess.run(
+        ["ctest", "--show-only=json-v1"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    if "TIMEOUT_SIGNAL_NAME" not in listed:
+        pytest.skip("this ctest does not know TIMEOUT_SIGNAL_NAME: it came with CMake 3.27")
+    assert by_canary(root, expect=4) == {"a": "FAIL (TIMEOUT)"}
+    assert (by_canary.results / "a/canary-out.txt").read_text() == "on\nasked\n"
+
+
 # --- resources -----------------------------------------------------------------------------------
 
 
@@ -453,3 +466,34 @@ def test_masked_tests_say_why(tree, canary, by_canary):
 def test_options_are_accepted(tree, by_canary):
     root = tree(sh("a", "exit 0"))
     assert by_canary(root, "--recurse-ctest", "--output-on-failure", expect=0) == {"a": PASS}
+
+
+def test_what_the_store_knows_runs_as_before(tree, canary, by_canary, spec_file):
+    """Without a path nothing is read again: all that a job needs is in its stored spec."""
+    root = tree(
+        sh(
+            "a",
+            "echo $X $CTEST_RESOURCE_GROUP_0_GPUS; exit 1",
+            RESOURCE_GROUPS="gpus:2",
+            RESOURCE_LOCK="db",
+            ENVIRONMENT_MODIFICATION="X=set:1",
+            FAIL_REGULAR_EXPRESSION="slots",
+        )
+    )
+    given = ("--ctest-resource-spec-file", spec_file)
+    first = by_canary(root, *given, expect=8)
+    (root / "CTestTestfile.cmake").unlink()
+    canary("run", *given, expect=8)
+    again = {j["fullname"]: j for j in json.loads(canary("query", "jobs").stdout)}
+    assert again.keys() == first.keys() == {"a.gpus=2"}
+    assert "slots" in again["a.gpus=2"]["status"]["reason"]
+    output = (by_canary.results / "a.gpus=2/canary-out.txt").read_text()
+    assert output == "1 id:0,slots:2\n"
+
+
+def test_a_bad_tree_beside_good_ones(tree, by_canary, tmp_path):
+    tree(sh("good", "exit 0"), name="all/one")
+    tree("add_test(", name="all/two")
+    found = by_canary(tmp_path / "all", "--parsing-policy", "permissive", expect=8)
+    assert found["one/good"] == PASS
+    assert [v for n, v in found.items() if n.startswith("two/")] == ["FAIL (INVALID)"]

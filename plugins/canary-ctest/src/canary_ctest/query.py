@@ -11,19 +11,21 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
-from typing import Any
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
 
 from canary.errors import CanaryError, SpecError
 from canary_ctest.places import TESTFILE, Places
 
-NEEDED = (3, 21)
+NEEDED: Final = (3, 21)
 Row = dict[str, Any]
 
-_ERROR = re.compile(
+_ERROR: Final = re.compile(
     r"^CMake Error at (?P<file>[^\n]*?):(?P<line>\d+)(?: \([^\n]*\))?:\s*(?P<text>.*)"
 )
-_GENERATED = re.compile(
+_GENERATED: Final = re.compile(
     r"GENERATED_RESOURCE_SPEC_FILE\s+(?:\"(?P<quoted>[^\"]*)\"|\[(?P<fence>=*)\[(?P<raw>.*?)\](?P=fence)\])",
     re.DOTALL,
 )
@@ -31,6 +33,14 @@ _GENERATED = re.compile(
 
 class NoCTestError(CanaryError):
     """There is no ctest on PATH, or one that cannot list tests for us."""
+
+
+# what a directory of ours holds so that ctest lists the tests of another
+_UNWRITABLE: Final = "Cannot open file for write"
+_STAND_INS: Final = (
+    (TESTFILE, 'subdirs("{directory}")\n'),
+    ("CTestCustom.cmake", 'include("{directory}/CTestCustom.cmake" OPTIONAL)\n'),
+)
 
 
 def read(directory: str, config: str | None) -> list[Row]:
@@ -70,6 +80,24 @@ def ask(directory: str, config: str | None) -> dict[str, Any]:
         raise NoCTestError("there is no ctest on PATH", hint="install CMake")
     command = [ctest, "--show-only=json-v1", *(("-C", config) if config else ())]
     environ = {**os.environ, "PATH": f"{directory}{os.pathsep}{os.environ.get('PATH', '')}"}
+    done = _call(command, directory, environ)
+    answer = _answer(done)
+    if answer is None and _UNWRITABLE in done.stderr:
+        # ctest wants to write a log where it stands, and the tree is not ours
+        with tempfile.TemporaryDirectory(prefix="canary-ctest-") as place:
+            for name, text in _STAND_INS:
+                Path(place, name).write_text(text.format(directory=directory), encoding="utf-8")
+            done = _call(command, place, environ)
+        answer = _answer(done)
+    if answer is None:
+        _check_version(ctest)
+        raise explain(done.stderr or done.stdout, str(done.args[1]), done.returncode)
+    return answer
+
+
+def _call(
+    command: Sequence[str], directory: str, environ: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         command,
         cwd=directory,
@@ -80,14 +108,17 @@ def ask(directory: str, config: str | None) -> dict[str, Any]:
         errors="surrogateescape",
         check=False,
     )
+    done.args = (command, directory)
+    return done
+
+
+def _answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any] | None:
     try:
         answer = json.loads(done.stdout) if done.returncode == 0 else None
     except ValueError:
-        answer = None
-    if isinstance(answer, dict) and answer.get("kind") == "ctestInfo":
-        return answer
-    _check_version(ctest)
-    raise explain(done.stderr or done.stdout, directory, done.returncode)
+        return None
+    good = isinstance(answer, dict) and answer.get("kind") == "ctestInfo"
+    return answer if good else None
 
 
 def _check_version(ctest: str) -> None:
@@ -112,7 +143,7 @@ def explain(text: str, directory: str, code: int) -> SpecError:
                 break
             body.append(following.strip())
         message = " ".join(word for word in body if word)
-        file = os.path.join(directory, found["file"])
+        file = os.path.normpath(os.path.join(directory, found["file"]))
         return SpecError(message, file=file, line=int(found["line"]))
     said = next((line.strip() for line in lines if line.strip()), "no reason given")
     return SpecError(f"ctest ends with exit code {code}: {said}")
