@@ -1,0 +1,1 @@
+"""canary in GitLab: merge request notes, code quality, issues."""
