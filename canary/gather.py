@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from canary import collect
 from canary.config import Config
-from canary.errors import PluginError, UsageError
+from canary.errors import PluginError, ResourceError, UsageError
 from canary.expression import platform_names
 from canary.frozen import EMPTY
 from canary.job import BaseJob, Job, JobServices
@@ -78,11 +78,17 @@ def timeout_of(
 def plugin_masks(specs: Mapping[str, JobSpec], config: Config) -> dict[str, Mask]:
     """What plugins mask."""
     masks: dict[str, Mask] = {}
-    for _, answer in config.plugins.call(
-        "canary_select", specs=tuple(specs.values()), config=config
-    ):
-        masks.update({id: mask for id, mask in answer.items() if mask})
+    hook = "canary_select"
+    for info, answer in config.plugins.call(hook, specs=tuple(specs.values()), config=config):
+        masks.update({id: mask for id, mask in _mapping(hook, info, answer).items() if mask})
     return masks
+
+
+def _mapping(hook: str, info: object, answer: Any) -> Mapping[str, Any]:
+    """The answer of a plugin, if it is what the hook asks for."""
+    if not isinstance(answer, Mapping):
+        raise PluginError(f"{info}: {hook} must return a mapping, not {answer!r:.80}")
+    return answer
 
 
 def find_machine(request: RunRequest, config: Config) -> Machine:
@@ -92,15 +98,19 @@ def find_machine(request: RunRequest, config: Config) -> Machine:
     if machine is None:
         machine = config.plugins.first("canary_machine", config=config) or _this_host()
         owners: dict[str, str] = {}
-        for info, answer in config.plugins.call("canary_resources", config=config):
-            for type, instances in answer.items():
+        hook = "canary_resources"
+        for info, answer in config.plugins.call(hook, config=config):
+            for type, instances in _mapping(hook, info, answer).items():
                 if type in owners:
                     raise PluginError(
                         f"{owners[type]} and {info} both detect {type}",
                         hint="block one: -p no:NAME",
                     )
                 owners[type] = str(info)
-                machine = _with_instances(machine, type, instances)
+                try:
+                    machine = _with_instances(machine, type, instances)
+                except ResourceError as e:
+                    raise PluginError(f"{info}: {hook}: {type}: {e.message}", hint=e.hint) from None
     for type, n in request.counts:
         machine = machine.with_count(
             type if type == "nodes" or type.endswith("s") else type + "s", n
@@ -115,7 +125,7 @@ def _this_host() -> Machine:
 
 
 def _with_instances(machine: Machine, type: str, instances: Sequence[Mapping[str, Any]]) -> Machine:
-    pool = {"nodes": [{"id": "x", "resources": {type: list(instances)}}]}
+    pool = {"nodes": [{"id": "x", "resources": {type: instances}}]}
     made = Machine.fromdict(pool).nodes[0].resources[type]
     first, *rest = machine.nodes
     return replace(machine, nodes=(Node(first.id, {**first.resources, type: made}), *rest))
@@ -161,8 +171,8 @@ class HookServices(JobServices):
         if not self._used["canary_job_env"]:
             return EMPTY
         out: dict[str, str | None] = {}
-        for _, answer in self._plugins.call("canary_job_env", job=job):
-            out.update(answer)
+        for info, answer in self._plugins.call("canary_job_env", job=job):
+            out.update(_mapping("canary_job_env", info, answer))
         return out
 
     def setup(self, job: Job) -> None:
@@ -174,7 +184,9 @@ class HookServices(JobServices):
         """See `JobServices.judge`."""
         if not self._used["canary_job_status"]:
             return None
-        status: Status | None = self._plugins.first("canary_job_status", job=job, exit=exit)
+        status = self._plugins.first("canary_job_status", job=job, exit=exit)
+        if status is not None and not isinstance(status, Status):
+            raise PluginError(f"canary_job_status must return a Status, not {status!r:.80}")
         return status
 
     def measure(self, job: Job, exit: Exit) -> Mapping[str, Any]:
@@ -182,6 +194,10 @@ class HookServices(JobServices):
         if not self._used["canary_job_finish"]:
             return EMPTY
         out: dict[str, Any] = {}
-        for _, answer in self._plugins.call("canary_job_finish", lenient=True, job=job, exit=exit):
-            out.update(answer)
+        hook = "canary_job_finish"
+        for info, answer in self._plugins.call(hook, lenient=True, job=job, exit=exit):
+            try:
+                out.update(_mapping(hook, info, answer))
+            except PluginError as e:
+                self._plugins.say("WARNING", str(e))
         return out
