@@ -8,6 +8,7 @@ scheduler does.
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -192,6 +193,16 @@ class LauncherContract:
         bench.run(where)
         assert bench.output(where).strip() == str(Path(where.cwd).resolve())
 
+    def test_a_program_is_found_by_the_path_of_its_job(self, bench: Bench) -> None:
+        env = {"PATH": "nowhere:own:/bin:/usr/bin"}
+        launch = bench.launch("hello", "you", env=env)
+        program = Path(launch.cwd, "own", "hello")
+        program.parent.mkdir()
+        program.write_text('#!/bin/sh\necho "$0 $1"\n')
+        program.chmod(0o755)
+        assert bench.run(launch).code == 0
+        assert bench.output(launch) == "own/hello you\n"
+
     def test_a_program_that_is_not_there_is_one_line(self, bench: Bench) -> None:
         end = bench.run(bench.launch("no-such-program-anywhere"))
         assert (end.code, end.reason) == (None, ExitReason.NOT_STARTED)
@@ -274,7 +285,10 @@ class LocalLauncherContract(LauncherContract):
         work = "x = bytearray(300 << 20); import time\nwhile time.process_time() < 0.3: pass"
         usage = bench.run(bench.launch(sys.executable, "-c", work)).usage
         assert 0.2 < usage.user + usage.system < 20
-        assert 300 << 20 < usage.max_rss < 500 << 20
+        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 300 << 10:
+            assert 300 << 20 < usage.max_rss < 500 << 20
+        else:  # a child begins with the memory of its parent: less than that cannot be told
+            assert usage.max_rss == -1 or usage.max_rss > 300 << 20
 
     @pytest.mark.parametrize(
         ("argv", "text"),

@@ -54,3 +54,22 @@ def new_job(tmp_path) -> NewJob:
         return Job(JobSpec(**values), space, [Dependency(*d) for d in depends])
 
     return make
+
+
+@pytest.fixture
+def no_child_is_left():
+    """Fails if there is a child that was not there before the test: the process is a subreaper,
+    so that orphans of earlier tests may be among its children."""
+
+    def children():
+        found = set()
+        for task in Path("/proc/self/task").iterdir():
+            found.update((task / "children").read_text().split())
+        return found
+
+    before = children()
+
+    def check():
+        assert children() <= before
+
+    return check

@@ -114,7 +114,7 @@ def test_a_flag_runs_the_test_again(tree):
     assert (tree / "TestResults" / "heat" / "renewed").exists()
 
 
-def test_hook_canary_rebaseline_of_another_plugin_is_called(tree):
+def test_hook_canary_rebaseline(tree):
     (tree / "mine.py").write_text(
         "import canary\n@canary.hookimpl\ndef canary_rebaseline(job, config):\n"
         "    job.workspace.joinpath('seen').touch()\n"

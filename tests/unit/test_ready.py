@@ -1,0 +1,201 @@
+"""Who goes next: ranks along chains, and a queue that keeps what the dearest waits for.
+
+The scheduler's tests show it at work; here are its rules, one by one.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canary.ready import ReadyQueue, Running, wire
+from canary.resources import LOCK, Machine, Request, ResourcePool
+
+
+@pytest.fixture
+def jobs(new_job):
+    """`jobs(a=(cost, {"cpus": 1}, "b c"))`: by name, its weight, needs and what it depends on."""
+
+    def make(**rows):
+        made = {}
+        for name, (weight, needs, *depends) in rows.items():
+            upstream = [(made[d], None) for d in (depends[0].split() if depends else ())]
+            locks = needs.pop("locks", ())
+            more = {"exclusive": needs.pop("exclusive", False), "timeout": needs.pop("limit", 10.0)}
+            made[name] = new_job(
+                name, weight=weight, parameters=needs, depends=upstream, locks=locks, **more
+            )
+        return made
+
+    return make
+
+
+def ranks(made):
+    return {node.job.name: node.rank for node in wire(list(made.values())).values()}
+
+
+def test_a_rank_is_the_cost_of_the_dearest_chain_that_begins_there(jobs):
+    made = jobs(
+        a=(1.0, {}),
+        b=(10.0, {}, "a"),
+        c=(2.0, {}, "a"),
+        d=(100.0, {}, "c"),
+        e=(5.0, {}),
+    )
+    assert ranks(made) == {"a": 103.0, "b": 10.0, "c": 102.0, "d": 100.0, "e": 5.0}
+
+
+def test_what_is_over_is_not_wired(jobs):
+    made = jobs(a=(1.0, {}), b=(1.0, {}, "a"))
+    made["a"].on_finished()
+    nodes = wire(list(made.values()))
+    assert [n.job.name for n in nodes.values()] == ["b"]
+    assert nodes[made["b"].id].waits == 0
+
+
+def test_a_dependency_given_twice_is_waited_for_twice_and_told_twice(jobs):
+    made = jobs(a=(1.0, {}), b=(1.0, {}, "a a"))
+    nodes = wire(list(made.values()))
+    assert nodes[made["b"].id].waits == len(nodes[made["a"].id].children) == 2
+
+
+class Desk:
+    """A queue on a machine, with what runs."""
+
+    def __init__(self, made, **counts):
+        self.pool = ResourcePool(Machine.single("n", **counts))
+        self.queue = ReadyQueue(self.pool)
+        self.running = []
+        for node in wire(list(made.values())).values():
+            self.queue.push(node)
+
+    def next(self, now=0.0):
+        node = self.queue.next(self.running, now)
+        if node is None:
+            return None
+        assigned = self.pool.checkout(node.request)
+        end = now + node.job.expected_runtime
+        self.running.append(Running(node.job, assigned, node.request, 1, now, end))
+        return node.job.name
+
+    def all(self, now=0.0):
+        out = []
+        while name := self.next(now):
+            out.append(name)
+        return out
+
+    def end(self, name):
+        (over,) = [r for r in self.running if r.job.name == name]
+        self.running.remove(over)
+        self.pool.checkin(over.assigned)
+
+
+def test_the_dearest_that_fit_go_in_order(jobs):
+    desk = Desk(jobs(a=(1.0, {}), b=(3.0, {}), c=(2.0, {})), cpus=2)
+    assert desk.all() == ["b", "c"]
+    desk.end("b")
+    assert desk.all() == ["a"]
+    assert not desk.queue
+
+
+def test_the_dearest_keeps_what_it_waits_for(jobs):
+    made = jobs(
+        long=(9.0, {"cpus": 1, "limit": 100.0}),
+        wide=(8.0, {"cpus": 2}),
+        late=(7.0, {"cpus": 1, "gpus": 0, "limit": 200.0}),
+    )
+    desk = Desk(made, cpus=2)
+    assert desk.all() == ["long"]
+    assert desk.next(50.0) is None
+    desk.end("long")
+    assert desk.all(60.0) == ["wide"]
+
+
+def test_what_ends_before_it_may_pass(jobs):
+    made = jobs(
+        long=(9.0, {"cpus": 1, "limit": 100.0}),
+        wide=(8.0, {"cpus": 2}),
+        short=(7.0, {"cpus": 1, "limit": 40.0}),
+    )
+    assert Desk(made, cpus=2).all() == ["long", "short"]
+
+
+def test_a_job_alone_lets_the_machine_run_empty(jobs):
+    made = jobs(a=(9.0, {}), alone=(8.0, {"exclusive": True}), b=(7.0, {"limit": 1.0}))
+    desk = Desk(made, cpus=2)
+    assert desk.all() == ["a"]
+    desk.end("a")
+    assert desk.next() == "alone"
+
+
+def test_who_waits_for_a_lock_keeps_nothing(jobs):
+    made = jobs(
+        a=(9.0, {"locks": ("port",)}),
+        b=(8.0, {"locks": ("port",), "cpus": 2}),
+        c=(7.0, {"limit": 500.0}),
+    )
+    desk = Desk(made, cpus=2)
+    assert desk.all() == ["a", "c"]
+    desk.end("c")
+    assert desk.all() == []
+    desk.end("a")
+    assert desk.all() == ["b"]
+
+
+def test_an_empty_queue(jobs):
+    desk = Desk({}, cpus=1)
+    assert not desk.queue
+    assert desk.next() is None
+    desk.queue.clear()
+
+
+def test_a_cleared_queue_is_empty(jobs):
+    desk = Desk(jobs(a=(1.0, {})), cpus=1)
+    assert desk.queue
+    desk.queue.clear()
+    assert desk.next() is None
+
+
+# locks of the pool itself
+
+
+def test_a_lock_is_one_for_all_nodes_and_comes_back():
+    pool = ResourcePool(Machine.single("n", cpus=4).with_count("nodes", 2))
+    wanted = Request.of([{"type": "cpus", "slots": 1}, {"type": f"{LOCK}port", "slots": 1}])
+    assert pool.refusal(wanted) is None
+    first = pool.checkout(wanted)
+    assert first[f"{LOCK}port"] == [{"id": "port", "slots": 1, "node": ""}]
+    assert pool.is_locked(wanted)
+    assert pool.checkout(wanted) is None
+    other = Request.of([{"type": "cpus", "slots": 1}, {"type": f"{LOCK}disk", "slots": 1}])
+    assert not pool.is_locked(other)
+    second = pool.checkout(other)
+    pool.checkin(first)
+    assert not pool.is_locked(wanted)
+    pool.checkin(second)
+    assert pool.idle
+
+
+@given(st.lists(st.sets(st.sampled_from("abc"), max_size=2), max_size=8), st.data())
+def test_a_lock_is_never_held_twice(wants, data):
+    pool = ResourcePool(Machine.single("n", cpus=8))
+    requests = [
+        Request.of([{"type": "cpus", "slots": 1}, *({"type": LOCK + n, "slots": 1} for n in names)])
+        for names in wants
+    ]
+    held = {}
+    for i in data.draw(st.lists(st.integers(0, max(0, len(wants) - 1)), max_size=20)):
+        if not wants:
+            return
+        if i in held:
+            pool.checkin(held.pop(i))
+            continue
+        taken = set().union(*(wants[k] for k in held))
+        assigned = pool.checkout(requests[i])
+        assert (assigned is None) == bool(taken & wants[i])
+        if assigned is not None:
+            held[i] = assigned
+    for assigned in held.values():
+        pool.checkin(assigned)
+    assert pool.idle
