@@ -38,8 +38,8 @@ class NoCTestError(CanaryError):
 # what a directory of ours holds so that ctest lists the tests of another
 _UNWRITABLE: Final = "Cannot open file for write"
 _STAND_INS: Final = (
-    (TESTFILE, 'subdirs("{directory}")\n'),
-    ("CTestCustom.cmake", 'include("{directory}/CTestCustom.cmake" OPTIONAL)\n'),
+    (TESTFILE, "subdirs([==[{directory}]==])\n"),
+    ("CTestCustom.cmake", "include([==[{directory}/CTestCustom.cmake]==] OPTIONAL)\n"),
 )
 
 
