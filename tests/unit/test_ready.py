@@ -143,6 +143,19 @@ def test_who_waits_for_a_lock_keeps_nothing(jobs):
     assert desk.all() == ["b"]
 
 
+def test_what_is_kept_while_somebody_holds_a_lock(jobs):
+    made = jobs(
+        a=(9.0, {"locks": ("port",), "limit": 100.0}),
+        wide=(8.0, {"cpus": 2}),
+        short=(7.0, {"cpus": 1, "limit": 50.0}),
+        slow=(6.0, {"cpus": 1, "limit": 500.0}),
+    )
+    desk = Desk(made, cpus=2)
+    assert desk.all() == ["a", "short"]
+    desk.end("short")
+    assert desk.all(20.0) == []
+
+
 def test_an_empty_queue(jobs):
     desk = Desk({}, cpus=1)
     assert not desk.queue
