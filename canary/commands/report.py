@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from canary import fsio
 from canary.catalog import Catalog
 from canary.commands import shapes
 from canary.config import Config
@@ -24,8 +25,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     offered = config.plugins.reporters()
     if args.type is None:
+        widest = max(map(len, offered), default=0)
         for name, reporter in sorted(offered.items()):
-            print(f"{name:12} {reporter.help}")
+            print(f"{name:{widest}}  {reporter.help}")
         return ExitCode.OK
     if args.type not in offered:
         known = ", ".join(sorted(offered)) or "none installed"
@@ -46,7 +48,11 @@ def run(args: argparse.Namespace, config: Config) -> int:
     name = options.pop("session", None) or args.session
     session = shapes.select_session(name, workspace, book) if name else None
     results = StoredResults(workspace, book, session)
-    for path in reporter.report(results, {"cwd": config.cwd, **options}):
+    try:
+        paths = reporter.report(results, {"cwd": config.cwd, **options})
+    except OSError as e:
+        raise fsio.explain(e, e.filename or "", f"write the report {args.type}") from None
+    for path in paths:
         print(path)
     return ExitCode.OK
 

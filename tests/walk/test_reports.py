@@ -1,0 +1,115 @@
+"""`canary report TYPE`: where options may stand, where paths lead, what is said of errors."""
+
+from __future__ import annotations
+
+import pytest
+
+REPORTER = """\
+import canary
+from canary.reporting import replacing, target
+from canary.spec import JobSpec, Loaded, job_id
+
+
+class Names(canary.Reporter):
+    name = "names"
+    help = "names, line by line"
+
+    def arguments(self, parser):
+        parser.add_argument("-o", "--output", default="names.txt")
+        parser.add_argument("--upper", action="store_true")
+
+    def report(self, results, options):
+        path = target(options)
+        kinds = [event.kind for event in results.events()]
+        assert (kinds[0], kinds[-1]) == ("session_started", "session_finished"), kinds
+        with replacing(path) as f:
+            for job in results.jobs():
+                line = job["name"].upper() if options["upper"] else job["name"]
+                f.write(f"{results.session} {line}\\n".encode())
+        return [path]
+
+
+@canary.hookimpl
+def canary_reporters():
+    return [Names()]
+
+
+class Steps(canary.SpecGenerator):
+    name = "steps"
+    patterns = ("*.steps",)
+
+    def load(self, file):
+        return Loaded(None)
+
+    def expand(self, file, data, context):
+        repository = context.repository(file.file)
+        return [
+            JobSpec(
+                file_root=file.root,
+                file_path=file.path,
+                id=job_id("one", repository, {}),
+                family="one",
+                name="one",
+                command=("true",),
+                generator=self.name,
+                timeout=20.0,
+            )
+        ]
+
+
+@canary.hookimpl
+def canary_spec_generators():
+    return [Steps()]
+"""
+
+
+@pytest.fixture
+def report(tmp_path, canary):
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "a.steps").write_text("")
+    (tmp_path / "rep.py").write_text(REPORTER)
+    canary("-p", "rep.py", "run", "t", expect=0)
+    canary("-p", "rep.py", "run", "--only", "all", "t", expect=0)
+    return lambda *words, **more: canary("-p", "rep.py", "report", *words, **more)
+
+
+def test_options_stand_after_the_type(tmp_path, report):
+    done = report("names", "create", "-o", "deep/er/n", "--upper", expect=0)
+    assert done.stdout == f"{tmp_path}/deep/er/n\n"
+    assert (tmp_path / "deep" / "er" / "n").read_text().endswith(" ONE\n")
+
+
+def test_a_session_is_named_before_or_after_the_type(tmp_path, report):
+    first, last = sorted(p.name for p in (tmp_path / ".canary" / "sessions").iterdir())
+    report("--session", first, "names", expect=0)
+    assert (tmp_path / "names.txt").read_text() == f"{first} one\n"
+    report("names", "--session", "latest", expect=0)
+    assert (tmp_path / "names.txt").read_text() == f"{last} one\n"
+
+
+def test_paths_are_relative_to_the_directory_of_the_command(tmp_path, canary, report):
+    (tmp_path / "else").mkdir()
+    canary("-C", "else", "-p", tmp_path / "rep.py", "report", "names", expect=0)
+    assert (tmp_path / "else" / "names.txt").exists()
+
+
+def test_help_is_that_of_the_type(report):
+    assert "--upper" in report("names", "--help", expect=0).stdout
+    assert "names, line by line" in report(expect=0).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("none",), "no reporter 'none'"),
+        (("names", "--uper"), "did you mean --upper?"),
+        (("names", "--session", "2000"), "names 0 sessions"),
+        (("names", "-o", "rep.py/x"), "cannot write the report names"),
+        (("names", "-o", "t"), "cannot write the report names"),
+    ],
+)
+def test_errors_are_one_line(report, words, said):
+    done = report(*words)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
