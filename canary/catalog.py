@@ -1,4 +1,4 @@
-"""The store's other half: specs and their dependencies, written when collected, read when run again.
+"""The store's other half: specs and dependencies, written when collected, read when run again.
 
 Apart from the results because who asks for those needs no specs, and reading none is faster.
 """

@@ -98,7 +98,7 @@ def _known_files(book: Catalog | None) -> dict[str, tuple[str, bytes]]:
 
 
 def save_specs(book: Catalog, collected: Collected) -> None:
-    """Put specs, dependencies and cached loads into the store, unless they are known to be there."""
+    """Put specs, dependencies and cached loads into the store, unless they are there already."""
     mark = collected.fingerprint
     if mark is not None and book.meta("specs") == mark:
         return

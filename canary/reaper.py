@@ -185,7 +185,7 @@ class TreeReaper(GroupReaper):
             if tree.awaited and tree.pid in self._ours:
                 roots.add(tree.pid)  # it may not have a session of its own yet
         roots.update(pid for pid, start in tree.seen if pid in table and table[pid].start == start)
-        if tree.fence is not None:
+        if tree.fence is not None and tree.pid:  # until then, who starts it may be in there
             roots.update(tree.fence.pids())
         living = []
         for pid in sorted(table.below(roots)):

@@ -21,7 +21,6 @@ from canary.graph import SpecGraph
 from canary.spec import JobSpec, Mask
 from canary.status import Category, Outcome, Status
 
-STRATEGIES: Final = ("not_pass", "failed", "not_run", "changed", "all")
 MASKED_UPSTREAM: Final = "a job it depends on is masked"
 
 

@@ -19,6 +19,10 @@ def _doc(text: str, **more: Any) -> Mapping[str, Any]:
     return {"help": text, **more}
 
 
+# which of the jobs that ran before are to run again
+STRATEGIES: Final = ("not_pass", "failed", "not_run", "changed", "all")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Main(Settings):
     """Top-level settings."""

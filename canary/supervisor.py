@@ -311,7 +311,7 @@ class Supervisor(Launcher):
             self._arm(run, "give up", at, partial(self._give_up, run))
 
     def _signal(self, run: Run, number: signal.Signals) -> None:
-        if number is signal.SIGKILL and run.tree.fence is not None:
+        if number is signal.SIGKILL and run.tree.fence is not None and run.tree.pid:
             run.tree.fence.kill()
         for p in self._members(run):
             self.reaper.send(p, number)

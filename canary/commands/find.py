@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from canary import session
-from canary.commands import options
+from canary.commands import options, selection
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import CanaryErrors, ExitCode, UsageError
@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", dest="path_file", metavar="FILE", help="read roots and paths from a file"
     )
-    options.add_selection(parser)
+    selection.add_selection(parser)
     shape = parser.add_argument_group("output").add_mutually_exclusive_group()
     shape.add_argument("--paths", action="store_true", help="file and name, one job a line")
     shape.add_argument("--files", action="store_true", help="the test files")

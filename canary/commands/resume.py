@@ -6,6 +6,7 @@ import argparse
 
 from canary import home, recovery, session
 from canary.commands import run as run_command
+from canary.commands import running
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import NothingToRun, UsageError
@@ -29,9 +30,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
     left = [id for id in folded.specs if not _done(folded.ends.get(id))]
     if not left:
         raise NothingToRun(f"session {last} left nothing undone", hint="canary run")
-    request = run_command.request_of(args, config)
+    request = running.request_of(args, config)
     only = frozenset(left)
-    summary = session.resume(request, config, run_command.display_of(args, config), only)
+    summary = session.resume(request, config, running.display_of(args, config), only)
     return summary.exit_code
 
 

@@ -1,31 +1,17 @@
-"""`canary run`: collect, choose, run, record, show."""
+"""`canary run`: its options. What they do is in `running`, which loads the engine."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from canary import session, targets, textdata
-from canary.catalog import Catalog
-from canary.commands import options
-from canary.config import Config
-from canary.declare import Command, Display
-from canary.errors import CanaryError, ExitCode, NothingToRun, UsageError
-from canary.events import Summary
-from canary.job import LaunchSettings
-from canary.progress import PlainDisplay
-from canary.request import RunRequest
-from canary.resources import Machine
-from canary.results import StoredResults
-from canary.schedule import Policy
-from canary.select import STRATEGIES
-from canary.table import say
+from canary.commands import selection
+from canary.declare import Command
+from canary.settings import STRATEGIES
 
-SLOTS = "slots_per_"
-DEFAULT_LIMIT = 1 << 30
+if TYPE_CHECKING:
+    from canary.config import Config
+
 _WITHOUT_EFFECT = ("--no-incremental", "--no-banner", "--banner")
 _VALUE_WITHOUT_EFFECT = ("--mail-to", "--mail-from", "--history-mode", "--capture", "--format")
 
@@ -43,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-w", dest="wipe", action="store_true", help="remove the workspace first")
     parser.set_defaults(script_args=())
-    options.add_selection(parser)
+    selection.add_selection(parser)
     _add_choice(parser)
     _add_old(parser)
     _add_running(parser)
@@ -178,151 +164,11 @@ def _count(text: str) -> int:
     return number
 
 
-def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
-    """What the options ask for."""
-    given, other = _timeouts(args, config)
-    for flag in args.ignored or ():
-        say("warning", f"{flag} has no effect")
-    only = "all" if args.rerun_all else args.only
-    analyze = ("--execute-analysis-sections",) if args.analyze else ()
-    pool = config.main.resource_pool_file
-    asked = config.main.resource_pool.items()
-    counts = tuple((name, n) for name, n in asked if not name.startswith(SLOTS))
-    slots = tuple((name.removeprefix(SLOTS), n) for name, n in asked if name.startswith(SLOTS))
-    request = options.base_request(
-        args,
-        config,
-        words=tuple(args.words),
-        argv=tuple(sys.argv),
-        wipe=args.wipe,
-        criteria=options.criteria_of(args, only=only or "not_pass", dependencies=not args.no_deps),
-        only_given=only is not None,
-        multiplier=given.get("multiplier", other.get("multiplier", 1.0)),
-        empty_ok=args.empty_ok,
-        machine=read_pool(Path(config.cwd, pool)) if pool else None,
-        counts=counts,
-        oversubscribe=(*slots, *options.counts_of(args.oversubscribe, "--oversubscribe")),
-        launcher=config.run.launcher,
-        script_args=(*args.script_args, *analyze),
-        tag=args.tag,
-        policy=_policy(args, config, given.get("session", other.get("session", -1.0))),
-        launch=_launch_settings(args, config),
-        view=options.view_settings(config, args.view),
-        dry_run=args.dry_run,
-        default_tag=config.run.default_tag,
-        teardown=args.teardown,
-    )
-    limits = {k: v for k, v in given.items() if k not in ("session", "multiplier")}
-    return replace(request, timeouts=limits)
-
-
-def _timeouts(
-    args: argparse.Namespace, config: Config
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Those of the command line, the older options among them, and all others."""
-    given, other = options.timeouts_of(config)
-    for flag, key in (("session_timeout", "session"), ("test_timeout", "all")):
-        if getattr(args, flag):
-            given[key] = options.seconds(getattr(args, flag))
-    if args.timeout_multiplier:
-        given["multiplier"] = options.factor(args.timeout_multiplier)
-    return given, other
-
-
-def _policy(args: argparse.Namespace, config: Config, limit: float) -> Policy:
-    workers = config.run.workers
-    if workers is not None and workers < 1:
-        raise UsageError("--workers must be at least 1")
-    return Policy(
-        workers=workers,
-        fail_fast=args.fail_fast,
-        until_pass=args.repeat_until_pass,
-        after_timeout=args.repeat_after_timeout,
-        until_fail=args.repeat_until_fail,
-        session_timeout=limit if limit > 0 else None,
-        grace=config.run.grace,
-    )
-
-
-def _launch_settings(args: argparse.Namespace, config: Config) -> LaunchSettings:
-    output = config.output
-    return LaunchSettings(
-        environment=config.environment.apply(os.environ),
-        grace=config.run.grace,
-        no_output_timeout=config.run.no_output_timeout,
-        output_limit=output.limit if output.limit is not None else DEFAULT_LIMIT,
-        trim_output=output.policy == "trim",
-        copy_all=args.copy_all_resources,
-    )
-
-
-def read_pool(file: Path) -> Machine:
-    """A resource pool file: JSON, TOML or YAML."""
-    data = textdata.read(file)
-    if not isinstance(data, dict):
-        raise UsageError("not a resource pool", file=str(file))
-    return Machine.fromdict(data, file=str(file))
-
-
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
-    request = request_of(args, config)
-    if request.dry_run:
-        from canary.commands import details  # not needed by most runs
+    from canary.commands import running  # the engine; `run --help` needs none of it
 
-        details.show_plan(session.dry_run(request, config))
-        return ExitCode.OK
-    try:
-        summary = session.run(request, config, display_of(args, config))
-    except NothingToRun as e:
-        if request.empty_ok:
-            say("info", e.message)
-            return ExitCode.OK
-        raise
-    show_details(args, config, request, summary)
-    return summary.exit_code
-
-
-def display_of(args: argparse.Namespace, config: Config) -> Display:
-    """The display of a plugin, or the core's own."""
-    style = dict(part.partition("=")[::2] for part in args.style.split(",") if part)
-    unknown = set(style) - {"live", "name"}
-    if unknown:
-        raise UsageError(f"--style {unknown.pop()!r}", hint="want live=yes|no, name=short|long")
-    found: Display | None = None
-    if not config.main.plain and style.get("live") != "no":
-        found = config.plugins.first("canary_display", config=config)
-    display = found or PlainDisplay(color=config.main.color)
-    display.long_names = style.get("name") == "long"
-    return display
-
-
-def show_details(
-    args: argparse.Namespace, config: Config, request: RunRequest, summary: Summary
-) -> None:
-    """What `--durations`, `--show-capture`, `--show-excluded-tests` and `--report` ask for."""
-    reports = [t for text in args.report for t in text.split(",") if t not in ("", "none")]
-    captured = args.show_capture != "no"
-    if not (args.durations or captured or args.show_excluded_tests or reports):
-        return
-    from canary.commands import details  # not needed by most runs
-
-    workspace = targets.open_workspace(replace(request, wipe=False))
-    book = Catalog(workspace.database)
-    try:
-        if reports:
-            results = StoredResults(workspace, book, summary.session)
-            details.write_reports(reports, config.plugins.reporters(), results, config.cwd)
-        if args.durations:
-            details.show_durations(book.results(session=summary.session), args.durations)
-        if captured:
-            details.show_capture(book.results(session=summary.session), args.show_capture)
-        if args.show_excluded_tests:
-            details.show_excluded(book.excluded(summary.session))
-    except CanaryError as e:
-        say("warning", str(e))
-    finally:
-        book.close()
+    return running.run(args, config)
 
 
 COMMAND = Command(

@@ -6,7 +6,7 @@ import argparse
 
 from canary import collect, home, planning
 from canary.catalog import Catalog
-from canary.commands import options
+from canary.commands import options, selection
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import CanaryErrors, ExitCode, UsageError
@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-m", dest="rename", metavar="OLDTAG", help="rename OLDTAG to TAG")
     group.add_argument("-d", dest="delete", action="store_true", help="delete TAG")
     group.add_argument("-f", dest="source", metavar="TAG", help="choose among the jobs of this tag")
-    options.add_selection(parser)
+    selection.add_selection(parser)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:

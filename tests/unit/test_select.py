@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from canary import graph, select
 from canary.errors import CanaryError, UsageError
-from canary.select import STRATEGIES, Criteria, Earlier
+from canary.select import Criteria, Earlier
+from canary.settings import STRATEGIES
 from canary.spec import Asset, DependencyPattern, JobSpec, Mask
 from canary.status import Category, Outcome, Status
 

@@ -76,11 +76,12 @@ class Group:
 
 
 class Groups:
-    """The groups of one launcher, in a group of its own below that of this process."""
+    """The groups of one launcher, in a group of its own below that of this process, `home`."""
 
     def __init__(self, directory: Path, path: str) -> None:
         self.directory = directory
         self.path = path
+        self.home = os.open(directory.parent / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC)
         self._free: list[Group] = []
         self._doubtful: list[Group] = []
         self._made = 0
@@ -111,6 +112,7 @@ class Groups:
         for group in (*self._free, *self._doubtful):
             group.close()
         self._free, self._doubtful = [], []
+        os.close(self.home)
         _remove(self.directory)
 
 

@@ -146,7 +146,9 @@ class LocalLauncher(SubprocessLauncher):
     def _ask(self, run: Run, kind: str, files: tuple[int, int]) -> bool:
         """Order the run from the server, which is started if there is none."""
         group = run.tree.fence
-        fds = (*files, group.entry) if isinstance(group, Group) else files
+        fds: tuple[int, ...] = files
+        if isinstance(group, Group) and self._groups is not None:
+            fds = (*files, group.entry, self._groups.home)
         self._key += 1
         try:
             if self._server is None:

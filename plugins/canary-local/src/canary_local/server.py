@@ -12,6 +12,7 @@ from __future__ import annotations
 FRESH = tuple(__import__("sys").modules)
 NAMES = tuple(globals())
 
+import errno
 import gc
 import marshal
 import os
@@ -49,8 +50,7 @@ class Job:
         self.kind, self.key, self.argv, self.cwd, self.env, self.gone, self.cpus = marshal.loads(
             data
         )
-        self.out, self.err, *rest = fds
-        self.group = rest[0] if rest else -1
+        self.out, self.err, self.group, self.home = (*fds, -1, -1)[:4]
         self.fds = fds
         self.directory = ""
         self.hidden: frozenset[str] = frozenset()
@@ -103,17 +103,15 @@ class Server:
         return Job(data, fds)
 
     def start(self, job: Job) -> bool:
-        """Fork; True in a child that is to run a Python script."""
-        if job.kind == "run":
-            try:
-                self.prepare(job)
-            except (fresh.Unfit, OSError):
-                job.kind = "exec"
+        """Fork or spawn; True in a child that is to run a Python script."""
+        pid = -1
         try:
-            pid = os.fork()
-        except OSError as e:
-            self.send("failed", job.key, e.errno, "")
-            pid = -1
+            if job.kind == "run" and self.prepare(job):
+                pid = os.fork()
+            else:
+                pid = self.spawn(job)
+        except (OSError, ValueError) as e:
+            self.fail(job, e)
         if pid == 0:
             self.change(job)
             return True
@@ -126,13 +124,63 @@ class Server:
             self.poll.register(fd, select.EPOLLIN)
         return False
 
-    def prepare(self, job: Job) -> None:
-        """What can be found out before the fork, and be remembered for the next job."""
-        script, found = fresh.real(fresh.script_file(job.argv[1], job.cwd))
-        job.directory = script.rpartition("/")[0] or "/"
-        path = fresh.search_path(job.env.get("PYTHONPATH", ""), job.cwd)
-        job.hidden = self.base.hidden(job.directory, path)
-        job.code = self.sources.code(script, found)
+    def spawn(self, job: Job) -> int:
+        """Start a program from its own directory, group and CPUs, where this process goes for it.
+
+        So it needs no fork, and nothing has to be done in the child.
+        """
+        env = {**os.environ, **job.env}
+        for name in job.gone:
+            env.pop(name, None)
+        cpus = os.sched_getaffinity(0) if job.cpus else ()
+        os.chdir(job.cwd)
+        try:
+            if job.group >= 0:
+                move(job.group)
+            if cpus:
+                os.sched_setaffinity(0, job.cpus)
+            return self.execute(job, env)
+        finally:
+            if job.group >= 0:
+                move(job.home)
+            if cpus:
+                os.sched_setaffinity(0, cpus)
+            os.chdir("/")
+
+    def execute(self, job: Job, env: dict[str, str]) -> int:
+        """Start the program where it is found by the job's own search path."""
+        name = job.argv[0]
+        places = [""] if "/" in name else [f"{d or '.'}/" for d in os.get_exec_path(env)]
+        files = ((os.POSIX_SPAWN_DUP2, job.out, 1), (os.POSIX_SPAWN_DUP2, job.err, 2))
+        first: OSError | None = None
+        for place in places:
+            try:
+                return os.posix_spawn(
+                    place + name,
+                    job.argv,
+                    env,
+                    file_actions=files,
+                    setsid=True,
+                    setsigmask=self.mask,
+                    setsigdef=RESET,
+                )
+            except (FileNotFoundError, NotADirectoryError) as e:
+                first = first or e
+            except PermissionError as e:
+                first = e
+        raise first or FileNotFoundError(errno.ENOENT, "", name)
+
+    def prepare(self, job: Job) -> bool:
+        """What can be found out before the fork, and be remembered; false if it is not to fork."""
+        try:
+            script, found = fresh.real(fresh.script_file(job.argv[1], job.cwd))
+            job.directory = script.rpartition("/")[0] or "/"
+            path = fresh.search_path(job.env.get("PYTHONPATH", ""), job.cwd)
+            job.hidden = self.base.hidden(job.directory, path)
+            job.code = self.sources.code(script, found)
+        except (fresh.Unfit, OSError):
+            return False
+        return True
 
     def reap(self, fd: int) -> None:
         """A child is over."""
@@ -150,10 +198,15 @@ class Server:
         except OSError:
             pass
 
+    def fail(self, job: Job, error: Exception) -> None:
+        """Tell the runner why the job could not be started."""
+        number = getattr(error, "errno", None) or 0
+        self.send("failed", job.key, number, getattr(error, "filename", None) or str(error))
+
     # in the child
 
     def change(self, job: Job) -> None:
-        """Session, mark, group, CPUs, files, directory, environment, signals; maybe a program."""
+        """Session, mark, group, CPUs, files, directory, environment, signals."""
         os.setsid()
         if os.getppid() != self.pid:
             os._exit(1)  # the server has died, and with it who would say how this one ends
@@ -161,10 +214,7 @@ class Server:
             if job.group < 0:
                 self.write_mark(job.env[VARIABLE])
             else:
-                os.write(job.group, b"0")
-        except OSError:
-            pass  # owned by the other means, then
-        try:
+                move(job.group)
             if job.cpus:
                 os.sched_setaffinity(0, job.cpus)
             os.chdir(job.cwd)
@@ -173,30 +223,40 @@ class Server:
             for name in job.gone:
                 os.environ.pop(name, None)
             os.environ.update(job.env)
-            _signal.pthread_sigmask(_signal.SIG_SETMASK, self.mask)
-            if job.kind != "run":
-                self.execute(job)
         except (OSError, ValueError) as e:
-            number = getattr(e, "errno", None) or 0
-            self.send("failed", job.key, number, getattr(e, "filename", None) or str(e))
+            self.fail(job, e)
             os._exit(127)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self.mask)
         self.poll.close()
         self.socket.close()
         os.closerange(3, max([self.fd, *self.children, *job.fds]) + 2)
 
-    def execute(self, job: Job) -> NoReturn:
-        """Become another program; everything but the standard files is closed on the way."""
-        for number in RESET:
-            _signal.signal(number, _signal.SIG_DFL)
-        os.execvpe(job.argv[0], job.argv, os.environ)
-
     def write_mark(self, mark: str) -> None:
         """Show the mark in `/proc`, where a fork has the environment its parent began with."""
         data = os.fsencode(mark)
-        if self.mark_at and len(data) <= self.mark_size:
+        if not self.mark_at or len(data) > self.mark_size:
+            return
+        try:
             fd = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
             os.pwrite(fd, data.ljust(self.mark_size, b"\0"), self.mark_at)
             os.close(fd)
+        except OSError:
+            pass  # then its orphans are known by other means
+
+
+def move(group: int) -> None:
+    """Go to a control group; without it, a job is owned by other means."""
+    try:
+        os.write(group, b"0")
+    except OSError:
+        pass
+
+
+def become(program: str, argv: list[str]) -> NoReturn:
+    """Be another program, with the signals of a new process."""
+    for number in RESET:
+        _signal.signal(number, _signal.SIG_DFL)
+    os.execv(program, argv)
 
 
 def find_mark() -> tuple[int, int]:
@@ -231,7 +291,7 @@ def preload(names: str) -> None:
 
 
 gc.disable()
-own = [name for name in sys.modules if name.partition(".")[0] == "canary_local"]
+own = tuple(name for name in sys.modules if name.partition(".")[0] == "canary_local")
 preload(sys.argv[2])
 if not is_clean():
     sys.exit(3)
@@ -249,7 +309,7 @@ file = fresh.script_file(job.argv[1], cwd)
 try:
     code = fresh.load(file) if job.code is None else fresh.relabel(job.code, file)
 except (fresh.Unfit, OSError):
-    server.execute(job)
+    become(job.argv[0], job.argv)
 del server
 interrupted = False
 try:
