@@ -6,8 +6,8 @@ import ast
 import io
 import tokenize
 
-# see docs/adr/0007-what-is-counted.md: the walk, its edges (languages, configuration, command line),
-# and what is there for authors of plugins
+# see docs/adr/0007-what-is-counted.md: the walk, its edges (languages, configuration, command
+# line), and what is there for authors of plugins
 WALK_LINES = 7000
 EDGE_LINES = 5400
 TESTING_LINES = 700
