@@ -88,7 +88,7 @@ class Server:
     def receive(self) -> Job:
         """The next order; leaves with all children if there is no runner any more."""
         try:
-            data, extra, _, _ = self.socket.recvmsg(MESSAGE, 64, _socket.MSG_CMSG_CLOEXEC)
+            data, extra, flags, _ = self.socket.recvmsg(MESSAGE, 64, _socket.MSG_CMSG_CLOEXEC)
         except ConnectionError:
             data = b""
         if not data:
@@ -100,12 +100,17 @@ class Server:
             os._exit(0)
         raw = extra[0][2] if extra else b""
         fds = [int.from_bytes(raw[i : i + 4], sys.byteorder) for i in range(0, len(raw), 4)]
-        return Job(data, fds)
+        job = Job(data, fds)
+        if flags & _socket.MSG_CTRUNC:  # there was no room for all of its files
+            job.kind = "refuse"
+        return job
 
     def start(self, job: Job) -> bool:
         """Fork or spawn; True in a child that is to run a Python script."""
         pid = -1
         try:
+            if job.kind == "refuse":
+                raise OSError(errno.EMFILE, "")
             if job.kind == "run" and self.prepare(job):
                 pid = os.fork()
             else:
@@ -118,11 +123,21 @@ class Server:
         for fd in set(job.fds):
             os.close(fd)
         if pid > 0:
-            self.send("started", job.key, pid)
-            fd = os.pidfd_open(pid)
-            self.children[fd] = job.key, pid
-            self.poll.register(fd, select.EPOLLIN)
+            self.watch(job, pid)
         return False
+
+    def watch(self, job: Job, pid: int) -> None:
+        """Say that it has started, and look out for its end."""
+        self.send("started", job.key, pid)
+        try:
+            fd = os.pidfd_open(pid)
+        except OSError as e:  # no descriptor is left
+            os.kill(pid, _signal.SIGKILL)
+            os.waitpid(pid, 0)
+            self.fail(job, e)
+            return
+        self.children[fd] = job.key, pid
+        self.poll.register(fd, select.EPOLLIN)
 
     def spawn(self, job: Job) -> int:
         """Start a program from its own directory, group and CPUs, where this process goes for it.
