@@ -1,0 +1,143 @@
+"""The experiments' fixtures: a world each, a judge who hears everything out, and a record."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+LIMIT = 60
+
+
+def _load() -> ModuleType:
+    """`harness.py` as a module: tests are imported without a package here."""
+    spec = importlib.util.spec_from_file_location("harness", Path(__file__).with_name("harness.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["harness"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+harness = _load()
+
+
+class See:
+    """`see(true, "what should hold", found)` notes what does not; all of it is told at the end."""
+
+    def __init__(self) -> None:
+        self.wrong: list[str] = []
+        self.seen = 0
+
+    def __call__(self, true: object, what: str, found: object = "") -> bool:
+        """Note it; whether it held."""
+        self.seen += 1
+        if not true:
+            text = str(found)
+            self.wrong.append(f"{what}: {text}" if text else what)
+        return bool(true)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "experiment(number, title): one of the fault experiments")
+    config.stash[_RECORD] = {}
+
+
+_RECORD = pytest.StashKey[dict]()
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.faults)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(LIMIT + 15))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    see = pyfuncitem.funcargs.get("see")
+    if see is None:
+        return (yield)
+    try:
+        answer = yield
+    except AssertionError as e:
+        see.wrong.append(str(e))
+        pytest.fail("\n".join(see.wrong), pytrace=not isinstance(e, harness.Late))
+    if see.wrong:
+        pytest.fail("\n".join(see.wrong), pytrace=False)
+    if not see.seen:
+        pytest.fail("nothing was judged", pytrace=False)
+    return answer
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    marker = item.get_closest_marker("experiment")
+    if marker is None or (call.when != "call" and not (report.skipped or report.failed)):
+        return report
+    number, title = marker.args
+    entry = item.config.stash[_RECORD].setdefault(
+        str(number), {"title": title, "verdict": "skipped", "says": [], "seconds": 0.0}
+    )
+    entry["seconds"] = round(entry["seconds"] + call.duration, 1)
+    if report.failed:
+        entry["verdict"] = "fails"
+        see = item.funcargs.get("see")
+        entry["says"] += (see.wrong if see is not None else []) or [str(report.longrepr)[-300:]]
+    elif report.passed:
+        entry["verdict"] = "holds" if entry["verdict"] != "fails" else "fails"
+    elif report.skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        entry["says"].append(reason.removeprefix("Skipped: "))
+    return report
+
+
+def pytest_sessionfinish(session):
+    path = os.environ.get("FAULT_TABLE")
+    if path:
+        record = session.config.stash[_RECORD]
+        Path(path).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+@pytest.fixture
+def see() -> See:
+    """The judge."""
+    return See()
+
+
+@pytest.fixture
+def world():
+    """A world whose directory anybody may enter, with the executable that is on the bench."""
+    exe = Path(os.environ.get("CANARY_EXE") or harness.OURS)
+    root = Path(tempfile.mkdtemp(prefix="canary-fault-"))
+    root.chmod(0o755)
+    made = harness.World(root, exe)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ours(world):
+    """The same, for what can only be asked of this project's own tool."""
+    if not world.ours:
+        pytest.skip("asks for something that only this tool has")
+    return world
+
+
+@pytest.fixture
+def stopwatch() -> Callable[[], float]:
+    """Seconds since the fixture was made."""
+    began = time.monotonic()
+    return lambda: time.monotonic() - began

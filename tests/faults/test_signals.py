@@ -1,0 +1,175 @@
+"""A run that is told to end, or to pause: nothing it started lives on, and what it knew is kept."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+
+import pytest
+from harness import PATIENCE, until
+
+GRACE = 1.0
+SLACK = 4.0  # for a machine with more to do than this
+
+# a test with a child, and a grandchild in another session; it cleans up when it is asked to end
+POLITE = """
+    name = "{name}"
+    child = subprocess.Popen(["sleep", "600"])
+    tell_pid(f"child.{name}", child.pid)
+    daemon(f"daemon.{name}")
+    def end(number, frame):
+        tell(f"clean.{name}")
+        child.kill()
+        sys.exit(1)
+    signal.signal(signal.SIGTERM, end)
+    tell_pid(f"main.{name}")
+    tell(f"up.{name}")
+    hang()
+"""
+STUBBORN = """
+    name = "{name}"
+    signal.signal(signal.SIGTERM, lambda *_: tell(f"asked.{name}"))
+    signal.signal(signal.SIGINT, lambda *_: None)
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    tell_pid(f"child.{name}", child.pid)
+    tell_pid(f"main.{name}")
+    tell(f"up.{name}")
+    hang()
+"""
+
+
+def six_jobs(world, body):
+    for name in "abcdef":
+        world.job(name, body.replace("{name}", name))
+
+
+def four_are_up(world, runner):
+    until("four jobs are up", lambda: len(world.told("up.")) >= 4 or runner.is_over())
+    return [name.removeprefix("up.") for name in world.told("up.")]
+
+
+def judge_end(world, see, running):
+    """Who ran is INTERRUPTED, who did not is CANCELLED, and everything is written."""
+    jobs = world.jobs()
+    see(
+        {n for n, o in jobs.items() if o == "INTERRUPTED"} == set(running),
+        "what ran is INTERRUPTED",
+        jobs,
+    )
+    others = {n: o for n, o in jobs.items() if n not in running}
+    see(set(others.values()) == {"CANCELLED"}, "what had not started is CANCELLED", others)
+    see(len(jobs) == 6, "every job has a result", sorted(jobs))
+    status = world.canary("status")
+    see(status.code == 0, "`canary status` works afterwards", status.trouble)
+    lock = json.loads((world.sessions()[-1] / "session.lock").read_text())
+    see(
+        lock.get("finished_on") not in (None, -1),
+        "the session has its end",
+        lock.get("finished_on"),
+    )
+
+
+def end_by(world, see, number):
+    six_jobs(world, POLITE)
+    runner = world.start(*world.words("--workers", "4", *world.only_ours(f"--grace={GRACE}")))
+    running = four_are_up(world, runner)
+    see(len(running) == 4, "four jobs run at once", running)
+    sent = runner.send(number)
+    done = runner.wait()
+    took = time.monotonic() - sent
+    see(took <= GRACE + 1 + SLACK, f"over within grace + 1 s of {number.name}", f"{took:.1f} s")
+    see(done.code == 128 + number, f"exit code {128 + number}", done.code)
+    left = world.await_silence(1.0)
+    see(not left, "no process is left", left)
+    see(len(world.told("clean.")) == 4, "each test was let clean up", world.told("clean."))
+    judge_end(world, see, running)
+
+
+@pytest.mark.experiment(1, "SIGINT during 4 tests")
+def test_01_interrupt(world, see):
+    end_by(world, see, signal.SIGINT)
+
+
+@pytest.mark.experiment(2, "SIGTERM to the main process")
+def test_02_terminate(world, see):
+    end_by(world, see, signal.SIGTERM)
+
+
+@pytest.mark.experiment(3, "SIGHUP: the terminal is closed")
+def test_03_hangup(world, see):
+    end_by(world, see, signal.SIGHUP)
+
+
+@pytest.mark.experiment(3, "SIGHUP: the terminal is closed")
+def test_03_hangup_under_nohup_changes_nothing(ours, see):
+    ours.job("a", "tell('up.a')\nhear('go')")
+    runner = ours.start(*ours.words(), before=["nohup"])
+    ours.await_flags("up.a", runner=runner)
+    runner.send(signal.SIGHUP)
+    # proof that it has been looked at: another signal, sent after it, is answered
+    runner.send(signal.SIGUSR1)
+    until("it tells what runs", lambda: "runs for" in runner.text())
+    ours.flag("go").touch()
+    done = runner.wait()
+    see(done.code == 0, "a run under nohup goes on", done.trouble)
+
+
+@pytest.mark.experiment(4, "a second SIGINT while the first is obeyed")
+def test_04_second_interrupt(world, see):
+    six_jobs(world, STUBBORN)
+    runner = world.start(*world.words("--workers", "4", *world.only_ours("--grace=30")))
+    running = four_are_up(world, runner)
+    runner.send(signal.SIGINT)
+    until("all four were asked to end", lambda: len(world.told("asked.")) >= 4, PATIENCE / 2)
+    sent = runner.send(signal.SIGINT)
+    done = runner.wait()
+    took = time.monotonic() - sent
+    see(took <= 1 + SLACK, "over at once after the second", f"{took:.1f} s")
+    see(done.code == 130, "exit code 130", done.code)
+    left = world.await_silence(1.0)
+    see(not left, "no process is left", left)
+    judge_end(world, see, running)
+
+
+@pytest.mark.experiment(11, "paused for longer than a time limit")
+def test_11_pause(world, see):
+    """Paused for twice its limit; the clock of the job stands still meanwhile."""
+    limit, pause = 5.0, 10.0
+    body = """
+        tell_pid("main")
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        tell_pid("child", child.pid)
+        tell("up")
+        hear("go")
+        child.kill()
+    """
+    world.job("a", body, directives=f"canary.directives.timeout({limit})")
+    runner = world.start(*world.words())
+    world.await_flags("up", runner=runner)
+    began = time.time()
+    runner.send(signal.SIGTSTP)
+    until("the runner is stopped", lambda: _state(runner.pid) == "T")
+    pids = [int(world.flag(n).read_text().split()[0]) for n in ("pid.main", "pid.child")]
+    until("the job is stopped", lambda: all(_state(p) in "TZ" for p in pids), 5)
+    # the pause has to last longer than the limit: this span is what is tested
+    time.sleep(max(0.0, pause - (time.time() - began)))
+    runner.send(signal.SIGCONT)
+    until("the job goes on", lambda: all(_state(p) not in "T" for p in pids), 5)
+    world.flag("go").touch()
+    done = runner.wait()
+    jobs = world.jobs()
+    see(jobs == {"a": "SUCCESS"}, "not timed out", f"{jobs}, exit {done.code}")
+    left = world.await_silence()
+    see(not left, "no process is left", left)
+    if jobs == {"a": "SUCCESS"}:
+        running = world.records()[0]["timings"]["running"]
+        see(running < limit, "elapsed time leaves the pause out", f"{running:.1f} s")
+
+
+def _state(pid):
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as f:
+            return f.read().rpartition(b")")[2].split()[0].decode()
+    except OSError:
+        return "Z"
