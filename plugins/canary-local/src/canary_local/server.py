@@ -343,4 +343,4 @@ if type(result) is int and 0 <= result < 256 and not interrupted and fresh.ends_
 if interrupted:
     sys.excepthook = lambda *_: None  # it has been shown
     raise KeyboardInterrupt
-sys.exit(result)
+raise SystemExit(result)  # not `sys.exit`, which takes a tuple apart from Python 3.12 on

@@ -25,6 +25,11 @@ ODD = {
             print(e.code, e.args)
         raise SystemExit((65,))
     """,
+    "exit tuple by hand": "raise SystemExit((64,))",
+    "exit error": "import sys; sys.exit(ValueError('x'))",
+    "exit error by hand": "raise SystemExit(ValueError('x'))",
+    "exit exit": "import sys; sys.exit(SystemExit(3))",
+    "exit exit by hand": "raise SystemExit(SystemExit(3))",
     "exit of two": """
         import sys
         try:
