@@ -95,13 +95,27 @@ class Store:
         self.path = path
         try:
             self._db = _connect(path, writable)
-            self._check(writable)
+            try:
+                self._prepare(writable)
+                self._check(writable)
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.Error as e:
             raise RecordError(
                 f"the store cannot be opened: {e}",
                 hint="canary doctor --rebuild makes it anew",
                 file=str(path),
             ) from None
+
+    def _prepare(self, writable: bool) -> None:
+        if not writable:
+            self._db.execute("pragma query_only=1")
+            return
+        # WAL needs memory shared between processes, which a network file system cannot give
+        mode = "truncate" if fsio.is_network(self.path.parent) else "wal"
+        self._db.execute(f"pragma journal_mode={mode}")
+        self._db.execute("pragma synchronous=normal")
 
     def _check(self, writable: bool) -> None:
         if writable:
@@ -233,15 +247,10 @@ def _connect(path: Path, writable: bool) -> sqlite3.Connection:
         db.execute("insert into meta values('schema', ?)", (str(SCHEMA),))
         return db
     if not writable:
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        db.execute("pragma query_only=1")
-        return db
-    db = sqlite3.connect(path, isolation_level=None, timeout=30)
-    # WAL needs memory shared between processes, which a network file system cannot give
-    mode = "truncate" if fsio.is_network(path.parent) else "wal"
-    db.execute(f"pragma journal_mode={mode}")
-    db.execute("pragma synchronous=normal")
-    return db
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+        )
+    return sqlite3.connect(path, isolation_level=None, timeout=30)
 
 
 def _storable(value: Any) -> Any:
