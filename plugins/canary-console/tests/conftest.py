@@ -22,7 +22,9 @@ CASES = Path(__file__).parent / "cases"
 CODE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])")
 # makes the terminal on standard input the controlling one, as a shell's is
 FRONT = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+for number in (signal.SIGHUP, signal.SIGINT):
+    signal.signal(number, signal.SIG_DFL)  # whoever runs the tests may ignore them
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 """
 # the same, but leaves a process of another group in front of it
