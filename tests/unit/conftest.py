@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from canary.job import Dependency, Job
 from canary.resources import Capacity
 from canary.spec import JobSpec, job_id
 from canary.workspace import ExecutionSpace
+
+# files are written and processes wait: how long an example takes says nothing
+settings.register_profile("canary", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("canary")
 
 
 class NewJob(Protocol):

@@ -554,7 +554,7 @@ def drawn(rows):
     return jobs
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(sizes, max_size=25), st.sampled_from([None, 1, 3]), st.integers(2, 4))
 def test_whatever_the_jobs_are(rows, workers, cpus):
     """All end; none before what it waits for; never too many; alone is alone; twice is the same."""
@@ -581,7 +581,7 @@ def test_whatever_the_jobs_are(rows, workers, cpus):
     assert world(*drawn(rows), policy={"workers": workers}, cpus=cpus).log == made.log
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 10), min_size=20, max_size=60), st.integers(2, 4), st.integers(1, 9))
 def test_a_dear_wide_job_starts_within_the_longest_running_time(seconds, cpus, ready):
     first = Task("first", float(ready), limit=10.0, cost=50.0)
@@ -981,7 +981,7 @@ policies = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(sizes, max_size=20), policies, st.lists(st.floats(0, 60), max_size=3))
 def test_whatever_ends_it_every_job_ends_once(rows, policy, interrupts):
     made = World(drawn(rows), policy, cpus=3)
