@@ -333,7 +333,10 @@ def judge_reason(exit: Exit) -> Status | None:
 
 
 def _ended(outcome: Outcome, reason: str | None, exit: Exit) -> Status:
-    return Status(outcome, reason, int(outcome) if exit.code is None else exit.code)
+    # how a job that was ended dies says nothing: its code is the outcome's
+    if exit.code is None or outcome is Outcome.TIMEOUT:
+        return Status(outcome, reason, int(outcome))
+    return Status(outcome, reason, exit.code)
 
 
 class Job(BaseJob):

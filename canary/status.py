@@ -206,15 +206,17 @@ def judge_exit_code(
     where expected."""
     if xstatus == DIFF_EXIT_CODE:
         if code == DIFF_EXIT_CODE:
-            return Status(Outcome.XDIFF, f"{name}: differed, as expected", code)
+            return Status(Outcome.XDIFF, f"{name}: differed, as expected", int(Outcome.XDIFF))
         return Status(Outcome.FAILED, f"{name}: should have differed, exited {code}", code)
     if xstatus < 0:
         if code != 0:
-            return Status(Outcome.XFAIL, f"{name}: failed with {code}, as expected", code)
+            return Status(
+                Outcome.XFAIL, f"{name}: failed with {code}, as expected", int(Outcome.XFAIL)
+            )
         return Status(Outcome.FAILED, f"{name}: should have failed, exited 0", code)
     if xstatus > 0:
         if code == xstatus:
-            return Status(Outcome.XFAIL, f"{name}: exited {code}, as expected", code)
+            return Status(Outcome.XFAIL, f"{name}: exited {code}, as expected", int(Outcome.XFAIL))
         return Status(Outcome.FAILED, f"{name}: should have exited {xstatus}, not {code}", code)
     if code == 0:
         return Status(Outcome.SUCCESS, None, 0)
