@@ -56,6 +56,8 @@ class Base:
         self.library = f"{os.path.dirname(os.__file__)}/lib-dynload/"
         self.block = os.fstat(1).st_blksize
         self._listed: dict[str, tuple[int, int]] = {}
+        # of the job that this process has become
+        self.visible, self.last, self.names_of_main = 0, "", 0
 
     def hidden(self, directory: str, python_path: Sequence[str]) -> frozenset[str]:
         """Loaded modules that a job with this search path must not see.
@@ -135,10 +137,18 @@ def _compile_quietly(path: str) -> CodeType | None:
 
 def load(path: str) -> CodeType:
     """Read and compile a script; Unfit for what is not plain source or does not compile."""
-    with io.open_code(path) as f:
-        data = f.read()
-    if b"\0" in data or data.rfind(ARCHIVE_END, max(0, len(data) - ARCHIVE_COMMENT)) >= 0:
-        raise Unfit  # compiled code, or an archive with a `__main__`
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd)
+        data = os.read(fd, found.st_size + 1) if stat.S_ISREG(found.st_mode) else b"\0"
+    finally:
+        os.close(fd)
+    if (
+        len(data) != found.st_size
+        or b"\0" in data
+        or data.rfind(ARCHIVE_END, max(0, len(data) - ARCHIVE_COMMENT)) >= 0
+    ):
+        raise Unfit  # a pipe, compiled code, or an archive with a `__main__`
     try:
         return compile(data, path, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
@@ -183,6 +193,7 @@ def become(base: Base, argv: Sequence[str], path: Sequence[str], hidden: Iterabl
     """
     for name in hidden:
         sys.modules.pop(name, None)
+    base.visible, base.last = len(sys.modules), next(reversed(sys.modules))
     sys.argv = list(argv[1:])
     sys.orig_argv = list(argv)
     known = set(path[1:])
@@ -234,7 +245,7 @@ def _open_stream(name: str, fd: int) -> None:
     setattr(sys, f"__{name}__", new)
 
 
-def new_main(names: Iterable[str], file: str) -> dict[str, Any]:
+def new_main(base: Base, names: Iterable[str], file: str) -> dict[str, Any]:
     """A new `__main__` with these names in it, in the order of the interpreter; its dictionary."""
     main: ModuleType = type(sys)("__main__")
     own: dict[str, Any] = main.__dict__
@@ -249,6 +260,7 @@ def new_main(names: Iterable[str], file: str) -> dict[str, Any]:
     }
     own.update((name, value) for name, value in values.items() if name in own)
     sys.modules["__main__"] = main
+    base.names_of_main = len(own)
     return own
 
 
@@ -321,13 +333,25 @@ def ends_quickly(base: Base) -> bool:
     Not if the script has loaded compiled code from outside the standard library, which may have
     left something to do with C, or has left threads or trace functions.
     """
-    if _thread._count() or sys.gettrace() or sys.getprofile() or "ctypes" in sys.modules:
+    if _thread._count() or sys.gettrace() or sys.getprofile():
+        return False
+    if not has_loaded(base):
+        return True
+    if "ctypes" in sys.modules:
         return False
     for name in sys.modules.keys() - base.modules:
         file = getattr(sys.modules[name], "__file__", None)
         if isinstance(file, str) and file.endswith(".so") and not file.startswith(base.library):
             return False
     return True
+
+
+def has_loaded(base: Base) -> bool:
+    """Are there modules that were not there before? New ones are last.
+
+    Looking at all of them would copy the memory that they are in.
+    """
+    return len(sys.modules) != base.visible or next(reversed(sys.modules)) != base.last
 
 
 def end(base: Base, code: int) -> None:
@@ -343,6 +367,10 @@ def end(base: Base, code: int) -> None:
         _call_at_exit()
     if not _flush():
         return
+    main = sys.modules.get("__main__")
+    if main is not None and len(main.__dict__) <= base.names_of_main and not has_loaded(base):
+        os._exit(code)  # it has made nothing that could be taken down
+    del main
     gc.collect()
     for name in ("path", "argv", "path_hooks", "path_importer_cache", "meta_path"):
         setattr(sys, name, None)

@@ -237,7 +237,8 @@ class Server:
             os.dup2(job.err, 2)
             for name in job.gone:
                 os.environ.pop(name, None)
-            os.environ.update(job.env)
+            for name, value in job.env.items():  # `update` would load more memory
+                os.environ[name] = value
         except (OSError, ValueError) as e:
             self.fail(job, e)
             os._exit(127)
@@ -312,6 +313,7 @@ if not is_clean():
     sys.exit(3)
 base = fresh.Base(FRESH, own)
 server = Server(int(sys.argv[1]), base)
+compile("", "", "exec")  # makes what the compiler needs, once for all
 gc.collect()
 gc.freeze()
 job = server.serve()
@@ -328,7 +330,7 @@ except (fresh.Unfit, OSError):
 del server
 interrupted = False
 try:
-    exec(code, fresh.new_main(NAMES, file))
+    exec(code, fresh.new_main(base, NAMES, file))
     result: Any = None
     fresh.flush_quietly()
 except BaseException as e:  # noqa: BLE001 - reported as the interpreter does
