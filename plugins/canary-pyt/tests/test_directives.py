@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 
 import pytest
 
@@ -196,14 +197,15 @@ def test_a_second_setup_function(write):
     text = "from canary_pyt.directives import setup\n@setup\ndef a(j): ...\n@setup\ndef b(j): ...\n"
     with pytest.raises(SpecError, match="a second setup function") as caught:
         load(write(text).file)
-    assert caught.value.line == 4
+    # a decorator is called on its own line, on Python 3.10 on that of the function
+    assert caught.value.line == (4 if sys.version_info >= (3, 11) else 5)
 
 
 def test_a_nested_setup_function(write):
     text = "from canary_pyt.directives import setup\ndef f():\n    @setup\n    def a(j): ...\nf()\n"
     with pytest.raises(SpecError, match="top level") as caught:
         load(write(text).file)
-    assert caught.value.line == 3
+    assert caught.value.line == (3 if sys.version_info >= (3, 11) else 4)
 
 
 def test_errors_of_the_user_s_objects_are_located():

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 NOTSET, DEBUG, INFO = logging.NOTSET, logging.DEBUG, logging.INFO
 WARNING, ERROR, CRITICAL = logging.WARNING, logging.ERROR, logging.CRITICAL
 _ROOT = "canary"
 
 
-class _ToStderr(logging.StreamHandler[Any]):
+if TYPE_CHECKING:
+    Handler = logging.StreamHandler[Any]
+else:  # not generic on Python 3.10
+    Handler = logging.StreamHandler
+
+
+class _ToStderr(Handler):
     """Writes to whatever the error output is when a message comes."""
 
     @property
