@@ -76,6 +76,7 @@ def _fingerprint(files: Sequence[SpecFile], request: RunRequest, config: Config)
         sorted(request.timeouts.items()),
         config.asdict(),
         version,
+        sorted(map(str, config.plugins.plugins())),
     )
     names = sorted(platform_names(os.environ))
     text = repr((context, names, [(f.file, f.mtime_ns, f.size, f.inode) for f in files]))
