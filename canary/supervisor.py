@@ -143,6 +143,8 @@ class Supervisor(Launcher):
         self.reaper.own(run.tree)
         if run.reason is not None:  # it was stopped before its leader was known
             self._signal(run, signal.SIGKILL if run.killed else signal.SIGTERM)
+        elif self._paused_at is not None:
+            self._signal(run, signal.SIGSTOP)
         ticket = Ticket(pid, run.start, self._boot)
         self.later(Started(run.launch.id, time.time(), str(ticket)))
 

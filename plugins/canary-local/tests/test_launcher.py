@@ -94,6 +94,19 @@ class Scripts:
         assert (end.code, [text.split()[0] for text in end.leaked]) == (0, [str(pid)])
         assert not alive(pid)
 
+    def test_what_begins_in_a_pause_waits_for_its_end(self, bench):
+        bench.launcher.pause()
+        launch = bench.python("print(open('go').read())", timeout=20)
+        os.mkfifo(Path(launch.cwd, "go"))
+        bench.begin(launch)
+        bench.until(lambda: bool(bench.messages))
+        assert isinstance(bench.messages[0], Started)
+        leader = int(bench.messages[0].ticket.split(":")[0])
+        bench.until(lambda: process(leader).state == "T")
+        bench.launcher.resume()
+        Path(launch.cwd, "go").write_text("on")
+        assert bench.finish()[launch.id].code == 0
+
     def test_usage_of_a_script(self, bench):
         work = "x = bytearray(300 << 20); import time\nwhile time.process_time() < 0.3: pass"
         usage = bench.run(bench.python(work)).usage
@@ -135,13 +148,12 @@ class TestAll(Scripts, OwningLauncherContract):
         assert not alive(number)
 
     def test_groups_are_removed(self, bench):
-        directory, _ = find_own()
         bench.run(bench.shell("exit 0"))
         bench.run(bench.shell("sleep 300 & exit 0"))
-        mine = list(directory.glob(f"canary-{os.getpid()}-*"))
-        assert len(mine) == 1
+        mine = bench.launcher._groups.directory
+        assert mine.exists()
         bench.launcher.close()
-        assert not mine[0].exists()
+        assert not mine.exists()
         bench.launcher.open(bench.loop, bench._post)
 
     def test_groups_of_a_killed_runner_are_emptied_and_removed(self, tmp_path):
