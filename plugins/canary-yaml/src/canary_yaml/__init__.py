@@ -1,0 +1,1 @@
+"""Tests declared in YAML and TOML files."""

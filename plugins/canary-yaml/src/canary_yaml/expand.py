@@ -1,0 +1,197 @@
+"""From checked tables to jobs: combinations of parameters, and texts with their values in them.
+
+Called for every file of every run. Nothing here reads a file or asks the machine.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from canary.expression import substitute
+from canary.frozen import EMPTY, FrozenDict
+from canary.spec import (
+    Artifact,
+    Asset,
+    Baseline,
+    DependencyPattern,
+    ExpandContext,
+    JobSpec,
+    SpecFile,
+    job_id,
+    job_name,
+    parameter_text,
+)
+from canary_yaml import kinds
+from canary_yaml.reader import Place
+from canary_yaml.schema import ATTRIBUTE, one_group
+
+_OTHER_DOLLARS: Final = re.compile(r"\$(?!\{)")
+
+
+def expand(file: SpecFile, data: Mapping[str, Any], context: ExpandContext) -> list[JobSpec]:
+    """Make all jobs of a file; SpecError with file and line if that cannot be done."""
+    repository = context.repository(file.file)
+    specs: list[JobSpec] = []
+    for test in data["tests"]:
+        known: set[str] = set()
+        for parameters in _combinations(test.get("parameters", ())):
+            job = _Job(file, test, parameters)
+            spec = job.spec(context, repository)
+            if known.intersection((spec.id, spec.name)):
+                hint = "names show six digits, and true as 1: write such values as texts"
+                raise job.place("parameters").wrong(f"two jobs {spec.name!r}", hint)
+            known.update((spec.id, spec.name))
+            specs.append(spec)
+    return specs
+
+
+def _combinations(groups: Any) -> Iterator[dict[str, Any]]:
+    keys = [key for group in groups for key in group["keys"]]
+    for rows in itertools.product(*(group["rows"] for group in groups)):
+        yield dict(zip(keys, itertools.chain.from_iterable(rows), strict=True))
+
+
+class _Job:
+    """One test with one set of parameters."""
+
+    def __init__(
+        self, file: SpecFile, test: Mapping[str, Any], parameters: Mapping[str, Any]
+    ) -> None:
+        self.file, self.test, self.parameters = file, test, parameters
+        self.names = {
+            "family": test["name"],
+            "name": job_name(test["name"], parameters),
+            "source_dir": file.file.rpartition("/")[0],
+        }
+        self.names.update((k, parameter_text(v)) for k, v in parameters.items())
+        self.resources = self._resources()
+        self.names.update((k, str(v)) for k, v in self.resources.items())
+
+    def place(self, *path: str | int, line: int | None = None) -> Place:
+        """A part of the test; the test's own line, if no other is known."""
+        where = ("tests", self.test["name"], *path)
+        return Place(self.file.file, {where[:2]: line or self.test["line"]}, where)
+
+    def text(self, text: str) -> str:
+        """A text with `${name}` replaced; any other dollar sign stays, it may be the shell's."""
+        if "${" not in text:
+            return text
+        return substitute(_OTHER_DOLLARS.sub("$$", text), self.names)
+
+    def _resources(self) -> dict[str, int]:
+        out = {}
+        for kind, wanted in self.test.get("resources", EMPTY).items():
+            place = self.place("resources", kind)
+            if kind in self.parameters:
+                raise place.wrong(f"{kind} is a parameter, too", "say it once")
+            if isinstance(wanted, str):
+                number = self.text(wanted)
+                if not number.isdecimal():
+                    raise place.wrong(f"{wanted!r} becomes {number!r}, which is no whole number")
+                wanted = int(number)
+            out[kind] = wanted
+        return out
+
+    def spec(self, context: ExpandContext, repository: str) -> JobSpec:
+        """The job."""
+        test, text = self.test, self.text
+        keywords = tuple(map(text, test.get("keywords", ())))
+        timeout = test.get("timeout")
+        limit = context.timeout_for(keywords) if timeout is None else timeout
+        command = test["command"]
+        shell = isinstance(command, str)
+        words = ("/bin/sh", "-ec", command) if shell else command
+        environment = {
+            k: v if v is None else text(v) for k, v in test.get("environment", EMPTY).items()
+        }
+        return JobSpec(
+            file_root=self.file.root,
+            file_path=self.file.path,
+            id=job_id(test["name"], repository, self.parameters),
+            family=test["name"],
+            name=self.names["name"],
+            command=tuple(map(text, words)),
+            generator=self.file.generator,
+            parameters=FrozenDict(self.parameters),
+            meta_parameters=FrozenDict({**self.resources, "runtime": limit}),
+            keywords=tuple(dict.fromkeys(keywords)),
+            owners=tuple(test.get("owners", ())),
+            timeout=limit,
+            timeout_explicit=timeout is not None,
+            xstatus=test.get("expect", 0),
+            exclusive=test.get("exclusive", False),
+            dependencies=self._dependencies(),
+            assets=tuple(
+                Asset(text(src), dst if dst is None else text(dst), action)
+                for src, dst, action in test.get("assets", ())
+            ),
+            artifacts=tuple(Artifact(text(p), when) for p, when in test.get("artifacts", ())),
+            baseline=tuple(
+                Baseline(flag=flag) if flag else Baseline(text(src), text(dst))
+                for src, dst, flag in test.get("baseline", ())
+            ),
+            attributes=self._attributes(),
+            environment=FrozenDict(environment),
+            skip_codes=tuple(test.get("skip_codes", (80,))),
+            stage_file=False,
+            takes_args=not shell,
+        )
+
+    def _dependencies(self) -> tuple[DependencyPattern, ...]:
+        return tuple(
+            DependencyPattern(
+                self.text(d["job"]), d.get("when", "on_success"), d.get("expects", "+"), d["line"]
+            )
+            for d in self.test.get("depends_on", ())
+        )
+
+    def _attributes(self) -> Mapping[str, Any]:
+        out = dict(self.test.get("attributes", EMPTY))
+        ours: dict[str, Any] = {}
+        for key in ("pass_regex", "fail_regex"):
+            if key in self.test:
+                ours[key] = [self._expression(key, e) for e in self.test[key]]
+        if self.test.get("references"):
+            ours["references"] = {
+                name: self._reference(name, ref) for name, ref in self.test["references"].items()
+            }
+        return FrozenDict({**out, ATTRIBUTE: ours} if ours else out)
+
+    def _expression(self, key: str, source: str) -> str:
+        found = self.text(source)
+        if found is not source:
+            kinds.compiled(found, self.place(key))
+        return found
+
+    def _reference(self, name: str, ref: Mapping[str, Any]) -> dict[str, Any]:
+        place = self.place("references", name, line=ref["line"])
+        out: dict[str, Any] = {"pattern": self._expression("references", ref["pattern"])}
+        one_group(out["pattern"], place.at("pattern"))
+        if "unit" in ref:
+            out["unit"] = ref["unit"]
+        if "value" in ref:
+            value = ref["value"]
+            if isinstance(value, str):
+                value = self._value(value, place.at("value"))
+            out["value"] = value
+            for key in ("lower", "upper"):
+                if key in ref:
+                    distance, relative = ref[key]
+                    out[key] = value + distance * (abs(value) if relative else 1)
+            if "lower" not in out and "upper" not in out:
+                out["lower"] = out["upper"] = value
+        return out
+
+    def _value(self, source: str, place: Place) -> float:
+        found = self.text(source)
+        try:
+            value = float(found)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise place.wrong(f"{source!r} becomes {found!r}, which is no number")
+        return value
