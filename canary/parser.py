@@ -157,3 +157,26 @@ def given_options(
             value = getattr(args, name)
             delattr(args, name)
             yield option, value
+
+
+def describe(parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """What a parser takes, as data for JSON: its arguments in order, and words with parsers of
+    their own."""
+    rows, words = [], {}
+    for action in parser._actions:
+        choices = action.choices
+        if isinstance(action, argparse._SubParsersAction):
+            words = {name: describe(one) for name, one in action.choices.items()}
+        elif action.help != argparse.SUPPRESS:
+            rows.append(
+                {
+                    "name": action.dest.removeprefix(_PREFIX),
+                    "flags": action.option_strings,
+                    "metavar": action.metavar,
+                    "choices": None if choices is None else list(choices),
+                    "nargs": action.nargs,
+                    "default": None if action.default == argparse.SUPPRESS else action.default,
+                    "help": (action.help or "").replace("%%", "%"),
+                }
+            )
+    return {"arguments": rows, "words": words} if words else {"arguments": rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
@@ -88,6 +89,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary help`."""
     shape = parser.add_mutually_exclusive_group(required=True)
     shape.add_argument("--all", action="store_true", help="all commands and their options")
+    shape.add_argument("--json", action="store_true", help="the same as JSON, for programs")
     shape.add_argument("--pathspec", action="store_true", help="how to say what to run")
     shape.add_argument("--pathfile", action="store_true", help="how to say it in a file")
 
@@ -97,17 +99,27 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.pathspec or args.pathfile:
         print(_PATHSPEC if args.pathspec else _PATHFILE, end="")
         return 0
-    from canary.parser import Parser, add_options  # not for `canary --help`, which is to be quick
+    # not for `canary --help`, which is to be quick
+    from canary.parser import Parser, add_options, describe
 
     added = config.plugins.commands()
-    print(overview({name: c.help for name, c in added.items()}, config.schema), end="")
+    if not args.json:
+        print(overview({name: c.help for name, c in added.items()}, config.schema), end="")
     core = {name: import_module(f"canary.commands.{name}").COMMAND for name, _, _ in CORE}
+    described = {}
     for name, command in {**core, **added}.items():
         parser = Parser(prog=f"canary {name}", description=f"{command.help}.")
         if command.arguments is not None:
             command.arguments(parser)
         add_options(parser, config.schema.of_command(name))
-        print(f"\n{parser.format_help()}", end="")
+        if args.json:
+            words = {"help": command.help, "examples": command.examples}
+            described[name] = {**words, **describe(parser)}
+        else:
+            print(f"\n{parser.format_help()}", end="")
+    if args.json:
+        rows = [{"flag": name, "value": takes, "help": help} for name, takes, help in MAIN if help]
+        print(json.dumps({"main_options": rows, "commands": described}, default=str))
     return 0
 
 

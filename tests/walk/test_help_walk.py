@@ -1,0 +1,22 @@
+"""`canary help --json`: what people read in `--help`, as data."""
+
+from __future__ import annotations
+
+import json
+
+from canary.commands import CORE
+
+
+def test_every_command_and_its_options_are_described(canary):
+    made = json.loads(canary("help", "--json", expect=0).stdout)
+    assert {name for name, _, _ in CORE} <= set(made["commands"])
+    status = made["commands"]["status"]
+    flags = {flag for row in status["arguments"] for flag in row["flags"]}
+    shown = canary("status", "--help", expect=0).stdout
+    assert flags
+    assert {flag for flag in flags if flag not in shown} == set()
+    assert {"flag": "-C", "value": True, "help": "work in this directory"} in made["main_options"]
+
+
+def test_one_shape_at_a_time(canary):
+    assert "not allowed with" in canary("help", "--json", "--all", expect=2).stderr
