@@ -174,19 +174,21 @@ class LocalLauncher(SubprocessLauncher):
             self._server_died(server)
             return
         what, key, *rest = message
-        if what == "started":
-            order = self._orders[key]
+        order = self._orders.get(key)
+        if order is None or not self.is_running(order.run):
+            self._orders.pop(key, None)
+        elif what == "started":
             order.started = True
             self.started(order.run, rest[0])
         elif what == "ended":
             self._deaths = 0
-            order = self._orders.pop(key)
-            if self.is_running(order.run):
-                self.ended(order.run, *rest)
-        elif key in self._orders:
+            del self._orders[key]
+            self.ended(order.run, *rest)
+        else:
+            del self._orders[key]
             number, name = rest
             error = OSError(number, os.strerror(number), name) if number else ValueError(name)
-            self.refuse(self._orders[key].run, error)
+            self.refuse(order.run, error)
 
     def _server_died(self, server: Server) -> None:
         """What it had started is lost; what it had not is started anew."""

@@ -80,8 +80,9 @@ class Server:
         return marshal.loads(data) if data else None
 
     def close(self) -> None:
-        """Let it go: it ends when it sees that nobody is there."""
+        """End it; nothing it has started is running any more, or all of that is lost."""
         self._socket.close()
+        self._process.kill()
         self._process.wait()
 
 
