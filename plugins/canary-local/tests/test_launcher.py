@@ -156,6 +156,29 @@ class TestAll(Scripts, OwningLauncherContract):
         assert not mine.exists()
         bench.launcher.open(bench.loop, bench._post)
 
+    def test_a_job_that_is_a_runner_and_is_killed(self, bench):
+        """Its own groups are below that of the job, and go with it."""
+        inner = """
+            import os, signal
+            from canary.launch import Launch
+            from canary.loop import Loop
+            from canary_local.launcher import LocalLauncher
+            loop, launcher = Loop(), LocalLauncher()
+            launcher.open(loop, lambda m: (print(m.ticket, flush=True), os.kill(0, 9)))
+            launcher.start([Launch(id="b", name="b", argv=("/usr/bin/env", "-i", "sleep", "300"),
+                                   cwd=os.getcwd(), env=dict(os.environ), stdout="inner")])
+            loop.run()
+        """
+        path = os.pathsep.join(filter(None, sys.path))
+        launch = bench.python(dedent(inner), env={**os.environ, "PYTHONPATH": path})
+        end = bench.run(launch)
+        assert end.code == -signal.SIGKILL
+        assert not alive(int(bench.output(launch).split(":")[0]))
+        mine = bench.launcher._groups.directory
+        bench.launcher.close()
+        assert not mine.exists()
+        bench.launcher.open(bench.loop, bench._post)
+
     def test_groups_of_a_killed_runner_are_emptied_and_removed(self, tmp_path):
         directory, _ = find_own()
         old = directory / "canary-99999999-1"

@@ -33,14 +33,17 @@ class Group:
 
     def holds(self, pid: int) -> bool:
         """See `Fence.holds`."""
-        return group_path(pid) == self.path
+        path = group_path(pid)
+        return path == self.path or path.startswith(f"{self.path}/")
 
     def pids(self) -> Collection[int]:
         """See `Fence.pids`."""
         try:
-            return [int(word) for word in (self.directory / "cgroup.procs").read_text().split()]
+            # a job may be a runner with groups of its own
+            lists = [path.read_text() for path in self.directory.rglob("cgroup.procs")]
         except OSError:
             return []
+        return [int(word) for text in lists for word in text.split()]
 
     def kill(self) -> None:
         """See `Fence.kill`."""
@@ -180,9 +183,6 @@ def _clean(directory: Path) -> None:
     if runner is not None and str(runner.start) == start:
         return
     _write(directory / "cgroup.kill", "1")
-    for path in directory.iterdir():
-        if path.is_dir():
-            _remove(path)
     _remove(directory)
 
 
@@ -206,7 +206,11 @@ def _write(path: Path, text: str) -> bool:
 
 
 def _remove(directory: Path) -> None:
+    """Remove a group and those below it, as far as they are empty."""
     try:
+        for path in directory.iterdir():
+            if path.is_dir():
+                _remove(path)
         directory.rmdir()
     except OSError:
         pass  # not empty yet: the next run removes it
