@@ -163,6 +163,8 @@ class TestRunBlocking:
         os.mkfifo(tmp_path / "ready")
         script = """
             import os
+            import signal
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
             from canary.launch import Launch
             from canary.process import run_blocking
             job = "trap 'echo cleaned; exit 1' TERM; echo $$ > ready; while :; do sleep 0.02; done"
