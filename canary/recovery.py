@@ -184,10 +184,7 @@ def recover(workspace: Workspace, book: Catalog, say: Callable[[str], None]) -> 
     for name in names:
         directory = workspace.sessions / name
         folded = fold(directory / record.LOG)
-        killed: list[str] = []
-        for id, (ticket, attempt) in folded.running.items():
-            mark = f"{id}:{attempt}"
-            killed += kill_survivor(ticket, mark) if ticket else kill_marked(mark, str(directory))
+        killed = _end_survivors(folded, directory)
         restore(book, name, directory, folded)
         _close(directory, name, folded)
         left = len(folded.specs) - len(folded.ends)
@@ -196,6 +193,21 @@ def recover(workspace: Workspace, book: Catalog, say: Callable[[str], None]) -> 
             + (f", {len(killed)} processes killed" if killed else "")
         )
     return names
+
+
+def end_survivors(workspace: Workspace) -> None:
+    """Kill what cut-off sessions left running, before their record is removed."""
+    for name in unfinished(workspace):
+        directory = workspace.sessions / name
+        _end_survivors(fold(directory / record.LOG), directory)
+
+
+def _end_survivors(folded: Folded, directory: Path) -> list[str]:
+    killed: list[str] = []
+    for id, (ticket, attempt) in folded.running.items():
+        mark = f"{id}:{attempt}"
+        killed += kill_survivor(ticket, mark) if ticket else kill_marked(mark, str(directory))
+    return killed
 
 
 def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> None:

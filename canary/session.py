@@ -72,6 +72,8 @@ def resume(request: RunRequest, config: Config, display: Display, ids: frozenset
 
 def run(request: RunRequest, config: Config, display: Display) -> Summary:
     """Collect, choose, run, record; return what it came to."""
+    if request.wipe:
+        _end_before_wiping(request, display)
     workspace = targets.open_workspace(request)
     with recovery.run_lock(workspace, display.say):
         book = Catalog(workspace.database, writable=True)
@@ -80,6 +82,14 @@ def run(request: RunRequest, config: Config, display: Display) -> Summary:
             return _run(request, config, display, workspace, book)
         finally:
             book.close()
+
+
+def _end_before_wiping(request: RunRequest, display: Display) -> None:
+    """A run that is under way is waited for; what a killed one left is killed."""
+    found = home.find(Path(request.cwd), request.canary_dir)
+    if found is not None and not home.is_foreign(found):
+        with recovery.run_lock(found, display.say):
+            recovery.end_survivors(found)
 
 
 def _run(
