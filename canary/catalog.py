@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from canary.errors import CanaryError, RecordError
 from canary.graph import Edge, SpecGraph
 from canary.spec import JobSpec
 from canary.store import Store
@@ -27,7 +28,17 @@ class Catalog(Store):
                 for id in ids
                 for r in self.query("select spec_id, data from specs where spec_id=?", (id,))
             ]
-        return {id: JobSpec.fromdict(json.loads(data)) for id, data in rows}
+        return {id: self._spec(data) for id, data in rows}
+
+    def _spec(self, text: str) -> JobSpec:
+        try:
+            return JobSpec.fromdict(json.loads(text))
+        except (ValueError, TypeError, LookupError, AttributeError, CanaryError) as e:
+            raise RecordError(
+                f"the store holds a test that cannot be read: {e}",
+                hint="collect it again: canary run PATH; or canary doctor --rebuild",
+                file=str(self.path),
+            ) from None
 
     def edges(self) -> dict[str, tuple[Edge, ...]]:
         """All stored dependencies."""

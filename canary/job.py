@@ -296,6 +296,11 @@ class BaseJob(abc.ABC):
         return None
 
     @property
+    def first_attempt(self) -> int:
+        """The number of its next attempt: above 1 if one before was cut off."""
+        return 1
+
+    @property
     def expected_runtime(self) -> float:
         """Seconds it will probably take, infinity if nobody can say; for planning only."""
         timeout = self.total_timeout()
@@ -528,6 +533,11 @@ class Job(BaseJob):
         """Mean of earlier passing runs if known, else the timeout; seconds."""
         known = self.load_cached_runs()
         return known.mean if known.count else max(0.0, self.timeout)
+
+    @property
+    def first_attempt(self) -> int:
+        """See `BaseJob.first_attempt`."""
+        return self.attempt
 
     @property
     def expected_runtime(self) -> float:

@@ -7,7 +7,6 @@ The session calls these steps in order; so do commands that only look.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from canary.resources import Machine
 from canary.select import Earlier, Plan
 from canary.spec import ExpandContext, JobSpec, SpecFile, job_id
 from canary.status import Outcome
+from canary.store import read_object
 from canary.workspace import ExecutionSpace
 
 
@@ -115,9 +115,9 @@ def earlier_results(book: Catalog) -> dict[str, Earlier]:
     """The last result of every job."""
     rows = book.query(
         "select spec_id, status_category, status_outcome, status_reason, status_code, timekeeper,"
-        " workspace, max(session) from results group by spec_id"
+        " workspace, session, attempt, max(session) from results group by spec_id"
     )
-    return {row[0]: Earlier(*row[1:]) for row in rows}
+    return {row[0]: Earlier(*row[1:9]) for row in rows}
 
 
 def make_plan(
@@ -172,6 +172,8 @@ def build_jobs(
         job.settings = settings
         job.timeout_multiplier = request.multiplier
         job.script_args = request.script_args
+        if id in earlier:
+            job.attempt = earlier[id].next_attempt
         job.history = _history(histories.get(id))
         known[id] = job
         jobs.append(job)
@@ -192,7 +194,7 @@ def _standing(spec: JobSpec, last: Earlier) -> Job:
 def _history(text: str | None) -> RunHistory:
     if text is None:
         return RunHistory()
-    return RunHistory.fromdict(json.loads(text))
+    return RunHistory.fromdict(read_object(text))
 
 
 def invalid_specs(collected: Collected, context: ExpandContext) -> list[tuple[JobSpec, str]]:

@@ -35,7 +35,10 @@ class Running:
 
 @dataclass(slots=True)
 class Node:
-    """A job among those it waits for and those that wait for it; the highest `rank` goes first."""
+    """A job among those it waits for and those that wait for it; the highest `rank` goes first.
+
+    `attempt` is the number of the one to come, `first` that of its first in this session.
+    """
 
     job: BaseJob
     order: int
@@ -44,6 +47,7 @@ class Node:
     waits: int = 0
     children: list[Node] = field(default_factory=list)
     attempt: int = 1
+    first: int = 1
 
     def __lt__(self, other: Node) -> bool:
         return (-self.rank, self.order) < (-other.rank, other.order)
@@ -54,7 +58,9 @@ def wire(jobs: Sequence[BaseJob]) -> dict[str, Node]:
     nodes: dict[str, Node] = {}
     for order, job in enumerate(jobs):
         if not job.state.is_done():
-            nodes[job.id] = Node(job, order, Request.of(job.required_resources()))
+            node = Node(job, order, Request.of(job.required_resources()))
+            node.attempt = node.first = job.first_attempt
+            nodes[job.id] = node
     for node in nodes.values():
         for dependency in node.job.dependencies:
             upstream = nodes.get(dependency.job.id)

@@ -95,11 +95,11 @@ def encode_line(data: Mapping[str, Any]) -> bytes:
     return b'%s,"c":"%08x"}\n' % (body, zlib.crc32(body))
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The sound lines of a log in order; damaged ones (a torn last line, flipped bytes) are left
-    out."""
+def read_lines(path: Path, damaged: Callable[[int], object] = int) -> Iterator[dict[str, Any]]:
+    """The sound lines of a log in order; damaged ones are left out, and `damaged` is called with
+    their number. A torn last line is what a killed runner leaves: it is left out, and no damage."""
     with open(path, "rb") as f:
-        for raw in f:
+        for number, raw in enumerate(f, 1):
             body, _, tail = raw.rpartition(b',"c":"')
             if (
                 len(tail) == 11
@@ -107,6 +107,8 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 and tail[:8] == b"%08x" % zlib.crc32(body)
             ):
                 yield json.loads(raw)
+            elif raw.endswith(b"\n"):
+                damaged(number)
 
 
 def encode_event(event: Event) -> dict[str, Any]:

@@ -18,17 +18,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from canary import fsio, record
 from canary.catalog import Catalog, spec_rows
+from canary.clock import Timekeeper
 from canary.errors import RecordError, WorkspaceError
 from canary.graph import Edge
 from canary.history import RunHistory
 from canary.home import Workspace
 from canary.procfs import process
 from canary.spec import JobSpec
-from canary.status import Status
+from canary.status import Outcome, Status
 from canary.store import RESULT_STATEMENT, Result
 from canary.survivors import boot_id, kill_marked, kill_survivor
 
@@ -134,15 +135,26 @@ class Folded:
     paths: dict[str, str] = field(default_factory=dict)
     edges: dict[str, list[list[Any]]] = field(default_factory=dict)
     ends: dict[str, dict[str, Any]] = field(default_factory=dict)
-    running: dict[str, tuple[str, int]] = field(default_factory=dict)
+    running: dict[str, Cut] = field(default_factory=dict)
     excluded: list[tuple[str, str, str]] = field(default_factory=list)
     exit_code: int | None = None
+    damaged: list[int] = field(default_factory=list)
+
+
+class Cut(NamedTuple):
+    """A job that was under way: where its processes are found, its attempt, when it started."""
+
+    ticket: str
+    attempt: int
+    started: float = -1.0
 
 
 def fold(log: Path) -> Folded:
-    """Read a log to its end."""
+    """Read a log to its end; one that is not there says nothing."""
     out = Folded()
-    for line in record.read_lines(log):
+    if not log.exists():
+        return out
+    for line in record.read_lines(log, out.damaged.append):
         kind = line.get("e")
         if kind == "plan":
             if line.get("schema", 0) > record.SCHEMA:
@@ -155,9 +167,9 @@ def fold(log: Path) -> Folded:
             out.paths[line["id"]] = line["path"]
             out.edges[line["id"]] = line["edges"]
         elif kind == "job_submitted":
-            out.running[line["id"]] = ("", line["attempt"])
+            out.running[line["id"]] = Cut("", line["attempt"])
         elif kind == "job_started":
-            out.running[line["id"]] = (line["ticket"], line["attempt"])
+            out.running[line["id"]] = Cut(line["ticket"], line["attempt"], line["at"])
         elif kind == "job_finished":
             out.running.pop(line["id"], None)
             if not line["retry"]:
@@ -187,11 +199,7 @@ def recover(workspace: Workspace, book: Catalog, say: Callable[[str], None]) -> 
         killed = _end_survivors(folded, directory)
         restore(book, name, directory, folded)
         _close(directory, name, folded)
-        left = len(folded.specs) - len(folded.ends)
-        say(
-            f"session {name} was cut off: {len(folded.ends)} results kept, {left} jobs to run again"
-            + (f", {len(killed)} processes killed" if killed else "")
-        )
+        say(_told(name, folded, len(killed)))
     return names
 
 
@@ -204,21 +212,35 @@ def end_survivors(workspace: Workspace) -> None:
 
 def _end_survivors(folded: Folded, directory: Path) -> list[str]:
     killed: list[str] = []
-    for id, (ticket, attempt) in folded.running.items():
-        mark = f"{id}:{attempt}"
-        killed += kill_survivor(ticket, mark) if ticket else kill_marked(mark, str(directory))
+    for id, cut in folded.running.items():
+        mark = f"{id}:{cut.attempt}"
+        if cut.ticket:
+            killed += kill_survivor(cut.ticket, mark)
+        else:
+            killed += kill_marked(mark, str(directory))
     return killed
 
 
+def _told(name: str, folded: Folded, killed: int) -> str:
+    if folded.exit_code is not None:
+        return f"session {name} could not be recorded in full: made up for from its log"
+    left = len(folded.specs) - len(folded.ends)
+    text = f"session {name} was cut off: {len(folded.ends)} results kept, {left} jobs to run again"
+    return text + (f", {killed} processes killed" if killed else "")
+
+
 def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> None:
-    """Put a folded log into the store."""
+    """Put a folded log into the store; a job that was under way is INTERRUPTED."""
     specs = {id: JobSpec.fromdict(data) for id, data in folded.specs.items()}
     texts = {id: json.dumps(data, separators=(",", ":")) for id, data in folded.specs.items()}
     edges = {id: [Edge(i, w) for i, w in rows] for id, rows in folded.edges.items() if rows}
+    ends = {**folded.ends, **{id: _cut_off(cut) for id, cut in folded.running.items()}}
+    lost = book.specs(id for id in ends if id not in specs)  # where a line of the log is damaged
+    known = {**lost, **specs}
     rows = [
-        _result(specs[id], end, name, directory / folded.paths[id])
-        for id, end in folded.ends.items()
-        if id in specs
+        _result(known[id], end, name, directory / folded.paths.get(id, known[id].work_path))
+        for id, end in ends.items()
+        if id in known
     ]
     code = folded.exit_code
     data = {**folded.header, "name": name, "prefix": str(directory), "returncode": code}
@@ -229,6 +251,17 @@ def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> None:
         ("insert or replace into sessions values(?,?)", [(name, json.dumps(data))]),
     ]
     book.write(batch)
+
+
+def _cut_off(cut: Cut) -> dict[str, Any]:
+    """The end of a job whose end nobody has seen."""
+    reason = "the runner was killed while it ran"
+    return {
+        "status": Status.make(outcome=Outcome.INTERRUPTED, reason=reason).asdict(),
+        "times": Timekeeper(started=cut.started).asdict(),
+        "measurements": {},
+        "attempt": cut.attempt,
+    }
 
 
 def _result(spec: JobSpec, end: Mapping[str, Any], session: str, directory: Path) -> Result:
@@ -286,6 +319,8 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
             except RecordError as e:
                 say(str(e))
                 continue
+            if folded.damaged:
+                say(damage(name, folded))
             restore(book, name, directory, folded)
             _learn(histories, folded)
         rows = [(id, json.dumps(h.asdict())) for id, h in histories.items()]
@@ -295,6 +330,36 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
     finally:
         book.close()
     return len(names)
+
+
+def damage(name: str, folded: Folded) -> str:
+    """One line on a log with damaged lines."""
+    n = len(folded.damaged)
+    lines = "1 line" if n == 1 else f"{n} lines"
+    return f"session {name}: {lines} of its log damaged, the first is line {folded.damaged[0]}"
+
+
+def differences(workspace: Workspace, book: Catalog) -> Iterator[str]:
+    """What is damaged in the logs, and where the store does not say what they say; a line each.
+
+    Sessions that run, or were cut off, are left out.
+    """
+    open_ones = set(unfinished(workspace))
+    for log in sorted(workspace.sessions.glob(f"*/{record.LOG}")):
+        name = log.parent.name
+        if name in open_ones:
+            continue
+        folded = fold(log)
+        if folded.damaged:
+            yield damage(name, folded)
+        said = {id: Status.fromdict(end["status"]).outcome.name for id, end in folded.ends.items()}
+        held = {r.id: r.outcome for r in book.results(session=name)}
+        wrong = [id for id, outcome in said.items() if held.get(id) != outcome]
+        if wrong:
+            yield (
+                f"session {name}: the store differs from the log in {len(wrong)} of {len(said)}"
+                f" results, the first is of {wrong[0][:7]}: canary doctor --rebuild"
+            )
 
 
 def _learn(histories: dict[str, RunHistory], folded: Folded) -> None:

@@ -5,7 +5,6 @@ Everything here is read from the store and the event log; nothing asks a running
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -17,7 +16,7 @@ from canary.events import Event, Summary
 from canary.home import Workspace
 from canary.record import LOG, decode_event, read_lines
 from canary.spec import JobSpec
-from canary.store import Result, job_record
+from canary.store import Result, job_record, read_object
 from canary.view import Entry, wanted
 
 
@@ -75,7 +74,7 @@ class StoredResults(Results):
             spec = specs.get(result.id)
             if spec is not None:
                 record.update(_spec_part(spec, result))
-            record["variables"] = json.loads(result.variables)
+            record["variables"] = read_object(result.variables)
             record["dependencies"] = [
                 {"id": e.id, "when": e.when} for e in edges.get(result.id, ())
             ]

@@ -169,7 +169,7 @@ class Scheduler:
         if assigned is None:  # `_fits` said otherwise in this very thread
             raise RuntimeError(f"the pool refused {job.display_name()} after accepting it")
         job.assign_resources({type: list(entries) for type, entries in assigned.items()})
-        if node.attempt == 1:
+        if node.attempt == node.first:
             job.validate_enqueuable()
         job.on_submitted()
         job.timekeeper.submitted = self.now()
@@ -326,7 +326,7 @@ class Scheduler:
         if self._stopping is not None:
             return False
         policy, status = self.policy, node.job.status
-        done = node.attempt
+        done = node.attempt - node.first + 1
         if status.category is Category.PASS:
             return done < policy.until_fail
         if policy.until_fail:

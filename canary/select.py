@@ -7,7 +7,6 @@ statuses by ID; this room reads no store and starts nothing.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter
@@ -20,6 +19,7 @@ from canary.expression import compile_names, compile_parameters
 from canary.graph import SpecGraph
 from canary.spec import JobSpec, Mask
 from canary.status import Category, Outcome, Status
+from canary.store import DAMAGED, read_object
 
 MASKED_UPSTREAM: Final = "a job it depends on is masked"
 
@@ -53,16 +53,32 @@ class Earlier(NamedTuple):
     timekeeper: str
     directory: str
     session: str
+    attempt: int = 1
+
+    @property
+    def cut_off(self) -> bool:
+        """Its runner was killed while it ran, so that it counts as not run."""
+        interrupted = self.outcome == Outcome.INTERRUPTED.name
+        return interrupted and read_object(self.timekeeper).get("stopped", 0) == -1
+
+    @property
+    def next_attempt(self) -> int:
+        """The number that the next attempt gets: one that was interrupted has had its own."""
+        return self.attempt + 1 if self.outcome == Outcome.INTERRUPTED.name else 1
 
     @property
     def status(self) -> Status:
-        """As a value."""
-        return Status.make(None, self.outcome, self.reason, self.code)
+        """As a value; NONE if the record is damaged."""
+        try:
+            return Status.make(None, self.outcome, self.reason, self.code)
+        except ValueError:
+            return Status.make(None, Outcome.NONE, DAMAGED)
 
     @property
     def started(self) -> float:
         """When its command started, epoch seconds; -1 if it did not."""
-        return float(json.loads(self.timekeeper).get("started", -1.0))
+        started = read_object(self.timekeeper).get("started")
+        return float(started) if isinstance(started, (int, float)) else -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +102,7 @@ def choose(
     plugin_masks: Mapping[str, Mask] | None = None,
 ) -> Plan:
     """Filter, then choose among what is left by what is known of it."""
+    earlier = {id: last for id, last in earlier.items() if not last.cut_off}
     masks = {id: spec.mask for id, spec in graph.specs.items() if spec.mask}
     masks.update((id, m) for id, m in (plugin_masks or {}).items() if id in graph.specs)
     for reason, test in _filters(criteria):

@@ -18,7 +18,7 @@ from canary import fsio
 from canary.clock import Timekeeper
 from canary.errors import RecordError
 from canary.faults import fault
-from canary.status import Status, read_outcome
+from canary.status import Outcome, Status, read_outcome
 
 SCHEMA: Final = 1
 
@@ -54,6 +54,10 @@ _RESULT: Final = (
 )
 
 
+_OUTCOMES: Final = frozenset(o.name for o in Outcome)
+DAMAGED: Final = "this record is damaged: canary doctor --rebuild"
+
+
 class Result(NamedTuple):
     """One row of `results`: the end of one job in one session. `workspace` is its directory,
     absolute."""
@@ -82,9 +86,36 @@ class Result(NamedTuple):
 
     @property
     def times(self) -> dict[str, float]:
-        """The timekeeper's stamps, epoch seconds."""
-        times: dict[str, float] = json.loads(self.timekeeper)
-        return times
+        """The timekeeper's stamps, epoch seconds; none if they cannot be read."""
+        times = read_object(self.timekeeper)
+        return times if all(type(t) in (float, int) for t in times.values()) else {}
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """The measurements; none if they cannot be read."""
+        return read_object(self.measurements)
+
+
+def read_object(text: Any) -> dict[str, Any]:
+    """A stored JSON object; empty if it is damaged."""
+    try:
+        data = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _sound(row: Sequence[Any]) -> Result:
+    """A row as it is, or, if it cannot be one that we wrote, as what nobody knows."""
+    result = Result(*row)
+    if type(result.attempt) is not int:
+        result = result._replace(attempt=1)
+    if result.outcome not in _OUTCOMES:
+        none = Outcome.NONE
+        return result._replace(category="NONE", outcome=none.name, reason=DAMAGED, code=none.value)
+    if type(result.code) is not int:
+        return result._replace(code=Outcome[result.outcome].value)
+    return result
 
 
 class Store:
@@ -198,8 +229,8 @@ class Store:
             )
         else:
             rows = self.query(f"select {_RESULT}, max(session) from results group by spec_id")
-            return [Result(*row[:-1]) for row in rows]
-        return [Result(*row) for row in rows]
+            return [_sound(row[:-1]) for row in rows]
+        return [_sound(row) for row in rows]
 
     def histories(self) -> dict[str, str]:
         """JSON of every job's run history."""
@@ -208,7 +239,7 @@ class Store:
     def session(self, name: str) -> dict[str, Any] | None:
         """What is known of a session."""
         rows = self.query("select data from sessions where name=?", (name,))
-        return json.loads(rows[0][0]) if rows else None
+        return read_object(rows[0][0]) if rows else None
 
     def sessions(self) -> list[str]:
         """Names of all sessions, oldest first."""
@@ -309,5 +340,5 @@ def job_record(result: Result) -> dict[str, Any]:
         "stopped_at": times.get("stopped", -1.0),
         "last_activity": None,
         "attempt": result.attempt,
-        "measurements": json.loads(result.measurements),
+        "measurements": result.measured,
     }

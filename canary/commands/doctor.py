@@ -71,7 +71,10 @@ def _workspace(workspace: home.Workspace) -> Iterator[tuple[bool, str]]:
             False,
             f"session {name} was cut off or still runs; the next run takes care of it",
         )
-    yield _database(workspace)
+    fine, text = _database(workspace)
+    yield fine, text
+    if fine and workspace.database.exists():
+        yield from _records(workspace)
 
 
 def _database(workspace: home.Workspace) -> tuple[bool, str]:
@@ -87,6 +90,18 @@ def _database(workspace: home.Workspace) -> tuple[bool, str]:
     if answer != "ok":
         return False, f"the store is damaged ({answer}): canary doctor --rebuild makes it anew"
     return True, "the store is sound"
+
+
+def _records(workspace: home.Workspace) -> Iterator[tuple[bool, str]]:
+    """Does the store say what the logs say?"""
+    book = Catalog(workspace.database)
+    try:
+        for text in recovery.differences(workspace, book):
+            yield False, text
+    except CanaryError as e:
+        yield False, str(e)
+    finally:
+        book.close()
 
 
 def _refresh_view(workspace: home.Workspace, config: Config) -> None:

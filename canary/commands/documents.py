@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from canary import lockfile
 from canary.catalog import Catalog
 from canary.errors import RecordError
-from canary.store import Result
+from canary.store import Result, read_object
 
 
 def job_document(result: Result, store: Catalog) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def job_document(result: Result, store: Catalog) -> dict[str, Any]:
         data["state"] = {"phase": result.phase}
         data["status"] = result.status.asdict()
         data["timekeeper"] = result.times
-        data["measurements"] = {"data": json.loads(result.measurements)}
+        data["measurements"] = {"data": result.measured}
     data["env"] = environment_of(result, store)
     return data
 
@@ -30,4 +29,4 @@ def job_document(result: Result, store: Catalog) -> dict[str, Any]:
 def environment_of(result: Result, store: Catalog) -> dict[str, str]:
     """The environment a job had: the session's, without secrets, and its own variables."""
     session = store.session(result.session) or {}
-    return {**session.get("environment", {}), **json.loads(result.variables)}
+    return {**session.get("environment", {}), **read_object(result.variables)}

@@ -8,13 +8,15 @@ import tokenize
 
 # see docs/adr/0007-what-is-counted.md: the walk, its edges (languages, configuration, command
 # line), and what is there for authors of plugins
-WALK_LINES = 7000
+WALK_LINES = 6800
+REPAIR_LINES = 600
 EDGE_LINES = 5400
 TESTING_LINES = 700
 EDGES = (
     "cli config discovery loader oldtool options parser plugins progress reporting settings table"
     " textdata words yamldata"
 )
+REPAIR = "faults recovery survivors"
 MODULE_LINES = 500
 # the contract of the job was given, with its long list of names: it stays in one module
 CONTRACT = {"canary/job.py": 1000}
@@ -49,15 +51,18 @@ def area(path):
     _, first, *_ = path.split("/")
     if first == "testing":
         return "testing"
+    if first.removesuffix(".py") in REPAIR.split():
+        return "repair"
     is_edge = first in ("commands", "expression") or first.removesuffix(".py") in EDGES.split()
     return "edge" if is_edge else "walk"
 
 
 def test_core_is_small(core):
-    sizes = {"walk": 0, "edge": 0, "testing": 0}
+    sizes = {"walk": 0, "repair": 0, "edge": 0, "testing": 0}
     for module in core:
         sizes[area(module.path)] += code_lines(module)
     assert sizes["walk"] <= WALK_LINES, sizes
+    assert sizes["repair"] <= REPAIR_LINES, sizes
     assert sizes["edge"] <= EDGE_LINES, sizes
     assert sizes["testing"] <= TESTING_LINES, sizes
 
