@@ -322,7 +322,8 @@ def tell(name, text=""):
 
 def start_of(pid):
     with open(f"/proc/{pid}/stat") as f:
-        return f.read().rpartition(")")[2].split()[19]
+        words = f.read().rpartition(")")[2].split()
+    return words[19] if words[0] not in "ZX" else "dead"
 
 def tell_pid(name, pid=None):
     pid = pid or os.getpid()
@@ -338,6 +339,21 @@ def hear(name, seconds=120):
         if time.monotonic() > end:
             sys.exit(99)
         time.sleep(0.01)
+
+def begin(name):
+    \"\"\"Count this start; tell if another of the same name still lives.\"\"\"
+    number = 1
+    while os.path.exists(f"{FLAGS}/at.{name}.{number}"):
+        with open(f"{FLAGS}/at.{name}.{number}") as f:
+            pid, start = f.read().split()
+        try:
+            if start_of(pid) == start:
+                tell(f"double.{name}.{number}")
+        except OSError:
+            pass
+        number += 1
+    tell(f"at.{name}.{number}", f"{os.getpid()} {start_of(os.getpid())}")
+    return number
 
 def daemon(name, env=None):
     \"\"\"A grandchild in a session of its own, by a double fork; it has told its number.\"\"\"

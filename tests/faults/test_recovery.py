@@ -1,0 +1,444 @@
+"""A run that was killed, or whose records were damaged: nothing is lost, nothing is run twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+from harness import until
+
+# six jobs: `a` and `b` are over, `x` and `y` run, `p` and `q` wait for them
+QUICK = "n = begin('{name}')\ntell('end.{name}.%d' % n)"
+SLOW = """
+    n = begin("{name}")
+    if n == 1:
+        daemon("d.{name}")
+        tell("up.{name}")
+        hang()
+    tell("end.{name}.%d" % n)
+"""
+
+
+def after(*names):
+    return "".join(f"canary.directives.depends_on({name!r})\n" for name in names)
+
+
+def six_jobs(world):
+    for name in "ab":
+        world.job(name, QUICK.replace("{name}", name))
+    for name in "xy":
+        world.job(name, SLOW.replace("{name}", name), directives=after("a", "b"))
+    for name in "pq":
+        world.job(name, QUICK.replace("{name}", name), directives=after("x", "y"))
+
+
+def ends(world):
+    """How often each job came to its end."""
+    found = {}
+    for name in world.told("end."):
+        job = name.split(".")[1]
+        found[job] = found.get(job, 0) + 1
+    return found
+
+
+@pytest.mark.experiment(5, "kill -9 of the main process, then resume")
+@pytest.mark.parametrize("how", ["run", "resume"])
+def test_05_kill_and_resume(world, see, how):
+    if how == "resume" and not world.ours:
+        pytest.skip("there is no `resume`")
+    six_jobs(world)
+    runner = world.start(*world.words())
+    world.await_flags("up.x", "up.y", runner=runner)
+    runner.send(signal.SIGKILL)
+    runner.wait()
+    words = world.words() if how == "run" else ["-c", "resource_pool:cpus:4", "resume"]
+    done = world.canary(*words)
+    see(done.code == 0, "the second run succeeds", done.trouble)
+    jobs = world.jobs()
+    see(jobs == dict.fromkeys("abxypq", "SUCCESS"), "every job has its result", jobs)
+    see(not world.told("double."), "survivors are dead before", world.told("double."))
+    see(ends(world) == dict.fromkeys("abxypq", 1), "each came to its end once", ends(world))
+    see(not world.told("at.a.2"), "what had passed is not run again", world.told("at."))
+    left = world.await_silence(1.0)
+    see(not left, "no process of the first run is left", left)
+    if world.ours:
+        attempts = {r["name"]: r["attempt"] for r in world.records()}
+        see(attempts["x"] == 2, "run again under a new attempt number", attempts)
+
+
+@pytest.mark.experiment(5, "kill -9 of the main process, then resume")
+def test_05_what_is_known_before_the_next_run(ours, see):
+    """Looking at a workspace whose run was killed works, and changes nothing."""
+    six_jobs(ours)
+    runner = ours.start(*ours.words())
+    ours.await_flags("up.x", "up.y", runner=runner)
+    runner.send(signal.SIGKILL)
+    runner.wait()
+    for words in (["status"], ["query", "jobs"], ["doctor"], ["info"]):
+        done = ours.canary(*words)
+        see("Traceback" not in done.text, f"`canary {words[0]}` works", done.trouble)
+    doctor = ours.canary("doctor")
+    see("cut off" in doctor.out, "doctor says that a session was cut off", doctor.out)
+    # the mark and the ticket are there; rebuilding is no reason to run anything
+    done = ours.canary("doctor", "--rebuild")
+    see("Traceback" not in done.text, "`doctor --rebuild` works", done.trouble)
+    jobs = ours.jobs()
+    see(jobs.get("a") == "SUCCESS", "what was over is known", jobs)
+
+
+THREE = {"a": "SUCCESS", "b": "FAILED", "c": "SUCCESS"}
+
+
+def three_jobs(world):
+    world.job("a", QUICK.replace("{name}", "a"))
+    world.job("b", QUICK.replace("{name}", "b") + "\nreturn 1")
+    world.job("c", QUICK.replace("{name}", "c"), directives=after("a"))
+
+
+def recorded(session):
+    """Names of the jobs whose end is in the log of a session."""
+    names = []
+    for raw in (session / "events.jsonl").read_bytes().splitlines():
+        try:
+            line = json.loads(raw)
+        except ValueError:
+            continue  # torn
+        if line.get("e") == "job_finished" and not line["retry"]:
+            names.append(line["name"])
+    return names
+
+
+POINTS = ["log.append", "store.write", "store.commit", "rename", "mkdir", "spawn", "sync"]
+
+
+@pytest.mark.experiment(7, "kill -9 at each write")
+@pytest.mark.parametrize("point", POINTS)
+def test_07_kill_at_every_write(ours, see, point):
+    three_jobs(ours)
+    for k in range(1, 100):
+        shutil.rmtree(ours.workspace, ignore_errors=True)
+        for name in ours.told(""):
+            ours.flag(name).unlink()
+        first = ours.run(env={"CANARY_FAULT": f"{point}:kill:{k}"})
+        if first.code != -signal.SIGKILL:
+            see(first.code == 8, f"undisturbed after {k - 1} writes", first.trouble)
+            break
+        sessions = ours.sessions() if (ours.workspace / "sessions").exists() else []
+        known = [n for s in sessions if (s / "events.jsonl").exists() for n in recorded(s)]
+        second = ours.run()
+        at = f"killed at {point} {k}: "
+        see(second.code == 8, at + "the next run has the tests' exit code", second.trouble)
+        see(ours.jobs() == THREE, at + "the same results", ours.jobs())
+        see(len(known) == len(set(known)), at + "no result twice", known)
+        again = [n for n in known if n != "b" and ours.flag(f"at.{n}.2").exists()]
+        see(not again, at + "what was recorded as passed is not run again", again)
+        see(not ours.told("double."), at + "no job twice at once", ours.told("double."))
+        left = ours.await_silence(1.0)
+        see(not left, at + "no process is left", left)
+        doctor = ours.canary("doctor")
+        see(doctor.code == 0, at + "doctor finds nothing", doctor.trouble)
+    else:
+        see(False, "it comes to an end")
+    see(k > 2, "there were such writes", k - 1)
+
+
+def run_once(world):
+    three_jobs(world)
+    done = world.run()
+    assert done.code == 8, done.trouble
+    assert world.jobs() == THREE
+
+
+def judge_damage(world, see, *, always=True):
+    """One clear line, nothing wrong shown; and it can be mended."""
+    done = world.canary("status")
+    said = [line for line in done.err.splitlines() if line.strip()]
+    if always or done.code:
+        see(done.code != 0, "`status` fails", done.trouble)
+        see(len(said) == 1 and "doctor" in done.err, "one line that says what to do", said)
+    see("Traceback" not in done.text, "no traceback", done.trouble)
+    check = world.canary("doctor")
+    see(check.code != 0, "doctor finds the damage", check.trouble)
+    done = world.canary("doctor", "--rebuild")
+    see(done.code == 0, "`doctor --rebuild` succeeds", done.trouble)
+    if done.code == 0:
+        see(world.jobs() == THREE, "all results are back", world.jobs())
+        again = world.run()
+        see(again.code == 8, "the next run goes on", again.trouble)
+        see(world.told("at.a") == ["at.a.1"], "what passed is not run again", world.told("at.a"))
+
+
+def database(world):
+    return world.workspace / "workspace.sqlite3"
+
+
+@pytest.mark.experiment(14, "header of the store overwritten")
+def test_14_header(world, see):
+    run_once(world)
+    with database(world).open("r+b") as f:
+        f.write(b"\x07garbage" * 16)
+    judge_damage(world, see)
+
+
+@pytest.mark.experiment(14, "header of the store overwritten")
+def test_14_a_run_into_a_damaged_store(ours, see):
+    run_once(ours)
+    database(ours).write_bytes(b"garbage" * 1000)
+    done = ours.run()
+    see("Traceback" not in done.text, "no traceback", done.trouble)
+    see("doctor" in done.err, "it says what to do", done.trouble)
+    see(ours.told("at.b") == ["at.b.1"], "nothing was run", ours.told("at.b"))
+
+
+@pytest.mark.experiment(15, "store truncated; a stale journal beside it")
+@pytest.mark.parametrize("part", [0.3, 0.5, 0.9])
+def test_15_truncated(world, see, part):
+    run_once(world)
+    size = database(world).stat().st_size
+    os.truncate(database(world), int(size * part) + 7)
+    judge_damage(world, see, always=False)
+
+
+@pytest.mark.experiment(15, "store truncated; a stale journal beside it")
+@pytest.mark.parametrize("name", ["-wal", "-journal"])
+def test_15_stale_journal(world, see, name):
+    """What another database left is not taken for ours."""
+    run_once(world)
+    other = sqlite3.connect(world.root / "other", isolation_level=None)
+    mode = name.removeprefix("-").replace("journal", "delete")
+    other.execute(f"pragma journal_mode={mode}")
+    other.execute("create table results(x)")
+    other.execute("begin")
+    other.executemany("insert into results values(?)", [("x" * 500,)] * 2000)
+    if name == "-wal":
+        other.execute("commit")
+    stale = (world.root / f"other{name}").read_bytes()
+    other.close()
+    (world.root / f"workspace{name}").unlink(missing_ok=True)
+    database(world).with_name(database(world).name + name).write_bytes(stale)
+    done = world.canary("status")
+    see("Traceback" not in done.text, "no traceback", done.trouble)
+    if done.code == 0:
+        see(world.jobs() == THREE, "the results are right", world.jobs())
+    else:
+        judge_damage(world, see)
+
+
+@pytest.mark.experiment(15, "store truncated; a stale journal beside it")
+def test_15_results_that_are_not_what_the_log_says(ours, see):
+    """Damage that SQLite cannot see."""
+    run_once(ours)
+    with sqlite3.connect(database(ours)) as db:
+        db.execute("update results set status_outcome='FAILED', status_category='FAIL'")
+        db.execute("delete from results where spec_name='b'")
+    db.close()
+    check = ours.canary("doctor")
+    see(check.code != 0, "doctor compares with the log", check.trouble)
+    ours.canary("doctor", "--rebuild")
+    see(ours.jobs() == THREE, "the log is the truth", ours.jobs())
+
+
+@pytest.mark.experiment(16, "garbage in a single record")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "timekeeper='{'",
+        "timekeeper='[1]'",
+        "measurements='nonsense'",
+        "status_outcome='NO SUCH', status_category='NONE'",
+        "status_code='x', timekeeper=x'00ff'",
+    ],
+)
+def test_16_garbage_in_one_result(world, see, damage):
+    run_once(world)
+    with sqlite3.connect(database(world)) as db:
+        try:
+            db.execute(f"update results set {damage} where spec_name='a'")
+        except sqlite3.Error as e:
+            pytest.skip(f"no such column there: {e}")
+    db.close()
+    done = world.canary("status", "-rA" if world.ours else "-r", *([] if world.ours else ["A"]))
+    see(done.code == 0, "`status` works", done.trouble)
+    see("b" in done.out.split(), "others are shown", done.out[-300:])
+    done = world.run()
+    see(done.code in (0, 8), "the next run goes on", done.trouble)
+    see(world.jobs() == THREE, "and has results of all", world.jobs())
+
+
+@pytest.mark.experiment(16, "garbage in a single record")
+def test_16_garbage_in_one_lock(world, see):
+    run_once(world)
+    path = next(p for p in world.sessions()[-1].rglob("testcase.lock") if p.parent.name == "a")
+    path.unlink()
+    path.write_bytes(b'{"schema": 1, "spec": [')
+    done = world.canary("status")
+    see(done.code == 0, "`status` works", done.trouble)
+    # `c` is run again on its own, and reads what `a` came to
+    done = world.canary("-c", "resource_pool:cpus:4", "run", "c")
+    see("Traceback" not in done.text, "no traceback", done.trouble)
+    see(world.jobs()["c"] == "SUCCESS", "what depends on it can be run", world.jobs())
+
+
+@pytest.mark.experiment(16, "garbage in a single record")
+def test_16_garbage_in_the_log(ours, see):
+    """A line that is damaged is left out, and named; the others count."""
+    run_once(ours)
+    log = ours.sessions()[-1] / "events.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    at = next(i for i, x in enumerate(lines) if b'"job_finished"' in x and b'"a"' in x)
+    for damage in (
+        b"\xff\xfe\n",
+        lines[at][:40] + b"\n",
+        lines[at].replace(b"PASS", b"FAIL"),
+    ):
+        log.write_bytes(b"".join([*lines[:at], damage, *lines[at + 1 :]]))
+        done = ours.canary("doctor", "--rebuild")
+        see("Traceback" not in done.text, "no traceback", done.trouble)
+        see("1 line" in done.text, "the damage is reported", done.text)
+        rest = {n: o for n, o in ours.jobs().items() if n != "a"}
+        see(rest == {"b": "FAILED", "c": "SUCCESS"}, "the rest is fine", ours.jobs())
+        see(ours.jobs().get("a") in (None, "INTERRUPTED"), "no verdict is made up", ours.jobs())
+
+
+@pytest.mark.experiment(18, "two runs at once in one workspace")
+def test_18_two_runs(world, see):
+    for name in "abcd":
+        body = f"n = begin('{name}')\ntell('up.{name}')\nhear('go')\ntell('end.{name}.%d' % n)"
+        world.job(name, body)
+    one = world.start(*world.words())
+    world.await_flags(*(f"up.{n}" for n in "abcd"), runner=one)
+    two = world.start(*world.words())
+    signs = ("it waits", lambda: two.is_over() or "waiting" in two.text() or world.told("at.a.2"))
+    until(*signs)
+    world.flag("go").touch()
+    first, second = one.wait(), two.wait()
+    see(first.code == 0, "the first succeeds", first.trouble)
+    see(second.code in (0, 7) or "lock" in second.text, "the second says why", second.trouble)
+    see(not world.told("double."), "no job runs twice at once", world.told("double."))
+    see(ends(world) == dict.fromkeys("abcd", 1), "each was run once", ends(world))
+    see(world.jobs() == dict.fromkeys("abcd", "SUCCESS"), "all results are there", world.jobs())
+
+
+@pytest.mark.experiment(18, "two runs at once in one workspace")
+def test_18_different_tests(ours, see):
+    """One after the other; neither loses anything."""
+    for name in "ab":
+        ours.job(f"{name}/{name}", f"tell('up.{name}')\nhear('go')")
+    one = ours.start("run", ours.tests / "a")
+    ours.await_flags("up.a", runner=one)
+    two = ours.start("run", ours.tests / "b")
+    until("the second says that it waits", lambda: "waiting" in two.text())
+    ours.flag("go").touch()
+    see(one.wait().code == 0, "the first succeeds", one.text())
+    see(two.wait().code == 0, "the second succeeds", two.text())
+    see(ours.jobs() == {"a": "SUCCESS", "b": "SUCCESS"}, "all results are there", ours.jobs())
+
+
+@pytest.mark.experiment(18, "two runs at once in one workspace")
+def test_18_a_waiting_run_can_be_interrupted(ours, see):
+    ours.job("a", "tell('up')\nhear('go')")
+    one = ours.start(*ours.words())
+    ours.await_flags("up", runner=one)
+    two = ours.start(*ours.words())
+    until("the second says that it waits", lambda: "waiting" in two.text())
+    two.send(signal.SIGINT)
+    done = two.wait(10)
+    see(done.code == 130, "exit code 130", done.trouble)
+    see("Traceback" not in done.text, "no traceback", done.trouble)
+    ours.flag("go").touch()
+    see(one.wait().code == 0, "the first does not notice", one.text())
+
+
+LOCKS = {
+    "another host": ({"host": "elsewhere", "pid": 1, "start": 1, "boot": "x"}, False),
+    "another boot": ({"pid": os.getpid(), "start": 1, "boot": "x"}, True),
+    "another process of that number": ({"pid": os.getpid(), "start": 1}, True),
+    "garbage": (b"\xff{", True),
+    "nothing": (b"", True),
+    "wrong types": ({"host": [], "pid": {}, "start": None}, True),
+}
+
+
+@pytest.mark.experiment(18, "two runs at once in one workspace")
+@pytest.mark.parametrize("name", LOCKS)
+def test_18_stale_locks(ours, see, name):
+    """A lock is somebody's only while that very process lives; on another host, nobody knows."""
+    content, free = LOCKS[name]
+    three_jobs(ours)
+    ours.canary("init")
+    lock = ours.workspace / "run.lock"
+    if isinstance(content, dict):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        content = json.dumps({"host": os.uname().nodename, "boot": boot, **content}).encode()
+    lock.write_bytes(content)
+    done = ours.run()
+    if free:
+        see(done.code == 8, "the lock is recognised as stale", done.trouble)
+        return
+    see(done.code == 2, "refused", done.trouble)
+    said = done.err.splitlines()
+    see(len(said) == 1 and "elsewhere" in said[0], "one line names the other host", said)
+    lock.unlink()
+    see(ours.run().code == 8, "as the line says, removing it helps")
+
+
+@pytest.mark.experiment(25, "stored state that names types, and pickles")
+def test_25_foreign_state(world, see):
+    """Whatever lies in the workspace, nothing of it is imported or unpickled."""
+    run_once(world)
+    evil = "evil_module_of_the_fault_tests"
+    (world.home / f"{evil}.py").write_text(f"open({str(world.flag('imported'))!r}, 'w').close()\n")
+
+    class Bomb:
+        def __reduce__(self):
+            return (os.system, (f"touch {world.flag('unpickled')}",))
+
+    bomb = pickle.dumps(Bomb())
+    tags = {"__type__": f"{evil}.X", "type": f"{evil}:X", "class": f"{evil}.X", "__module__": evil}
+    for path in list(world.workspace.rglob("*")):
+        if path.name == "testcase.lock":
+            data = json.loads(path.read_text())
+            for part in (data, data.get("spec", {}), data.get("state", {}), data.get("status", {})):
+                if isinstance(part, dict):
+                    part.update(tags)
+            path.unlink()
+            path.write_text(json.dumps(data))
+        elif path.suffix in (".p", ".pkl", ".pickle"):
+            path.write_bytes(bomb)
+    for name in ("cache.pkl", "session.pickle", "workspace.p", "state.p"):
+        (world.workspace / name).write_bytes(bomb)
+    with sqlite3.connect(database(world)) as db:
+        tables = [r[0] for r in db.execute("select name from sqlite_master where type='table'")]
+        for table in tables:
+            columns = [(r[1], r[2].upper()) for r in db.execute(f"pragma table_info({table})")]
+            for column, kind in columns:
+                if kind == "BLOB":
+                    db.execute(f"update {table} set {column}=?", (bomb,))
+                elif kind == "JSON":
+                    for word, value in tags.items():
+                        db.execute(
+                            f"update {table} set {column}=json_set({column}, '$.\"{word}\"', ?)"
+                            f" where json_valid({column}) and json_type({column})='object'",
+                            (value,),
+                        )
+    db.close()
+    env = {"PYTHONPATH": str(world.home)}  # where it could be found
+    for words in (
+        ["status"],
+        ["query", "jobs"],
+        ["location", "a"],
+        ["describe", "c"],
+        ["log", "b"],
+    ):
+        done = world.canary(*words, env=env)
+        see("Traceback" not in done.text, f"`{words[0]}`: no traceback", done.trouble)
+    done = world.run("--only", "all", env=env)
+    see(done.code == 8, "runs go on", done.trouble)
+    see(not world.flag("imported").exists(), "nothing is imported")
+    see(not world.flag("unpickled").exists(), "nothing is unpickled")
