@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
@@ -73,14 +73,22 @@ def find_places(cwd: Path, environ: Mapping[str, str], workspace: Path | None = 
     hooks = [d / "hooks" for d in (*site, user)]
     if project:
         hooks.append(project.parent / HOOKS)
-    return Places(tuple(files), tuple(d for d in hooks if d.is_dir()), project, found)
+    return Places(tuple(files), tuple(d for d in hooks if _is(Path.is_dir, d)), project, found)
 
 
 _NAMES: Final = ("config.toml", "config.yaml")
 
 
 def _first(paths: Iterator[Path] | Sequence[Path]) -> list[Path]:
-    return next(([path] for path in paths if path.is_file()), [])
+    return next(([path] for path in paths if _is(Path.is_file, path)), [])
+
+
+def _is(kind: Callable[[Path], bool], path: Path) -> bool:
+    """Ask of what kind it is; what is in a directory that we may not enter is not there."""
+    try:
+        return kind(path)
+    except OSError:
+        return False
 
 
 def find_workspace(cwd: Path, given: Path | None = None) -> Path | None:
@@ -88,7 +96,7 @@ def find_workspace(cwd: Path, given: Path | None = None) -> Path | None:
     if given is not None:
         return given if given.name == WORKSPACE else given / WORKSPACE
     for directory in (cwd, *cwd.parents):
-        if (directory / WORKSPACE).is_dir():
+        if _is(Path.is_dir, directory / WORKSPACE):
             return directory / WORKSPACE
     return None
 
@@ -97,9 +105,9 @@ def _find_project(cwd: Path) -> Path | None:
     """The nearest `canary.toml`, or `pyproject.toml` with a table `tool.canary`."""
     for directory in (cwd, *cwd.parents):
         own, shared = directory / "canary.toml", directory / "pyproject.toml"
-        if own.is_file():
+        if _is(Path.is_file, own):
             return own
-        if shared.is_file() and "[tool.canary" in textdata.read_text(shared):
+        if _is(Path.is_file, shared) and "[tool.canary" in textdata.read_text(shared):
             return shared
     return None
 

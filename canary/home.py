@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,6 +130,17 @@ def _checked(root: Path) -> Workspace:
     return Workspace(root)
 
 
+def refuse_shared(workspace: Workspace) -> None:
+    """WorkspaceError if anybody may write to it: who does could choose what is run, and as whom."""
+    mode = workspace.root.stat().st_mode
+    if mode & stat.S_IWOTH:
+        raise WorkspaceError(
+            "anybody may write to this workspace",
+            hint=f"chmod o-w {workspace.root}, or --shared-workspace if that is meant",
+            file=str(workspace.root),
+        )
+
+
 def is_foreign(workspace: Workspace) -> bool:
     """Was it made by the older tool of this name?"""
     try:
@@ -145,7 +157,7 @@ def create(directory: Path, *, wipe: bool = False) -> Workspace:
             raise UsageError(f"a workspace exists at {root}", hint="use -w to wipe it first")
         remove(Workspace(root))
     try:
-        root.mkdir(parents=True)
+        root.mkdir(mode=0o775, parents=True)
         for name in ("sessions", "refs", "logs"):
             (root / name).mkdir()
         (root / TAG).write_text(_TAG_TEXT, encoding="utf-8")

@@ -60,3 +60,4 @@ class RunRequest:
     dry_run: bool = False
     default_tag: str = ":all:"
     teardown: bool = False
+    shared_workspace: bool = False

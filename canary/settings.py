@@ -137,7 +137,8 @@ class Run(Settings):
     timeout: Mapping[str, float] = shared(
         FrozenDict({"default": 300.0, "fast": 120.0, "long": 900.0, "ctest": 1500.0}),
         metadata=_doc(
-            "time limit: of the session, of jobs with a keyword, default, all, or a multiplier",
+            "time limit: of the session, of reading a file (collect), of jobs with a keyword,"
+            " default, all, or a multiplier",
             flag="--timeout",
             metavar="TYPE=T",
             commands=("run", "find"),
@@ -165,6 +166,14 @@ class Run(Settings):
             flag="--parsing-policy",
             short="-P",
             choices=("pedantic", "permissive"),
+        ),
+    )
+    shared_workspace: bool = field(
+        default=False,
+        metadata=_doc(
+            "use a workspace that anybody may write to",
+            flag="--shared-workspace",
+            commands=("run", "collect"),
         ),
     )
     no_output_timeout: float | None = field(

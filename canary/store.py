@@ -9,6 +9,7 @@ one writer (the record of a running session); readers open it read-only. Column 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -278,10 +279,18 @@ def _connect(path: Path, writable: bool) -> sqlite3.Connection:
         db.execute("insert into meta values('schema', ?)", (str(SCHEMA),))
         return db
     if not writable:
-        return sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
-        )
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        if not os.access(path.parent, os.W_OK) and not _size(f"{path}-wal"):
+            uri += "&immutable=1"  # else SQLite wants to make files beside it
+        return sqlite3.connect(uri, uri=True, isolation_level=None)
     return sqlite3.connect(path, isolation_level=None, timeout=30)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _storable(value: Any) -> Any:

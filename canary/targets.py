@@ -32,6 +32,8 @@ def open_workspace(request: RunRequest) -> Workspace:
                 f"{found.root} was made by the older canary and is read-only here",
                 hint="canary init --import takes its results over, canary run -w wipes it",
             )
+        if not request.shared_workspace:
+            home.refuse_shared(found)
         return found
     if not request.words and not request.roots:
         raise UsageError("there is no workspace here and no path to run", hint="canary run PATH")

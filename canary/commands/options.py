@@ -7,15 +7,19 @@ import argparse
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from canary import textdata
 from canary.clock import parse_duration
 from canary.collect import ScanRoot
 from canary.config import Config
 from canary.errors import UsageError
+from canary.generate import FILE_SECONDS
 from canary.request import RunRequest, ViewSettings
 from canary.select import Criteria
+
+# entries of `run.timeout` that are no keywords of jobs
+NO_KEYWORDS: Final = ("session", "multiplier", "collect")
 
 
 def criteria_of(args: argparse.Namespace, **more: Any) -> Criteria:
@@ -137,13 +141,15 @@ def base_request(args: argparse.Namespace, config: Config, **more: Any) -> RunRe
         roots = roots_from_file(args.path_file, str(config.cwd))
     for root in getattr(args, "roots", None) or ():
         roots = (*roots, _root(config.cwd, root, ()))
-    given, _ = timeouts_of(config)
+    given, other = timeouts_of(config)
     return RunRequest(
         cwd=str(config.cwd),
         roots=roots,
         canary_dir=config.workspace,
         options=on_options(args) if hasattr(args, "on_options") else frozenset(),
-        timeouts={k: v for k, v in given.items() if k not in ("session", "multiplier")},
+        timeouts={k: v for k, v in given.items() if k not in NO_KEYWORDS},
+        file_seconds=given.get("collect", other.get("collect", FILE_SECONDS)),
         permissive=config.run.parsing_policy == "permissive",
+        shared_workspace=config.run.shared_workspace,
         **more,
     )

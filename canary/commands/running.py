@@ -61,7 +61,7 @@ def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
         default_tag=config.run.default_tag,
         teardown=args.teardown,
     )
-    limits = {k: v for k, v in given.items() if k not in ("session", "multiplier")}
+    limits = {k: v for k, v in given.items() if k not in options.NO_KEYWORDS}
     return replace(request, timeouts=limits)
 
 
