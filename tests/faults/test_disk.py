@@ -1,0 +1,303 @@
+"""Disks that are full, slow, broken or read-only: tests keep their verdicts, files stay whole."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import xml.etree.ElementTree as ET
+
+import pytest
+
+UNSHARE = ["unshare", "--mount", "--propagation", "private"]
+
+
+def can_mount():
+    """May we have a small file system of our own?"""
+    if shutil.which("unshare") is None:
+        return False
+    done = subprocess.run([*UNSHARE, "mount", "-t", "tmpfs", "t", "/mnt"], capture_output=True)
+    return done.returncode == 0
+
+
+def whole(see, place):
+    """No half-written JSON, XML or SQLite below `place`."""
+    for path in place.rglob("*"):
+        if not path.is_file() or path.is_symlink():
+            continue
+        try:
+            if path.suffix in (".json", ".lock") and path.stat().st_size:
+                json.loads(path.read_text())
+            elif path.suffix == ".xml":
+                ET.parse(path)
+            elif path.suffix == ".sqlite3":
+                with sqlite3.connect(path) as db:
+                    answer = db.execute("pragma integrity_check").fetchone()[0]
+                db.close()
+                see(answer == "ok", f"{path.name} is sound", answer)
+        except (ValueError, ET.ParseError, sqlite3.Error) as e:
+            see(False, f"{path.relative_to(place)} is whole", e)
+        see("~" not in path.suffix, "no temporary file is left", path)
+
+
+def warnings(done):
+    return [line for line in done.err.splitlines() if line.startswith(("WARNING", "ERROR"))]
+
+
+@pytest.mark.experiment(12, "the file system of the store is full")
+def test_12_full_file_system(world, see):
+    """A job fills it while others run; those have what they need, and end as they should."""
+    if not can_mount():
+        pytest.skip("no file system can be mounted here")
+    world.job(
+        "fill",
+        """
+        hear("up.pass"); hear("up.fail")
+        block = b"x" * 4096
+        try:
+            with open("fill", "wb", buffering=0) as f:
+                while True:
+                    f.write(block)
+        except OSError:
+            pass
+        tell("full")
+        """,
+    )
+    for name, code in (("pass", 0), ("fail", 1)):
+        world.job(name, f"tell('up.{name}')\nhear('full')\nreturn {code}")
+    script = world.root / "mounted.sh"
+    copy = world.root / "copy"
+    script.write_text(
+        f"""
+        mount -t tmpfs -o size=3m t {world.home} || exit 77
+        cp -r {world.root}/tests {world.tests} && cd {world.home} || exit 77
+        "$@"
+        code=$?
+        df . > {world.root}/df
+        rm -f .canary/sessions/*/fill/fill
+        cp -a {world.home} {copy}
+        exit $code
+        """
+    )
+    shutil.copytree(world.tests, world.root / "tests")
+    before = [*UNSHARE, "sh", str(script)]
+    done = world.start(*world.words(), before=before).wait()
+    see("100%" in (world.root / "df").read_text(), "the file system was full")
+    see(done.code == 8, "the exit code is that of the tests", done.trouble)
+    see("Traceback" not in done.text, "no traceback", done.trouble)
+    see(len(warnings(done)) <= 1, "one warning at most", warnings(done))
+    whole(see, copy)
+    shutil.copytree(copy / ".canary", world.workspace, symlinks=True)
+    if not world.ours:
+        see(world.jobs() == {"fill": "SUCCESS", "pass": "SUCCESS", "fail": "FAILED"}, "results")
+        return
+    # what could not be stored then is made up for now that there is room
+    again = world.run()
+    see(again.code in (0, 8), "the next run goes on", again.trouble)
+    jobs = world.jobs()
+    see(jobs == {"fill": "SUCCESS", "pass": "SUCCESS", "fail": "FAILED"}, "all results", jobs)
+
+
+THREE = {"a": "SUCCESS", "b": "FAILED", "c": "SUCCESS"}
+
+
+def three_jobs(world):
+    world.job("a", "return 0")
+    world.job("b", "return 1")
+    world.job("c", "return 0", directives="canary.directives.depends_on('a')")
+
+
+# each fault, and what the three jobs come to: None where they are as without it
+RECORDS = [
+    f"{point}:{name}" for point in ("log.append", "store.write") for name in ("ENOSPC", "EIO")
+]
+RECORDS += ["sync:EIO", "store.commit:ENOSPC", "write:short"]
+
+
+@pytest.mark.experiment(12, "the file system of the store is full")
+@pytest.mark.parametrize("fault", RECORDS)
+def test_12_records_that_cannot_be_written(ours, see, fault):
+    """From the third time on (the first are those of the plan), and for ever."""
+    three_jobs(ours)
+    nth = "" if fault == "write:short" else ":3+"
+    done = ours.run(env={"CANARY_FAULT": fault + nth})
+    see(done.code == 8, "the exit code is that of the tests", done.trouble)
+    see(len(warnings(done)) <= 1, "one warning at most", warnings(done))
+    see("Traceback" not in done.text, "no traceback", done.trouble)
+    if fault != "write:short" and not fault.startswith("store.commit"):
+        see(warnings(done), "one warning", done.err)
+    whole(see, ours.workspace)
+    again = ours.run()
+    see(again.code == 8, "the next run goes on", again.trouble)
+    see(ours.jobs() == THREE, "all results are there", ours.jobs())
+    doctor = ours.canary("doctor")
+    see(doctor.code == 0, "doctor finds nothing", doctor.trouble)
+
+
+@pytest.mark.experiment(12, "the file system of the store is full")
+@pytest.mark.parametrize("point", ["log.append", "store.write"])
+def test_12_space_comes_back(ours, see, point):
+    """What could not be written meanwhile is written later, in the same run."""
+    three_jobs(ours)
+    done = ours.run(env={"CANARY_FAULT": ",".join(f"{point}:ENOSPC:{n}" for n in (3, 4))})
+    see(done.code == 8, "the exit code is that of the tests", done.trouble)
+    see(len(warnings(done)) == 1, "one warning", warnings(done))
+    see(ours.jobs() == THREE, "all results are there", ours.jobs())
+    ours.canary("doctor", "--rebuild")
+    see(ours.jobs() == THREE, "the log has all of them", ours.jobs())
+
+
+# what one job needs: that job is broken, the others are not
+ONE_JOB = [
+    "mkdir:EACCES:2",
+    "mkdir:ENOSPC:2",
+    "output:ENOSPC:2",
+    "spawn:EMFILE:2",
+    "spawn:EAGAIN:2",
+]
+
+
+@pytest.mark.experiment(12, "the file system of the store is full")
+@pytest.mark.parametrize("fault", ONE_JOB)
+def test_12_a_job_that_cannot_be_set_up(ours, see, fault):
+    for name in "abcd":
+        ours.job(name, "return 0")
+    done = ours.run(env={"CANARY_FAULT": fault})
+    jobs = ours.jobs()
+    bad = {n: o for n, o in jobs.items() if o != "SUCCESS"}
+    see(done.code == 8, "exit code 8", done.trouble)
+    see(len(bad) == 1 and set(bad.values()) <= {"BROKEN", "ERROR"}, "one is broken", jobs)
+    see("Traceback" not in done.text, "no traceback", done.trouble)
+    reason = next(r["status"]["reason"] for r in ours.records() if r["name"] in bad)
+    see(reason, "and says why", reason)
+
+
+@pytest.mark.experiment(12, "the file system of the store is full")
+def test_12_nothing_can_be_written_from_the_start(ours, see):
+    three_jobs(ours)
+    for fault in ("store.write:ENOSPC", "open:EACCES", "log.open:EMFILE", "log.append:EIO"):
+        shutil.rmtree(ours.workspace, ignore_errors=True)
+        done = ours.run(env={"CANARY_FAULT": fault})
+        see(done.code != 0, f"{fault}: no success", done.trouble)
+        see("Traceback" not in done.text, f"{fault}: no traceback", done.trouble)
+        see(len(warnings(done)) == 1, f"{fault}: one line", warnings(done))
+
+
+@pytest.mark.experiment(12, "the file system of the store is full")
+def test_12_slow_disk(ours, see):
+    """Every write takes its time; time limits are those of the jobs, not of the disk."""
+    three_jobs(ours)
+    done = ours.run(env={"CANARY_FAULT": "write:slow=0.05,sync:slow=0.3,store.write:slow=0.3"})
+    see(done.code == 8, "exit code 8", done.trouble)
+    see(ours.jobs() == THREE, "all results are there", ours.jobs())
+
+
+@pytest.mark.experiment(12, "the file system of the store is full")
+def test_12_a_fault_that_is_none(ours, see):
+    done = ours.run(env={"CANARY_FAULT": "nonsense"})
+    see(done.code == 2, "exit code 2", done.trouble)
+    see(len(done.err.splitlines()) == 1, "one line", done.err)
+
+
+@pytest.fixture
+def as_nobody():
+    """Words that run a command as a user who may do nothing; none if we are one already."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root, and no setpriv")
+    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+
+def one_line(see, done, path, name):
+    said = warnings(done)
+    see(done.code == 2, "exit code 2", done.trouble)
+    see("Traceback" not in done.text, "no traceback", done.trouble)
+    see(len(said) == 1, "one line", said)
+    see(said and str(path) in said[0] and name in said[0], f"names {path.name} and {name}", said)
+
+
+def open_to_all(world):
+    """Other users may read the tests and write flags; the home of canary is theirs."""
+    home = world.root / "nobody"
+    home.mkdir()
+    home.chmod(0o777)
+    world.flags.chmod(0o777)
+    return {n: str(home) for n in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")}
+
+
+def blank_directory(world, mode):
+    place = world.root / "place"
+    place.mkdir()
+    place.chmod(mode)
+    return place
+
+
+@pytest.mark.experiment(17, "a read-only workspace, a wrong owner, umask 077")
+def test_17_directory_that_cannot_be_written(world, see, as_nobody):
+    three_jobs(world)
+    env, place = open_to_all(world), blank_directory(world, 0o555)
+    done = world.start(*world.words(), cwd=place, env=env, before=as_nobody).wait()
+    one_line(see, done, place, "EACCES")
+
+
+@pytest.mark.experiment(17, "a read-only workspace, a wrong owner, umask 077")
+def test_17_workspace_of_somebody_else(ours, see, as_nobody):
+    """Made by one, and not writable by the other, who may still look."""
+    three_jobs(ours)
+    if not as_nobody:
+        pytest.skip("there is only one user")
+    ours.run()
+    env = open_to_all(ours)
+    done = ours.start(*ours.words(), env=env, before=as_nobody).wait()
+    one_line(see, done, ours.workspace, "EACCES")
+    for words in (["status"], ["query", "jobs"], ["log", "b"]):
+        done = ours.start(*words, env=env, before=as_nobody).wait()
+        see(done.code == 0, f"`{words[0]}` works", done.trouble)
+
+
+@pytest.mark.experiment(17, "a read-only workspace, a wrong owner, umask 077")
+def test_17_read_only_file_system(ours, see):
+    if not can_mount():
+        pytest.skip("no file system can be mounted here")
+    three_jobs(ours)
+    ours.run()
+    script = 'mount --bind . . && mount -o remount,ro,bind . && cd "$PWD" && "$@"'
+    before = [*UNSHARE, "sh", "-c", script, "sh"]
+    done = ours.start(*ours.words(), before=before).wait()
+    one_line(see, done, ours.workspace, errno.errorcode[errno.EROFS])
+    for words in (["status"], ["query", "jobs"], ["doctor"]):
+        done = ours.start(*words, before=before).wait()
+        see("Traceback" not in done.text, f"`{words[0]}` works", done.trouble)
+        see(words[0] == "doctor" or done.code == 0, f"`{words[0]}` works", done.trouble)
+
+
+@pytest.mark.experiment(17, "a read-only workspace, a wrong owner, umask 077")
+def test_17_umask(world, see):
+    """What is made is for its owner alone, and works."""
+    three_jobs(world)
+    before = ["sh", "-c", 'umask 077 && exec "$@"', "sh"]
+    done = world.start(*world.words(), before=before).wait()
+    see(done.code == 8, "it works", done.trouble)
+    others = [
+        p for p in world.workspace.rglob("*") if not p.is_symlink() and p.stat().st_mode & 0o77
+    ]
+    see(not others, "nothing is for others", [str(p) for p in others[:3]])
+    see(world.jobs() == THREE, "all results are there", world.jobs())
+
+
+@pytest.mark.experiment(17, "a read-only workspace, a wrong owner, umask 077")
+def test_17_workspace_that_others_may_write(ours, see):
+    """Who can write there can choose what is run: refused, unless the owner allows it."""
+    three_jobs(ours)
+    ours.run()
+    ours.workspace.chmod(0o777)
+    done = ours.run()
+    see(done.code == 2, "refused", done.trouble)
+    see(len(warnings(done)) == 1 and "chmod" in done.err, "one line with the remedy", done.err)
+    see(ours.canary("status").code == 0, "looking is allowed")
+    ours.workspace.chmod(0o755)
+    see(ours.run().code == 8, "the remedy helps")
