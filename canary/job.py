@@ -627,12 +627,10 @@ class Job(BaseJob):
     def set_attribute(self, **kwds: Any) -> None:
         """Set attributes by keyword."""
         self.attributes.update(kwds)
-        self._spec_text = None
 
     def set_attributes(self, **kwds: Any) -> None:
         """Set attributes by keyword."""
         self.attributes.update(kwds)
-        self._spec_text = None
 
     def get_attribute(self, name: str, default: Any = None, /) -> Any:
         """An attribute, or the default."""
