@@ -73,6 +73,10 @@ class Reporter(abc.ABC):
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Add options of `canary report NAME` to `parser`; `report` gets them by their names."""
 
+    def standalone(self, options: Mapping[str, Any]) -> Sequence[Path] | None:
+        """Do what needs no session, where `options` ask for that, and return the paths written;
+        None: `report` is to be called."""
+
     @abc.abstractmethod
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
         """Write the report; return the paths written.
@@ -99,6 +103,10 @@ class Results(abc.ABC):
 
         Masked jobs are among them, with their reason.
         """
+
+    def past(self, sessions: int) -> Iterable[Mapping[str, Any]]:  # noqa: ARG002 - none here
+        """The results of so many sessions before this one, the oldest first, as `jobs` begins."""
+        return ()
 
 
 class Display(abc.ABC):

@@ -25,7 +25,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class SessionStarted(Event):
-    """A session begins: its name, directory, command line and how many jobs it will run."""
+    """A session begins: its name, directory, command line, how many jobs it will run, and on what:
+    `{node: {type: slots}}`."""
 
     kind = "session_started"
     session: str
@@ -33,16 +34,18 @@ class SessionStarted(Event):
     argv: tuple[str, ...]
     jobs: int
     excluded: Mapping[str, int] = shared()
+    machine: Mapping[str, Mapping[str, int]] = shared()
 
 
 @dataclass(frozen=True, slots=True)
 class JobSubmitted(Event):
-    """A job has its resources and is being staged."""
+    """A job has its `resources`, `{type: [{"id", "slots", "node"}]}`, and is being staged."""
 
     kind = "job_submitted"
     id: str
     name: str
     attempt: int = 1
+    resources: Mapping[str, Any] = shared()
 
 
 @dataclass(frozen=True, slots=True)

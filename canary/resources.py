@@ -76,6 +76,13 @@ class Machine:
         """What a job has to know to state its needs."""
         return Capacity({t: self.count_per_node(t) for t in sorted(self.types)})
 
+    def slots(self) -> dict[str, dict[str, int]]:
+        """How many of each type each node has: `{node: {type: slots}}`."""
+        return {
+            node.id: {t: sum(i.slots for i in x) for t, x in node.resources.items()}
+            for node in self.nodes
+        }
+
     def with_count(self, type: str, n: int) -> Machine:
         """Give each node `n` one-slot instances of `type`; `nodes` clones the first node `n`
         times."""

@@ -13,6 +13,7 @@ from canary.catalog import Catalog
 from canary.declare import Results
 from canary.errors import UsageError
 from canary.events import Event, Summary
+from canary.graph import Edge
 from canary.home import Workspace
 from canary.record import LOG, decode_event, read_lines
 from canary.spec import JobSpec
@@ -65,23 +66,31 @@ class StoredResults(Results):
         except FileNotFoundError:
             return
 
+    def past(self, sessions: int) -> Iterator[dict[str, Any]]:
+        """See `Results.past`."""
+        before = [name for name in self._store.sessions() if name < self.session]
+        for name in before[-sessions:] if sessions > 0 else ():
+            yield from map(job_record, self._store.results(session=name))
+
     def jobs(self) -> Iterator[dict[str, Any]]:
         """See `Results.jobs`: the record of `query jobs`, what the spec says, and dependencies."""
         specs = self._store.specs()
         edges = self._store.edges()
         for result in sorted(self._results, key=lambda r: (r.fullname, r.id)):
-            record = job_record(result)
-            spec = specs.get(result.id)
-            if spec is not None:
-                record.update(_spec_part(spec, result))
-            record["variables"] = read_object(result.variables)
-            record["dependencies"] = [
-                {"id": e.id, "when": e.when} for e in edges.get(result.id, ())
-            ]
-            record["excluded"] = None
-            yield record
+            yield full_record(result, specs.get(result.id), edges.get(result.id, ()))
         for id, fullname, reason in self._store.excluded(self.session):
             yield _excluded(id, fullname, reason, self.session, specs.get(id))
+
+
+def full_record(result: Result, spec: JobSpec | None, edges: Iterable[Edge]) -> dict[str, Any]:
+    """A job as `Results.jobs` gives it."""
+    record = job_record(result)
+    if spec is not None:
+        record.update(_spec_part(spec, result))
+    record["variables"] = read_object(result.variables)
+    record["dependencies"] = [{"id": e.id, "when": e.when} for e in edges]
+    record["excluded"] = None
+    return record
 
 
 def _excluded(

@@ -180,7 +180,8 @@ class Scheduler:
         self._running[job.id] = running
         if job.exclusive:
             self._exclusive = running
-        self.emit(JobSubmitted(job.timekeeper.submitted, job.id, job.display_name(), node.attempt))
+        at, name = job.timekeeper.submitted, job.display_name()
+        self.emit(JobSubmitted(at, job.id, name, node.attempt, assigned))
         if job.stages_quickly():
             launch = self._prepare(node, running)
             if launch is not None:

@@ -234,6 +234,7 @@ class _Walk:
                     request.argv,
                     len(session.jobs),
                     self.plan.reasons(),
+                    self.pool.machine.slots(),
                 )
             )
             for job in session.jobs:

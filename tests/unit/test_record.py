@@ -28,8 +28,8 @@ from canary.status import Outcome, Status
 
 STATUS = Status(Outcome.DIFFED, "why: é\udcff", 64)
 EVENTS = [
-    SessionStarted(1.0, "s", "/d", ("canary", "run"), 3, {"why": 2}),
-    JobSubmitted(2.0, "i", "n", 2),
+    SessionStarted(1.0, "s", "/d", ("canary", "run"), 3, {"why": 2}, {"host": {"cpus": 2}}),
+    JobSubmitted(2.0, "i", "n", 2, {"cpus": [{"id": "0", "slots": 1, "node": "host"}]}),
     JobStarted(3.0, "i", "n", "ticket", 2),
     JobFinished(4.5, "i", "n", STATUS, {"started": 3.0}, {"m": [1, None]}, 2, True),
     Notice(5.0, "warning", "text\nof two lines", "i"),

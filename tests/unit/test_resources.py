@@ -61,6 +61,11 @@ def test_counts_per_node_are_those_of_the_node_with_most():
     assert mixed.capacity.per_node == {"cpus": 8, "gpus": 4}
 
 
+def test_slots_are_counted_by_node_and_type():
+    made = machine({"cpus": [1, 2]}, {"gpus": [3]})
+    assert made.slots() == {"n0": {"cpus": 3}, "n1": {"gpus": 3}}
+
+
 def test_with_count_replaces_the_instances_of_every_node():
     made = machine({"cpus": [1]}, {"gpus": [3]}).with_count("cpus", 3)
     assert [len(n.resources["cpus"]) for n in made.nodes] == [3, 3]

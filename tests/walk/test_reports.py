@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 REPORTER = """\
+import json
 import canary
 from canary.reporting import replacing, target
 from canary.spec import JobSpec, Loaded, job_id
@@ -20,6 +23,12 @@ class Names(canary.Reporter):
 
     def report(self, results, options):
         path = target(options)
+        if options["output"] == "where.json":
+            started, submitted = list(results.events())[:2]
+            past = [(p["name"], p["session"] < results.session) for p in results.past(5)]
+            found = [started.machine, submitted.resources, past, list(results.past(0))]
+            path.write_text(json.dumps(found))
+            return [path]
         kinds = [event.kind for event in results.events()]
         assert (kinds[0], kinds[-1]) == ("session_started", "session_finished"), kinds
         with replacing(path) as f:
@@ -113,3 +122,14 @@ def test_errors_are_one_line(report, words, said):
     assert done.returncode != 0
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_reporter_learns_where_jobs_ran_and_how_they_ended_before(tmp_path, report):
+    report("names", "-o", "where.json", expect=0)
+    machine, resources, past, none = json.loads((tmp_path / "where.json").read_text())
+    ((node, slots),) = machine.items()
+    (cpu,) = resources["cpus"]
+    assert slots["cpus"] >= 1
+    assert (cpu["slots"], cpu["node"]) == (1, node)
+    assert past == [["one", True]]
+    assert none == []
