@@ -33,6 +33,7 @@ from canary.job import Job
 from canary.lockfile import dump
 from canary.status import Status
 from canary.store import RESULT_STATEMENT, Result, Store
+from canary.store import public_environment as public_environment
 
 SCHEMA: Final = 1
 LOG: Final = "events.jsonl"
@@ -40,16 +41,6 @@ LOCK: Final = "session.lock"
 RUNNING: Final = "running"
 BATCH_SECONDS: Final = 0.25
 BATCH_ROWS: Final = 500
-_SECRETS: Final = (
-    "TOKEN",
-    "SECRET",
-    "PASSWORD",
-    "PASSWD",
-    "CREDENTIAL",
-    "APIKEY",
-    "API_KEY",
-    "PRIVATE_KEY",
-)
 
 _KINDS: Final = {
     c.kind: c
@@ -115,8 +106,9 @@ def encode_event(event: Event) -> dict[str, Any]:
     """An event as JSON: `e` its kind, then its fields."""
     data: dict[str, Any] = {"e": event.kind}
     for name in event.__dataclass_fields__:
-        value = getattr(event, name)
-        data[name] = value.asdict() if isinstance(value, Status) else value
+        if name != "kind":
+            value = getattr(event, name)
+            data[name] = value.asdict() if isinstance(value, Status) else value
     return data
 
 
@@ -132,11 +124,6 @@ def decode_event(data: Mapping[str, Any]) -> Event | None:
                 values["argv"] = tuple(values["argv"])
             return cls(**values)
     return None
-
-
-def public_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment as it is stored: variables whose name speaks of a secret are left out."""
-    return {k: v for k, v in environment.items() if not any(word in k.upper() for word in _SECRETS)}
 
 
 class Record:

@@ -40,21 +40,26 @@ def run(args: argparse.Namespace, config: Config) -> int:
     # the older tool wants a word for what to do with a report
     rest = args.rest[1:] if args.rest[:1] == ["create"] and not _knows_words(parser) else args.rest
     try:
-        options = vars(parser.parse(rest))
+        options = {"cwd": config.cwd, **vars(parser.parse(rest))}
     except Finished:
         return ExitCode.OK
-    workspace, _ = shapes.open_store(config)
-    book = Catalog(workspace.database)
     name = options.pop("session", None) or args.session
-    session = shapes.select_session(name, workspace, book) if name else None
-    results = StoredResults(workspace, book, session)
     try:
-        paths = reporter.report(results, {"cwd": config.cwd, **options})
+        paths = reporter.standalone(options)
+        if paths is None:
+            paths = reporter.report(_results(name, config), options)
     except OSError as e:
         raise fsio.explain(e, e.filename or "", f"write the report {args.type}") from None
     for path in paths:
         print(path)
     return ExitCode.OK
+
+
+def _results(name: str | None, config: Config) -> StoredResults:
+    workspace, _ = shapes.open_store(config)
+    book = Catalog(workspace.database)
+    session = shapes.select_session(name, workspace, book) if name else None
+    return StoredResults(workspace, book, session)
 
 
 def _knows_words(parser: Parser) -> bool:
