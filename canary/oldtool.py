@@ -12,59 +12,47 @@ from canary.frozen import FrozenDict
 GROUP: Final = "canary"
 DISTRIBUTION: Final = "canary-wm"
 
+# what of ours does the work of which hooks of theirs
+_INSTEAD: Final = (
+    ("canary_settings()", "addoption addconfig"),
+    (
+        "canary_commands()",
+        "addcommand subcommand query_subcommand query_execute fetch_subcommand fetch_execute",
+    ),
+    ("none: options are declared with canary_settings()", "cmdline_parse"),
+    ("canary_configure(), which may refuse but not edit", "cmdline_modifyargs"),
+    ("canary_unconfigure()", "finish"),
+    ("none: canary help and the reference are made from the source", "capabilities skills"),
+    ("canary_session_start()", "sessionstart runtests_start"),
+    ("canary_session_finish()", "sessionfinish runtests_finish runtests_report"),
+    ("canary_spec_generators(), canary_ignore_path()", "collectstart"),
+    ("canary_ignore_path()", "collect_modifyitems"),
+    ("canary_event()", "collect_report generate_report select_report rtselect_report"),
+    ("canary_spec_generators()", "testcase_generator generator"),
+    (
+        "canary_select()",
+        "generatestart generate_modifyitems selectstart select_modifyitems rtselectstart "
+        "rtselect_modifyitems",
+    ),
+    ("canary_group(), canary_launchers()", "runtests"),
+    ("canary_launchers()", "runtest_launcher runtest hpc_batch_runner"),
+    ("canary_job_setup()", "runteststart"),
+    ("canary_job_finish()", "runtest_finish"),
+    ("canary_rebaseline()", "runtest_rebaseline"),
+    ("canary_machine()", "resource_pool_fill"),
+    ("canary_resources()", "resource_pool_update gpu_backend_detect gpu_list_gpus"),
+    (
+        "none: the pool answers",
+        "resource_pool_accommodates resource_pool_count resource_pool_count_per_node "
+        "resource_pool_types",
+    ),
+    ("none: canary info shows the machine", "resource_pool_describe"),
+    ("canary_reporters()", "reporter"),
+    ("canary_group()", "hpc_batch_setup"),
+)
+# in theirs each begins with `canary_`
 HOOKS: Final = FrozenDict(
-    {
-        "canary_addoption": "canary_settings()",
-        "canary_addcommand": "canary_commands()",
-        "canary_subcommand": "canary_commands()",
-        "canary_cmdline_parse": "none: options are declared with canary_settings()",
-        "canary_cmdline_modifyargs": "canary_configure(), which may refuse but not edit",
-        "canary_addconfig": "canary_settings()",
-        "canary_finish": "canary_unconfigure()",
-        "canary_query_subcommand": "canary_commands()",
-        "canary_query_execute": "canary_commands()",
-        "canary_fetch_subcommand": "canary_commands()",
-        "canary_fetch_execute": "canary_commands()",
-        "canary_capabilities": "none: canary help and the reference are made from the source",
-        "canary_skills": "none: canary help and the reference are made from the source",
-        "canary_sessionstart": "canary_session_start()",
-        "canary_sessionfinish": "canary_session_finish()",
-        "canary_collectstart": "canary_spec_generators(), canary_ignore_path()",
-        "canary_collect_modifyitems": "canary_ignore_path()",
-        "canary_collect_report": "canary_event()",
-        "canary_testcase_generator": "canary_spec_generators()",
-        "canary_generator": "canary_spec_generators()",
-        "canary_generatestart": "canary_select()",
-        "canary_generate_modifyitems": "canary_select()",
-        "canary_generate_report": "canary_event()",
-        "canary_selectstart": "canary_select()",
-        "canary_select_modifyitems": "canary_select()",
-        "canary_select_report": "canary_event()",
-        "canary_rtselectstart": "canary_select()",
-        "canary_rtselect_modifyitems": "canary_select()",
-        "canary_rtselect_report": "canary_event()",
-        "canary_runtests_start": "canary_session_start()",
-        "canary_runtests": "canary_group(), canary_launchers()",
-        "canary_runtests_finish": "canary_session_finish()",
-        "canary_runtests_report": "canary_session_finish()",
-        "canary_runtest_launcher": "canary_launchers()",
-        "canary_runteststart": "canary_job_setup()",
-        "canary_runtest": "canary_launchers()",
-        "canary_runtest_finish": "canary_job_finish()",
-        "canary_runtest_rebaseline": "canary_rebaseline()",
-        "canary_resource_pool_fill": "canary_machine()",
-        "canary_resource_pool_update": "canary_resources()",
-        "canary_resource_pool_accommodates": "none: the pool answers",
-        "canary_resource_pool_count": "none: the pool answers",
-        "canary_resource_pool_count_per_node": "none: the pool answers",
-        "canary_resource_pool_types": "none: the pool answers",
-        "canary_resource_pool_describe": "none: canary info shows the machine",
-        "canary_reporter": "canary_reporters()",
-        "canary_gpu_backend_detect": "canary_resources()",
-        "canary_gpu_list_gpus": "canary_resources()",
-        "canary_hpc_batch_runner": "canary_launchers()",
-        "canary_hpc_batch_setup": "canary_group()",
-    }
+    {f"canary_{old}": ours for ours, names in _INSTEAD for old in names.split()}
 )
 
 

@@ -6,7 +6,7 @@ import argparse
 
 from canary import planning, targets
 from canary.catalog import Catalog
-from canary.commands import options
+from canary.commands import options, selection
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import CanaryErrors, ExitCode, UsageError
@@ -14,26 +14,8 @@ from canary.errors import CanaryErrors, ExitCode, UsageError
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary collect`."""
-    parser.add_argument("words", nargs="*", metavar="PATH", help="where to look")
-    parser.add_argument(
-        "-r",
-        dest="roots",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="where to look (repeatable)",
-    )
-    parser.add_argument(
-        "-f", dest="path_file", metavar="FILE", help="read roots and paths from a file"
-    )
-    parser.add_argument(
-        "-o",
-        dest="on_options",
-        action="append",
-        default=[],
-        metavar="OPT",
-        help="turn on an option that tests ask for",
-    )
+    selection.add_places(parser)
+    selection.add_on_options(parser)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:

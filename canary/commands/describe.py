@@ -11,7 +11,7 @@ from typing import Any
 from canary import planning
 from canary.catalog import Catalog
 from canary.collect import ScanRoot
-from canary.commands import documents, options, shapes
+from canary.commands import documents, options, selection, shapes
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import CanaryErrors, ExitCode
@@ -24,14 +24,7 @@ from canary.table import clean
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary describe`."""
     parser.add_argument("what", metavar="FILE|JOB", help="a test file, or a job's ID or name")
-    parser.add_argument(
-        "-o",
-        dest="on_options",
-        action="append",
-        default=[],
-        metavar="OPT",
-        help="turn on an option that tests ask for",
-    )
+    selection.add_on_options(parser)
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 

@@ -21,18 +21,7 @@ from canary.table import clean, safe_write, width
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary find`."""
-    parser.add_argument("words", nargs="*", metavar="PATH", help="where to look")
-    parser.add_argument(
-        "-r",
-        dest="roots",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="where to look (repeatable)",
-    )
-    parser.add_argument(
-        "-f", dest="path_file", metavar="FILE", help="read roots and paths from a file"
-    )
+    selection.add_places(parser)
     selection.add_selection(parser)
     shape = parser.add_argument_group("output").add_mutually_exclusive_group()
     shape.add_argument("--paths", action="store_true", help="file and name, one job a line")

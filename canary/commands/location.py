@@ -17,20 +17,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary location`."""
     parser.add_argument("job", metavar="JOB", help="ID, name or path of a job")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "-i", dest="which", action="store_const", const="input", help="its test file"
-    )
-    which.add_argument("-l", dest="which", action="store_const", const="log", help="its output")
-    which.add_argument(
-        "-x", dest="which", action="store_const", const="work", help="its work directory"
-    )
-    which.add_argument(
-        "-s",
-        dest="which",
-        action="store_const",
-        const="source",
-        help="the directory of its test file",
-    )
+    for flag, what, help in (
+        ("-i", "input", "its test file"),
+        ("-l", "log", "its output"),
+        ("-x", "work", "its work directory"),
+        ("-s", "source", "the directory of its test file"),
+    ):
+        which.add_argument(flag, dest="which", action="store_const", const=what, help=help)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:

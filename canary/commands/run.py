@@ -24,9 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATH|JOB|TAG",
         help="what to run; nothing: the default tag again",
     )
-    parser.add_argument(
-        "-f", dest="path_file", metavar="FILE", help="read roots and paths from a file"
-    )
+    selection.add_path_file(parser)
     parser.add_argument("-w", dest="wipe", action="store_true", help="remove the workspace first")
     parser.set_defaults(script_args=())
     selection.add_selection(parser)
@@ -49,27 +47,12 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         "--no-deps", action="store_true", help="do not pull in what a named job depends on"
     )
     group.add_argument("--empty-ok", action="store_true", help="exit 0 if there is nothing to run")
-    group.add_argument(
-        "--repeat-until-pass",
-        type=_count,
-        default=0,
-        metavar="N",
-        help="again up to N times if it fails",
-    )
-    group.add_argument(
-        "--repeat-after-timeout",
-        type=_count,
-        default=0,
-        metavar="N",
-        help="again up to N times on timeout",
-    )
-    group.add_argument(
-        "--repeat-until-fail",
-        type=_count,
-        default=0,
-        metavar="N",
-        help="up to N times, until it fails",
-    )
+    for until, help in (
+        ("until-pass", "again up to N times if it fails"),
+        ("after-timeout", "again up to N times on timeout"),
+        ("until-fail", "up to N times, until it fails"),
+    ):
+        group.add_argument(f"--repeat-{until}", type=_count, default=0, metavar="N", help=help)
     group.add_argument(
         "--dry-run", action="store_true", help="show what would run, and run nothing"
     )

@@ -28,11 +28,37 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         help="jobs of this owner (repeatable)",
     )
     group.add_argument("--regex", metavar="RX", help="jobs whose file or assets contain this")
-    group.add_argument(
+    add_on_options(group)
+
+
+def add_on_options(parser: argparse._ActionsContainer) -> None:
+    """What test files ask for by name."""
+    parser.add_argument(
         "-o",
         dest="on_options",
         action="append",
         default=[],
         metavar="OPT",
         help="turn on an option that tests ask for",
+    )
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """Where to look for test files."""
+    parser.add_argument("words", nargs="*", metavar="PATH", help="where to look")
+    parser.add_argument(
+        "-r",
+        dest="roots",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="where to look (repeatable)",
+    )
+    add_path_file(parser)
+
+
+def add_path_file(parser: argparse.ArgumentParser) -> None:
+    """A file in which roots and paths are."""
+    parser.add_argument(
+        "-f", dest="path_file", metavar="FILE", help="read roots and paths from a file"
     )
