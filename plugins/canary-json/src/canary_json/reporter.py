@@ -17,6 +17,7 @@ from typing import Any
 
 from canary.declare import Reporter, Results
 from canary.reporting import replacing, target
+from canary_json.lines import decode, fold
 
 
 class JsonReporter(Reporter):
@@ -35,25 +36,50 @@ class JsonReporter(Reporter):
             help="file to write, `-` for standard output (default: %(default)s)",
         )
         parser.add_argument(
-            "--schema", action="store_true", help="write the JSON Schema of the report instead"
+            "--from-events",
+            metavar="FILE",
+            help="read a stream of `canary run --events` (`-`: standard input), no workspace",
         )
+        parser.add_argument(
+            "--schema",
+            nargs="?",
+            const="report",
+            choices=("report", "events"),
+            help="write the JSON Schema of the report, or of the stream of events, instead",
+        )
+
+    def standalone(self, options: Mapping[str, Any]) -> Sequence[Path] | None:
+        """A schema, or the report that a stream of events comes to."""
+        if options["schema"]:
+            return _write(iter([schema_text(options["schema"])]), options)
+        source = options["from_events"]
+        if not source:
+            return None
+        if source == "-":
+            return _write(encode(fold(decode(sys.stdin.buffer, "standard input"))), options)
+        with target(options, "from_events").open("rb") as f:
+            return _write(encode(fold(decode(f, source))), options)
 
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
         """Write one object: job ID to job."""
-        parts = iter([schema_text()]) if options["schema"] else encode(results.jobs())
-        if options["output"] == "-":
-            sys.stdout.writelines(parts)
-            return []
-        path = target(options)
-        with replacing(path) as f:
-            for part in parts:
-                f.write(part.encode("ascii"))
-        return [path]
+        return _write(encode(results.jobs()), options)
 
 
-def schema_text() -> str:
-    """The JSON Schema of the report."""
-    return resources.files("canary_json").joinpath("schema.json").read_text("ascii")
+def _write(parts: Iterable[str], options: Mapping[str, Any]) -> Sequence[Path]:
+    if options["output"] == "-":
+        sys.stdout.writelines(parts)
+        return []
+    path = target(options)
+    with replacing(path) as f:
+        for part in parts:
+            f.write(part.encode("ascii"))
+    return [path]
+
+
+def schema_text(of: str = "report") -> str:
+    """The JSON Schema of the report, or of the stream of `events`."""
+    name = "schema.json" if of == "report" else "events.schema.json"
+    return resources.files("canary_json").joinpath(name).read_text("ascii")
 
 
 def encode(jobs: Iterable[Mapping[str, Any]]) -> Iterator[str]:
