@@ -1,0 +1,67 @@
+"""Pages of the guide that show commands do what they show.
+
+In these pages a Python block that begins with `# some/path` is a file, and a `console` block is
+what a shell says: after `$ ` a command, below it what it writes. A line `…` stands for any lines,
+`…` in a line for any text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGES = ("events",)
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def steps(text):
+    """(what, name, content): files to write, and commands with what they say."""
+    for language, body in BLOCK.findall(text):
+        first, _, rest = body.partition("\n")
+        if language == "python" and re.fullmatch(r"# [\w./-]+", first):
+            yield "file", first[2:], rest
+        elif language == "console":
+            for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+                command, _, said = part.partition("\n")
+                yield "command", command, said
+
+
+def pattern(said):
+    """What a command says, as a regular expression."""
+    lines = []
+    for line in said.splitlines(keepends=True):
+        shown = "(?:.*\n)*?" if line == "…\n" else re.escape(line).replace("…", ".*")
+        lines.append(shown)
+    return "".join(lines).removesuffix("\n").removesuffix("\\") + "\n?"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_does_what_it_shows(tmp_path, page):
+    programs = Path(sys.executable).parent
+    environ = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "COLUMNS": "100"}
+    done = 0
+    for what, name, content in steps((GUIDE / f"{page}.md").read_text()):
+        if what == "file":
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+            continue
+        ran = subprocess.run(
+            ["bash", "-c", name],
+            cwd=tmp_path,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        told = f"$ {name}\n{ran.stdout}{ran.stderr}"
+        assert re.fullmatch(pattern(content), ran.stdout), told
+        done += 1
+    assert done > 0
