@@ -8,122 +8,25 @@ the log. One record, one writer: the scheduler's thread.
 
 from __future__ import annotations
 
-import json
-import os
 import time
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from canary import faults, fsio
+from canary import fsio
 from canary.errors import RecordError
-from canary.events import (
-    Event,
-    JobFinished,
-    JobStarted,
-    JobSubmitted,
-    Notice,
-    SessionFinished,
-    SessionStarted,
-)
-from canary.faults import fault
+from canary.events import Event, JobFinished
 from canary.home import Workspace
 from canary.job import Job
+from canary.journal import LOG, SCHEMA, EventLog, encode_event, encode_line, seal
 from canary.lockfile import dump
-from canary.status import Status
 from canary.store import RESULT_STATEMENT, Result, Store
 from canary.store import public_environment as public_environment
 
-SCHEMA: Final = 1
-LOG: Final = "events.jsonl"
 LOCK: Final = "session.lock"
 RUNNING: Final = "running"
 BATCH_SECONDS: Final = 0.25
 BATCH_ROWS: Final = 500
-
-_KINDS: Final = {
-    c.kind: c
-    for c in (SessionStarted, JobSubmitted, JobStarted, JobFinished, Notice, SessionFinished)
-}.items()
-
-
-class EventLog:
-    """An append-only file of JSON lines, each with a checksum of what stands before it.
-
-    What could not be written, on a full disk, is kept and goes before what is written next.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._left = bytearray()
-        fault("log.open")
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-
-    def append(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Write all lines with one call."""
-        self.write(b"".join(map(encode_line, lines)))
-
-    def write(self, data: bytes) -> None:
-        """Write encoded lines."""
-        self._left += data
-        fault("log.append")
-        while self._left:
-            del self._left[: faults.write(self._fd, bytes(self._left))]
-
-    def sync(self) -> None:
-        """Force what was written to the disk."""
-        fsio.sync(self._fd)
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._fd)
-
-
-def encode_line(data: Mapping[str, Any]) -> bytes:
-    """A line of the log: compact JSON whose last key `c` is the CRC-32 of all before it."""
-    body = dump(data).encode("utf-8", "surrogatepass")[:-1]
-    return b'%s,"c":"%08x"}\n' % (body, zlib.crc32(body))
-
-
-def read_lines(path: Path, damaged: Callable[[int], object] = int) -> Iterator[dict[str, Any]]:
-    """The sound lines of a log in order; damaged ones are left out, and `damaged` is called with
-    their number. A torn last line is what a killed runner leaves: it is left out, and no damage."""
-    with open(path, "rb") as f:
-        for number, raw in enumerate(f, 1):
-            body, _, tail = raw.rpartition(b',"c":"')
-            if (
-                len(tail) == 11
-                and tail.endswith(b'"}\n')
-                and tail[:8] == b"%08x" % zlib.crc32(body)
-            ):
-                yield json.loads(raw)
-            elif raw.endswith(b"\n"):
-                damaged(number)
-
-
-def encode_event(event: Event) -> dict[str, Any]:
-    """An event as JSON: `e` its kind, then its fields."""
-    data: dict[str, Any] = {"e": event.kind}
-    for name in event.__dataclass_fields__:
-        if name != "kind":
-            value = getattr(event, name)
-            data[name] = value.asdict() if isinstance(value, Status) else value
-    return data
-
-
-def decode_event(data: Mapping[str, Any]) -> Event | None:
-    """Read what `encode_event` wrote; None for a kind of line that is no event."""
-    for kind, cls in _KINDS:
-        if data.get("e") == kind:
-            names = (n for n in cls.__dataclass_fields__ if n in data and n != "kind")
-            values = {n: data[n] for n in names}
-            if "status" in values:
-                values["status"] = Status.fromdict(values["status"])
-            if "argv" in values:
-                values["argv"] = tuple(values["argv"])
-            return cls(**values)
-    return None
 
 
 class Record:
@@ -272,8 +175,7 @@ def _plan_line(job: Job, spec_text: str) -> bytes:
     """Like `encode_line`, with the spec's JSON put in as it is."""
     edges = [[d.job.id, d.when] for d in job.dependencies]
     head = dump({"e": "job", "id": job.id, "path": str(job.workspace.path), "edges": edges})
-    body = f'{head[:-1]},"spec":{spec_text}'.encode("utf-8", "surrogatepass")
-    return b'%s,"c":"%08x"}\n' % (body, zlib.crc32(body))
+    return seal(f'{head[:-1]},"spec":{spec_text}')
 
 
 def result_of(job: Job, session: str) -> Result:

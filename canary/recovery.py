@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from canary import fsio, record
+from canary import fsio, journal, record
 from canary.catalog import Catalog, spec_rows
 from canary.clock import Timekeeper
 from canary.errors import RecordError, WorkspaceError
@@ -154,10 +154,10 @@ def fold(log: Path) -> Folded:
     out = Folded()
     if not log.exists():
         return out
-    for line in record.read_lines(log, out.damaged.append):
+    for line in journal.read_lines(log, out.damaged.append):
         kind = line.get("e")
         if kind == "plan":
-            if line.get("schema", 0) > record.SCHEMA:
+            if line.get("schema", 0) > journal.SCHEMA:
                 raise RecordError(
                     "this log is of a newer release", hint="update canary", file=str(log)
                 )
@@ -195,7 +195,7 @@ def recover(workspace: Workspace, book: Catalog, say: Callable[[str], None]) -> 
     names = unfinished(workspace)
     for name in names:
         directory = workspace.sessions / name
-        folded = fold(directory / record.LOG)
+        folded = fold(directory / journal.LOG)
         killed = _end_survivors(folded, directory)
         restore(book, name, directory, folded)
         _close(directory, name, folded)
@@ -207,7 +207,7 @@ def end_survivors(workspace: Workspace) -> None:
     """Kill what cut-off sessions left running, before their record is removed."""
     for name in unfinished(workspace):
         directory = workspace.sessions / name
-        _end_survivors(fold(directory / record.LOG), directory)
+        _end_survivors(fold(directory / journal.LOG), directory)
 
 
 def _end_survivors(folded: Folded, directory: Path) -> list[str]:
@@ -287,7 +287,7 @@ def _result(spec: JobSpec, end: Mapping[str, Any], session: str, directory: Path
 
 def _close(directory: Path, name: str, folded: Folded) -> None:
     data = {
-        "schema": record.SCHEMA,
+        "schema": journal.SCHEMA,
         **folded.header,
         "name": name,
         "job_ids": list(folded.specs),
@@ -310,12 +310,12 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
         os.replace(database, f"{database}.damaged")
     book = Catalog(database, writable=True)
     try:
-        names = sorted(p.parent.name for p in workspace.sessions.glob(f"*/{record.LOG}"))
+        names = sorted(p.parent.name for p in workspace.sessions.glob(f"*/{journal.LOG}"))
         histories: dict[str, RunHistory] = {}
         for name in names:
             directory = workspace.sessions / name
             try:
-                folded = fold(directory / record.LOG)
+                folded = fold(directory / journal.LOG)
             except RecordError as e:
                 say(str(e))
                 continue
@@ -345,7 +345,7 @@ def differences(workspace: Workspace, book: Catalog) -> Iterator[str]:
     Sessions that run, or were cut off, are left out.
     """
     open_ones = set(unfinished(workspace))
-    for log in sorted(workspace.sessions.glob(f"*/{record.LOG}")):
+    for log in sorted(workspace.sessions.glob(f"*/{journal.LOG}")):
         name = log.parent.name
         if name in open_ones:
             continue

@@ -15,10 +15,11 @@ from canary.errors import UsageError
 from canary.events import Event, Summary
 from canary.graph import Edge
 from canary.home import Workspace
-from canary.record import LOG, decode_event, read_lines
+from canary.journal import LOG, decode_event, read_lines
+from canary.request import ViewSettings
 from canary.spec import JobSpec
 from canary.store import Result, job_record, read_object
-from canary.view import Entry, wanted
+from canary.view import Entry, update, wanted
 
 
 def _spec_part(spec: JobSpec, result: Result | None) -> dict[str, Any]:
@@ -117,6 +118,16 @@ def _excluded(
     if spec is not None:
         record.update(_spec_part(spec, None))
     return record
+
+
+def refresh_view(workspace: Workspace, settings: ViewSettings) -> int:
+    """Make the view of the latest results anew; return how many it holds."""
+    book = Catalog(workspace.database)
+    try:
+        entries = view_entries(book, settings.only)
+    finally:
+        book.close()
+    return update(workspace.home / settings.name, entries, mode=settings.mode, fresh=True)
 
 
 def view_entries(store: Catalog, only: str) -> list[Entry]:

@@ -14,8 +14,8 @@ from canary.commands import options
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import CanaryError, ExitCode
-from canary.record import LOG
-from canary.results import view_entries
+from canary.journal import LOG
+from canary.results import refresh_view
 from canary.table import say
 
 
@@ -38,9 +38,12 @@ def run(args: argparse.Namespace, config: Config) -> int:
         print("ok    no workspace here")
         return ExitCode.OK
     if args.rebuild:
+        home.refuse_foreign(workspace)
         with recovery.run_lock(workspace, lambda text: say("info", text)):
             n = recovery.rebuild(workspace, lambda text: say("warning", text))
-        _refresh_view(workspace, config)
+        settings = options.view_settings(config)
+        if view.is_view(workspace.home / settings.name):
+            refresh_view(workspace, settings)
         print(f"ok    the store was made anew from {n} sessions")
     for fine, text in _workspace(workspace):
         bad += not fine
@@ -100,18 +103,6 @@ def _records(workspace: home.Workspace) -> Iterator[tuple[bool, str]]:
             yield False, text
     except CanaryError as e:
         yield False, str(e)
-    finally:
-        book.close()
-
-
-def _refresh_view(workspace: home.Workspace, config: Config) -> None:
-    settings = options.view_settings(config)
-    directory = workspace.home / settings.name
-    if not view.is_view(directory) and directory.exists():
-        return
-    book = Catalog(workspace.database)
-    try:
-        view.update(directory, view_entries(book, settings.only), mode=settings.mode, fresh=True)
     finally:
         book.close()
 

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from canary import home, lockfile
+from canary import home, lockfile, oldstore
 from canary.commands import shapes
 from canary.config import Config
 from canary.declare import Command
-from canary.errors import CanaryError, ExitCode, UsageError
+from canary.errors import ExitCode, UsageError
 from canary.fsio import read_text
+from canary.spec import OUTPUT_FILE
 from canary.store import Result
 from canary.table import safe_write
 
@@ -58,11 +59,8 @@ def log_path(result: Result, which: str, file: str | None = None) -> Path:
         if not path.is_relative_to(directory.resolve()):
             raise UsageError(f"{file}: not in {directory}")
         return path
-    try:
-        spec: dict[str, Any] = lockfile.read(directory)["spec"]
-    except (CanaryError, KeyError):
-        return directory / "canary-out.txt"
-    name = spec["stderr"] if which == "error" else spec["stdout"]
+    spec = shapes.lock_of(result.workspace).get("spec", {})
+    name = spec.get("stderr") if which == "error" else spec.get("stdout", OUTPUT_FILE)
     if name is None:
         raise UsageError("this job's errors are in its output", hint="leave out -e")
     return directory / str(name)
@@ -77,7 +75,10 @@ def _session_lines(config: Config) -> Iterator[str]:
     name = workspace.latest
     if name is None:
         raise UsageError("there is no session yet", hint="canary run PATH")
-    from canary.record import LOG, read_lines  # a job's output needs no record
+    if home.is_foreign(workspace):
+        yield from oldstore.log_lines(workspace.root)
+        return
+    from canary.journal import LOG, read_lines  # a job's output needs no record
 
     for line in read_lines(workspace.sessions / name / LOG):
         kind = line.pop("e")

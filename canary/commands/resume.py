@@ -10,7 +10,7 @@ from canary.commands import running
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import NothingToRun, UsageError
-from canary.record import LOG
+from canary.journal import LOG
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

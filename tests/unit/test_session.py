@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from canary import config, hookspecs, plugins, record, session
+from canary import config, hookspecs, journal, plugins, session
 from canary.catalog import Catalog
 from canary.declare import Display
 from canary.errors import CanaryErrors, NothingToRun, SpecError, UsageError, WorkspaceError
@@ -196,8 +196,8 @@ def test_events_are_ordered_and_complete(walk):
     assert (events[-1].exit_code, events[-1].counts) == (0, {"SUCCESS": 2})
     kinds = [(e.kind.removeprefix("job_"), e.name) for e in events[1:-1]]
     assert kinds == [(k, n) for n in "ab" for k in ("submitted", "started", "finished")]
-    log = walk.display.session.directory / record.LOG
-    decoded = [record.decode_event(line) for line in record.read_lines(log)]
+    log = walk.display.session.directory / journal.LOG
+    decoded = [journal.decode_event(line) for line in journal.read_lines(log)]
     assert [e for e in decoded if e is not None] == events
 
 
