@@ -70,6 +70,9 @@ class Main(Settings):
         default=None, metadata=_doc("file describing the machine", metavar="FILE")
     )
     enable_hyperthreads: bool = field(default=False, metadata=_doc("count logical CPUs, not cores"))
+    gpu_backend: str = field(
+        default="auto", metadata=_doc("whose GPUs to use: auto, none, or a vendor", metavar="NAME")
+    )
     scratch: Any = field(default=None, metadata=_doc("free for your own use", flag=None))
     system: Any = field(default=None, metadata=_doc("facts about the system, free", flag=None))
 
