@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from canary.table import clean
+
 if TYPE_CHECKING:
     import argparse
 
@@ -145,4 +147,4 @@ class Display(abc.ABC):
     def say(self, text: str, level: str = "info") -> None:
         """Lines for the person, outside any event (before the session, say)."""
         for line in text.splitlines():
-            sys.stderr.write(f"{level.upper()}: {line}\n")
+            sys.stderr.write(f"{level.upper()}: {clean(line)}\n")

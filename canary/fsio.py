@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -106,6 +107,17 @@ def copy_or_link(src: str, dst: str, *, link: bool) -> None:
         shutil.copy2(src, dst)
 
 
+def drop_output() -> None:
+    """What is printed to a stream that takes nothing any more goes nowhere from now on."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+
+
 def is_network(path: str | Path) -> bool:
     """Is `path` on a file system shared between hosts (by the mount table; False if that cannot be
     known)?"""
@@ -134,6 +146,15 @@ def is_network(path: str | Path) -> bool:
         default=["", ""],
     )
     return best[1] in kinds
+
+
+def remove_tree(path: str | Path) -> None:
+    """Remove a directory and all in it, however deep it is; links in it are never followed."""
+    try:
+        shutil.rmtree(path)
+    except RecursionError:  # as Python before 3.13 has it, a thousand levels down
+        if os.spawnlp(os.P_WAIT, "rm", "rm", "-rf", "--", os.fspath(path)):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), os.fspath(path)) from None
 
 
 def explain(error: OSError, path: str | Path, what: str) -> WorkspaceError:

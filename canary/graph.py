@@ -238,6 +238,14 @@ def _add(edges: dict[str, tuple[Edge, ...]], id: str, new: Sequence[Edge]) -> No
     edges[id] = (*known, *(edge for edge in new if edge.id not in ids))
 
 
+def _shortened(names: Sequence[str], most: int = 12) -> Sequence[str]:
+    """Names as people can read them: of very many, the first and the last."""
+    if len(names) <= most:
+        return names
+    half = most // 2
+    return [*names[:half], f"... {len(names) - most} more ...", *names[-half:]]
+
+
 def _cycles(
     unique: Mapping[str, JobSpec], edges: dict[str, tuple[Edge, ...]]
 ) -> list[tuple[str, CanaryError]]:
@@ -246,7 +254,7 @@ def _cycles(
     _, rest = _sorted(unique, edges)
     while rest:
         cycle = _walk(rest, edges)
-        names = " -> ".join(unique[id].name for id in [*cycle, cycle[0]])
+        names = " -> ".join(_shortened([unique[id].name for id in [*cycle, cycle[0]]]))
         first = unique[cycle[0]]
         line = next((d.line for d in first.dependencies if d.line), None)
         error = GraphError(f"these jobs wait for each other: {names}", file=first.file, line=line)

@@ -8,7 +8,6 @@ of their own.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import time
 from dataclasses import dataclass
@@ -168,16 +167,13 @@ def create(directory: Path, *, wipe: bool = False) -> Workspace:
 
 
 def remove(workspace: Workspace) -> None:
-    """Delete `.canary` and the views that belong to it; refuses what has no tag."""
+    """Delete `.canary`, but not its views; refuses what has no tag."""
     root = workspace.root
     known = root.is_dir() and ((root / TAG).is_file() or not any(root.iterdir()))
     if root.is_symlink() or not known:
         raise WorkspaceError("this is no workspace, so it is not removed", file=str(root))
     try:
-        for marker in root.parent.glob("*/.canary-view.json"):
-            if not marker.parent.is_symlink():
-                shutil.rmtree(marker.parent)
-        shutil.rmtree(root)
+        fsio.remove_tree(root)
     except OSError as e:
         raise fsio.explain(e, root, "remove the workspace") from None
 

@@ -827,7 +827,7 @@ class Job(BaseJob):
         return {
             "workspace": {"root": root, "path": str(space.path), "session": space.session},
             "dependencies": [_reference(d, root) for d in self.dependencies],
-            "variables": self.variables,
+            "variables": lockfile.public_environment(self.variables),
             "allocation": {"resources": self._assigned},
             "rparameters": self.get_resource_parameters_from_spec(),
             "mask": {"value": self.mask.value, "reason": self.mask.reason} if self._mask else None,

@@ -13,20 +13,32 @@ import os
 from collections.abc import Mapping
 from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from canary import fsio
 from canary.errors import RecordError
 
+T = TypeVar("T")
 FILE_NAME: Final = "testcase.lock"
 SCHEMA: Final = 1
 # a lock larger than this was not written by us
 MAX_BYTES: Final = 64 << 20
+# what a variable's name has in it that nobody should read later
+_SECRETS: Final = (
+    "TOKEN",
+    "SECRET",
+    "PASSWORD",
+    "PASSWD",
+    "CREDENTIAL",
+    "APIKEY",
+    "API_KEY",
+    "PRIVATE_KEY",
+)
 # stands for infinity until the text is made
 _INFINITE: Final = "canary:infinity"
 
 
-_encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
+_encode: Final = json.JSONEncoder(separators=(",", ":"), default=str, check_circular=False).encode
 
 
 def dump(data: Mapping[str, Any]) -> str:
@@ -39,6 +51,11 @@ def dump(data: Mapping[str, Any]) -> str:
         text = _encode(_finite(data)).replace(f'"{_INFINITE}"', "1e999")
         text = text.replace(f'"-{_INFINITE}"', "-1e999")
     return text
+
+
+def public_environment(environment: Mapping[str, T]) -> dict[str, T]:
+    """The environment as it is stored: variables whose name speaks of a secret are left out."""
+    return {k: v for k, v in environment.items() if not any(word in k.upper() for word in _SECRETS)}
 
 
 def _finite(data: Any) -> Any:

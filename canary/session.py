@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from canary import (
     collect,
+    fsio,
     gather,
     home,
     planning,
@@ -207,6 +208,7 @@ class _Walk:
         self.watched = self.config.plugins.has("canary_event")
         self.scheduler: Scheduler | None = None
         self._flush: Timer | None = None
+        self._unseen = False
         ledger.on_trouble = lambda text: self.emit(Notice(self.clock.now(), "warning", text))
 
     def go(
@@ -225,7 +227,7 @@ class _Walk:
         try:
             jobs = self._doom(faults)
             self.config.plugins.call("canary_session_start", session=session)
-            self.display.start(session)
+            self._show_on(self.display.start, session)
             self.emit(
                 SessionStarted(
                     self.clock.now(),
@@ -279,12 +281,21 @@ class _Walk:
             JobFinished(self.clock.now(), job.id, job.name, job.status, job.timekeeper.asdict(), {})
         )
 
+    def _show_on(self, show: Callable[..., None], *what: Any) -> None:
+        """Let the display show something; the run goes on where nobody can see it any more."""
+        if not self._unseen:
+            try:
+                show(*what)
+            except OSError:  # `canary run | head`, a terminal that was closed, a full disk
+                self._unseen = True
+                fsio.drop_output()
+
     def emit(self, event: Event) -> None:
         """Record an event, then show it to whoever watches."""
         self.ledger.event(event)
         if isinstance(event, JobFinished) and not event.retry:
             self.finished[event.id] = event
-        self.display.event(event)
+        self._show_on(self.display.event, event)
         if self.watched:
             self.config.plugins.call("canary_event", event=event)
         if self.ledger.pending >= record.BATCH_ROWS:
@@ -295,7 +306,7 @@ class _Walk:
     def _commit(self) -> None:
         self._flush = None
         self.ledger.commit()
-        self.display.flush()
+        self._show_on(self.display.flush)
 
     def _close(self, began: float) -> Summary:
         session = self.session
@@ -318,7 +329,7 @@ class _Walk:
             "canary_session_finish", lenient=True, session=session, summary=summary
         )
         self.ledger.close(final, {"sum": code, "duration": summary.duration})
-        self.display.finish(session, summary)
+        self._show_on(self.display.finish, session, summary)
         self.loop.close()
         return summary
 
@@ -387,13 +398,13 @@ class _Walk:
     def _suspend(self, scheduler: Scheduler) -> None:
         """Pause the jobs, then ourselves; go on with both once continued."""
         scheduler.pause()
-        self.display.pause()
+        self._show_on(self.display.pause)
         os.kill(os.getpid(), signal.SIGSTOP)
         scheduler.resume()
-        self.display.resume()
+        self._show_on(self.display.resume)
 
     def _beat(self) -> None:
         """Let the display move while nothing happens."""
-        self.display.flush()
+        self._show_on(self.display.flush)
         if self.display.beat is not None:
             self.loop.call_later(self.display.beat, self._beat)

@@ -24,14 +24,10 @@ def open_workspace(request: RunRequest) -> Workspace:
     found = home.find(here, request.canary_dir)
     if found is not None and request.wipe:
         place = found.home
-        home.remove(found)
+        wipe(found)
         return home.create(place)
     if found is not None:
-        if home.is_foreign(found):
-            raise UsageError(
-                f"{found.root} was made by the older canary and is read-only here",
-                hint="canary init --import takes its results over, canary run -w wipes it",
-            )
+        home.refuse_foreign(found)
         if not request.shared_workspace:
             home.refuse_shared(found)
         return found
@@ -41,6 +37,12 @@ def open_workspace(request: RunRequest) -> Workspace:
         directory = request.canary_dir
         return home.create(directory.parent if directory.name == home.DIRECTORY else directory)
     return home.create(here)
+
+
+def wipe(workspace: Workspace) -> None:
+    """Delete a workspace and its views; what is not of canary's making is left in them."""
+    home.remove(workspace)
+    view.remove_all(workspace.home)
 
 
 def resolve_names(request: RunRequest, book: Catalog) -> RunRequest:

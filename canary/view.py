@@ -84,6 +84,16 @@ def update(
     return len(known)
 
 
+def remove_all(directory: Path) -> None:
+    """Remove the views in `directory`: what is listed in them, and what is empty then."""
+    for manifest in directory.glob(f"*/{MANIFEST}"):
+        if manifest.parent.is_symlink():
+            continue
+        update(manifest.parent, (), fresh=True)
+        if os.listdir(manifest.parent) == [MANIFEST]:
+            shutil.rmtree(manifest.parent)
+
+
 def entry_at(view: Path, path: Path) -> list[str]:
     """The IDs of the jobs shown at `path` or below it."""
     inside = os.path.relpath(path, view)
@@ -196,7 +206,7 @@ def _remove(target: str) -> None:
     except FileNotFoundError:
         pass
     except (IsADirectoryError, PermissionError):
-        shutil.rmtree(target)
+        fsio.remove_tree(target)
     except NotADirectoryError:
         pass
 

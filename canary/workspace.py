@@ -8,11 +8,11 @@ not know what is put in there.
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from canary import fsio
 from canary.errors import WorkspaceError
 from canary.faults import fault
 from canary.resources import Capacity
@@ -65,7 +65,7 @@ class ExecutionSpace:
             if os.path.islink(self.text):
                 os.unlink(self.text)
             else:
-                shutil.rmtree(self.text)
+                fsio.remove_tree(self.text)
         except FileNotFoundError:
             pass
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
-from canary import home
+from canary import fsio, home
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import ExitCode
@@ -67,7 +66,7 @@ def _remove(workspace: home.Workspace, directory: Path, *, dry: bool) -> int:
         return 0
     size = sum(p.lstat().st_size for p in directory.rglob("*") if not p.is_dir() or p.is_symlink())
     if not dry:
-        shutil.rmtree(directory)
+        fsio.remove_tree(directory)
     return size
 
 

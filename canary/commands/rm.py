@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from canary import home
+from canary import home, targets
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import ExitCode
@@ -20,7 +20,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     place = Path(config.cwd, args.path) if args.path else config.workspace
     workspace = home.require(Path(config.cwd), place)
-    home.remove(workspace)
+    targets.wipe(workspace)
     print(f"removed {workspace.root}")
     return ExitCode.OK
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -221,3 +222,18 @@ def test_an_os_error_is_one_line():
         error = fsio.explain(e, "/nonexistent/x", "read it")
     assert isinstance(error, WorkspaceError)
     assert str(error) == "/nonexistent/x: cannot read it: No such file or directory (ENOENT)"
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="Python itself removes deep trees")
+def test_a_tree_deeper_than_the_stack_is_removed(tmp_path):
+    top = tmp_path / "top"
+    top.mkdir()
+    at = os.open(top, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=at)
+        below = os.open("d", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    fsio.remove_tree(top)
+    assert not top.exists()

@@ -330,3 +330,17 @@ def test_who_is_shown_where(place, entry, tmp_path):
 )
 def test_which_results_belong_into_it(only, categories):
     assert {c for c in ("PASS", "FAIL", "NOTRUN") if view.wanted(only, c)} == categories
+
+
+def test_removing_all_leaves_what_others_have_put_there(place, entry, tmp_path):
+    other = tmp_path / "other"
+    view.update(other, [entry("2", "b")])
+    view.update(place, [entry("1", "d/a")])
+    (place / "thesis.txt").touch()
+    (place / "d" / "mine").mkdir()
+    (tmp_path / "link").symlink_to(place)
+    view.remove_all(tmp_path)
+    assert not other.exists()
+    assert sorted(os.listdir(place)) == [".canary-view.json", "d", "thesis.txt"]
+    assert os.listdir(place / "d") == ["mine"]
+    assert view.update(place, [entry("3", "c")]) == 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+import canary_ctest.verdict
+from canary.status import Outcome
 from canary_ctest.verdict import judge
 
 TEXT = "hello\nfoo bar\nlast line\n"
@@ -86,3 +88,11 @@ def test_an_expression_that_cannot_be_read_fails_the_test(kind):
 def test_expressions_of_cmake_raise_no_warning():
     assert verdict(0, text="a[b", pass_=["a[[]b"]) == "SUCCESS"
     assert verdict(0, text="a{b}", pass_=["a{b}"]) == "SUCCESS"
+
+
+def test_an_expression_that_takes_for_ever_fails_the_test(monkeypatch):
+    monkeypatch.setattr(canary_ctest.verdict, "SECONDS", 0.1)
+    wanted = {"pass_regular_expression": ["(a+)+$"]}
+    status = judge(wanted, 0, lambda: "a" * 64 + "b")
+    assert status.outcome is Outcome.FAILED
+    assert "not done after 0.1 s" in status.reason

@@ -7,6 +7,9 @@ import math
 
 import pytest
 
+from canary.status import Outcome
+from canary_yaml import verdict
+
 
 @pytest.fixture
 def run(canary, tmp_path):
@@ -177,3 +180,14 @@ def test_rebaseline(canary, tmp_path):
     canary("run", ".", cwd=root, expect=2)
     canary("rebaseline", "t", cwd=root, expect=0)
     assert (root / "ref.txt").read_text() == "new\n"
+
+
+def test_an_expression_that_takes_for_ever_fails_its_test(job, tmp_path, monkeypatch):
+    monkeypatch.setattr(verdict, "SECONDS", 0.1)
+    output = tmp_path / "output"
+    output.write_text("a" * 64 + "b\n")
+    for fields in ("pass_regex: (a+)+$", "references:\n  x: {pattern: '((?:a+)+)$'}"):
+        status = verdict.judge(job(fields), 0, str(output))
+        assert status.outcome is Outcome.FAILED
+        assert "not done after 0.1 s" in status.reason
+    assert verdict.measurements(job(fields), str(output)) == {}

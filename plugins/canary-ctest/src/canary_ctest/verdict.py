@@ -11,9 +11,12 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
+from canary.clock import time_limit
 from canary.status import Category, Outcome, Status, judge_exit_code
+
+SECONDS: Final = 10.0  # some expressions take for ever on some texts
 
 
 def judge(attributes: Mapping[str, Any], code: int, output: Callable[[], str]) -> Status | None:
@@ -30,8 +33,13 @@ def judge(attributes: Mapping[str, Any], code: int, output: Callable[[], str]) -
     if status.category is Category.NOTRUN:
         return status
     if any(wants):
+        text = output()
         try:
-            status = _matched(status, wants, skip_code, output())
+            with time_limit(SECONDS):
+                status = _matched(status, wants, skip_code, text)
+        except TimeoutError as e:
+            reason = f"looking for regular expressions in the output: {e}"
+            return Status.make(outcome=Outcome.FAILED, reason=reason, code=code)
         except re.error as e:
             reason = f"the regular expression {e.pattern!r} cannot be read: {e.msg}"
             return Status.make(outcome=Outcome.FAILED, reason=reason, code=code)

@@ -64,6 +64,8 @@ def _script(scope: Scope) -> tuple[str, ...]:
     """The command that runs the test file."""
     data = scope.data
     base = scope.file.path.rpartition("/")[2]
+    if base.startswith("-"):
+        base = f"./{base}"  # it is no option of Python's
     if "setup" in data or "teardown" in data:
         own = ("--exit-codes",) if "exit_codes" in data else ()
         return (sys.executable, WRAPPER, "--around", *own, base)

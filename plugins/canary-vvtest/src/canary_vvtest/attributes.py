@@ -32,7 +32,9 @@ def fixed_resources(scope: Scope, parameters: Collection[str]) -> dict[str, int]
 def command(scope: Scope) -> tuple[str, ...]:
     """How the file is run: by this Python, or by the other program that its `#!` line names."""
     words: tuple[str, ...] = tuple(scope.data.get("interpreter", (sys.executable,)))
-    return (*words, scope.file.path.rpartition("/")[2])
+    base = scope.file.path.rpartition("/")[2]
+    # a name that looks like an option would be taken for one
+    return (*words, f"./{base}" if base.startswith("-") else base)
 
 
 def fields_of(scope: Scope, fixed: Mapping[str, int]) -> dict[str, Any]:

@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from canary import fsio
+from canary.clock import time_limit
 from canary.frozen import EMPTY
 from canary.spec import JobSpec
 from canary.status import Category, Outcome, Status, judge_exit_code
 from canary_yaml.schema import ATTRIBUTE
 
 MOST: Final = 8 * 1024 * 1024
+SECONDS: Final = 10.0  # some expressions take for ever on some texts
 
 
 def judge(spec: JobSpec, code: int, output: str) -> Status | None:
@@ -31,12 +33,17 @@ def judge(spec: JobSpec, code: int, output: str) -> Status | None:
     if status.category is not Category.PASS and not differs:
         return status
     text = fsio.read_text(output, MOST // 2)
-    complaint = _expressions(wanted, text)
+    try:
+        with time_limit(SECONDS):
+            complaint = _expressions(wanted, text)
+            missing, out = _references(wanted.get("references", EMPTY), text)
+    except TimeoutError as e:
+        reason = f"looking for regular expressions in the output: {e}"
+        return Status.make(outcome=Outcome.FAILED, reason=reason, code=code)
     if complaint:
         return Status.make(outcome=Outcome.FAILED, reason=complaint, code=code)
     if status.outcome is Outcome.XDIFF:
         return status
-    missing, out = _references(wanted.get("references", EMPTY), text)
     if missing:
         return Status.make(outcome=Outcome.FAILED, reason="; ".join(missing), code=code)
     if out:
@@ -51,7 +58,11 @@ def measurements(spec: JobSpec, output: str) -> dict[str, Any]:
     if not wanted:
         return {}
     text = fsio.read_text(output, MOST // 2)
-    found = {name: _number(_last(ref["pattern"], text)) for name, ref in wanted.items()}
+    try:
+        with time_limit(SECONDS):
+            found = {name: _number(_last(ref["pattern"], text)) for name, ref in wanted.items()}
+    except TimeoutError:
+        return {}  # the verdict says so
     return {
         name: value if math.isfinite(value) else str(value)
         for name, value in found.items()
