@@ -1,8 +1,9 @@
 """Jobs that wait: what each waits for, which goes first, and what the dearest keeps for itself.
 
-Ready jobs wait in one heap per shape of request. The dearest goes first (cost along its longest
-chain of dependents); if it does not fit, the resources it needs are kept for it, and others may
-start only where they cannot delay it. Nothing here starts a job or changes one.
+Ready jobs wait in one heap per shape of request and probable length. The dearest goes first (cost
+along its longest chain of dependents), of nearly equal ones the widest; if it does not fit, the
+resources it needs are kept for it, and others may start only where they cannot delay it. Nothing
+here starts a job or changes one.
 """
 
 from __future__ import annotations
@@ -10,12 +11,20 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from math import inf
+from math import floor, inf, log2
+from typing import Final
 
 from canary.job import BaseJob
 from canary.launch import Launcher
 from canary.resources import Assigned, Request, ResourcePool
 from canary.status import Outcome
+
+# steps to the double, by which costs count as equal, and lengths as those of one heap
+COSTS: Final = 14
+LENGTHS: Final = 2
+
+Kind = tuple[Request, bool, int]
+Heap = list[tuple[tuple[int, float, float, int], "Node"]]
 
 
 @dataclass(slots=True)
@@ -48,9 +57,6 @@ class Node:
     children: list[Node] = field(default_factory=list)
     attempt: int = 1
     first: int = 1
-
-    def __lt__(self, other: Node) -> bool:
-        return (-self.rank, self.order) < (-other.rank, other.order)
 
 
 def wire(jobs: Sequence[BaseJob]) -> dict[str, Node]:
@@ -95,19 +101,27 @@ def _rank(nodes: dict[str, Node]) -> None:
                 todo.append(parent)
 
 
+def _step(number: float, steps: int) -> int:
+    """The same for numbers that are nearly equal: `steps` to the double."""
+    return floor(steps * log2(min(max(number, 1e-6), 1e12)))
+
+
 class ReadyQueue:
-    """What could be dispatched, by shape; jobs that must run alone are a shape of their own."""
+    """What could be dispatched, by shape and length; jobs that must run alone are a shape of their
+    own."""
 
     def __init__(self, pool: ResourcePool) -> None:
         self._pool = pool
-        self._heaps: dict[tuple[Request, bool], list[Node]] = {}
+        self._heaps: dict[Kind, Heap] = {}
+        self._shares: dict[Request, float] = {}
 
     def __bool__(self) -> bool:
         return bool(self._heaps)
 
     def push(self, node: Node) -> None:
         """Add a job whose turn it may be."""
-        heapq.heappush(self._heaps.setdefault((node.request, node.job.exclusive), []), node)
+        key = (-_step(node.rank, COSTS), -self._share(node.request), -node.rank, node.order)
+        heapq.heappush(self._heaps.setdefault(_kind(node), []), (key, node))
 
     def clear(self) -> None:
         """Forget all."""
@@ -117,30 +131,45 @@ class ReadyQueue:
         """Take the dearest job that may start beside what runs; the dearest of all keeps what it
         waits for."""
         # a job that waits for a lock takes nothing from the others meanwhile
-        locked = self._pool.is_locked
-        heads = [heap[0] for heap in self._heaps.values() if not locked(heap[0].request)]
-        if not heads:
+        heaps = list(self._heaps.values())
+        if self._pool.has_locked:
+            heaps = [heap for heap in heaps if not self._pool.is_locked(heap[0][1].request)]
+        if not heaps:
             return None
-        first = min(heads)
+        dearest = min(heaps)
+        first = dearest[0][1]
         if self._fits(first, running):
-            return self._take(first)
-        if first.job.exclusive or len(heads) == 1:
+            return self._take(dearest)
+        if first.job.exclusive or len(heaps) == 1:
             return None  # let the machine run empty for it
-        start = self._start_of(first, running)
-        for node in sorted(heads)[1:]:
+        start: float | None = None
+        for heap in sorted(heaps)[1:]:
+            node = heap[0][1]
             if node.job.exclusive or not self._fits(node, running):
                 continue
-            in_time = now + node.job.expected_runtime <= start < inf  # nobody knows: not in time
-            if in_time or _share_nothing(node, first):
-                return self._take(node)
+            if _share_nothing(node, first):
+                return self._take(heap)
+            if start is None:
+                start = self._start_of(first, running)
+            if now + node.job.expected_runtime <= start < inf:  # nobody knows: not in time
+                return self._take(heap)
         return None
 
-    def _take(self, node: Node) -> Node:
-        shape = (node.request, node.job.exclusive)
-        heapq.heappop(self._heaps[shape])
-        if not self._heaps[shape]:
-            del self._heaps[shape]
+    def _take(self, heap: Heap) -> Node:
+        node = heapq.heappop(heap)[1]
+        if not heap:
+            del self._heaps[_kind(node)]
         return node
+
+    def _share(self, request: Request) -> float:
+        """How much of the machine it wants."""
+        share = self._shares.get(request)
+        if share is None:
+            machine = self._pool.machine
+            parts = [n / (machine.count(type) or 1) for type, n in request.slots]
+            share = max([request.nodes / len(machine.nodes) if request.nodes > 1 else 0, *parts])
+            self._shares[request] = share
+        return share
 
     def _fits(self, node: Node, running: Collection[Running]) -> bool:
         if node.job.exclusive:
@@ -152,6 +181,10 @@ class ReadyQueue:
         ends."""
         ordered = sorted(running, key=lambda r: r.expected_end)
         return self._pool.free_at(wide.request, [(r.expected_end, r.assigned) for r in ordered])
+
+
+def _kind(node: Node) -> Kind:
+    return node.request, node.job.exclusive, _step(node.job.expected_runtime, LENGTHS)
 
 
 def _share_nothing(node: Node, wide: Node) -> bool:

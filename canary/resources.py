@@ -302,17 +302,25 @@ class ResourcePool:
         """Does somebody hold a lock that it wants?"""
         return bool(request.locks) and not self._locked.isdisjoint(request.locks)
 
+    @property
+    def has_locked(self) -> bool:
+        """Does anybody hold a lock?"""
+        return bool(self._locked)
+
     def can_hold(self, request: Request) -> bool:
         """Would `checkout` succeed now? Locks are left out of account: see `is_locked`."""
         if request.nodes == 1:
-            return any(node.holds(request) for node in self._nodes)
+            for node in self._nodes:  # noqa: SIM110 - asked many times for every job
+                if node.holds(request):
+                    return True
+            return False
         shares = _shares(request)
         return sum(node.idle and node.could_hold(shares) for node in self._nodes) >= request.nodes
 
     def free_at(self, request: Request, ends: Iterable[tuple[float, Assigned]]) -> float:
         """The first of the `ends` (time, what comes back then; in order) after which the request
         fits."""
-        shadow = [node.copy() for node in self._nodes]
+        shadow = [node.copy(whole=bool(request.pieces)) for node in self._nodes]
         by_id = {node.id: node for node in shadow}
         shares = _shares(request)
         at = 0.0
@@ -394,11 +402,12 @@ class _NodePool:
         self.free = dict(self.total)
         self.taken = 0
 
-    def copy(self) -> _NodePool:
+    def copy(self, *, whole: bool) -> _NodePool:
+        """One that can be given back to; with its instances, or numbers alone."""
         new = _NodePool.__new__(_NodePool)
         new.id, new.total, new.free, new.taken = self.id, self.total, dict(self.free), self.taken
         new.whole = self.whole
-        new.instances = {t: dict(x) for t, x in self.instances.items()}
+        new.instances = {t: dict(x) for t, x in self.instances.items()} if whole else {}
         return new
 
     @property
@@ -472,6 +481,7 @@ class _NodePool:
         return {t: self._take(t, n) for t, n in self.free.items() if n}
 
     def give_back(self, type: str, id: str, slots: int) -> None:
-        self.instances[type][id] += slots
+        if self.instances:
+            self.instances[type][id] += slots
         self.free[type] += slots
         self.taken -= slots

@@ -121,6 +121,44 @@ def test_what_ends_before_it_may_pass(jobs):
     assert Desk(made, cpus=2).all() == ["long", "short"]
 
 
+def test_behind_one_that_is_too_long_a_shorter_one_of_the_same_needs_is_found(jobs):
+    made = jobs(
+        long=(90.0, {"cpus": 1, "limit": 100.0}),
+        wide=(80.0, {"cpus": 2}),
+        slow=(70.0, {"cpus": 1, "limit": 200.0}),
+        short=(60.0, {"cpus": 1, "limit": 40.0}),
+    )
+    assert Desk(made, cpus=2).all() == ["long", "short"]
+
+
+def test_of_nearly_equal_ones_the_widest_goes_first(jobs):
+    """So that the machine is not emptied for each of them alone."""
+    made = jobs(
+        a=(300.1, {"cpus": 1}),
+        b=(300.0, {"cpus": 4}),
+        c=(300.2, {"cpus": 2}),
+        d=(300.0, {"cpus": 4}),
+        dear=(400.0, {"cpus": 4}),
+    )
+    desk = Desk(made, cpus=4)
+    assert desk.all() == ["dear"]
+    desk.end("dear")
+    assert desk.all(10.0) == ["b"]
+    desk.end("b")
+    assert desk.all(20.0) == ["d"]
+    desk.end("d")
+    assert desk.all(30.0) == ["c", "a"]
+
+
+def test_costs_and_lengths_may_be_anything(jobs):
+    made = jobs(
+        a=(0.0, {"limit": 0.0}),
+        b=(-5.0, {"limit": -1.0}),
+        c=(float("inf"), {"limit": 1e300}),
+    )
+    assert Desk(made, cpus=9).all() == ["c", "a", "b"]
+
+
 def test_a_job_alone_lets_the_machine_run_empty(jobs):
     made = jobs(a=(9.0, {}), alone=(8.0, {"exclusive": True}), b=(7.0, {"limit": 1.0}))
     desk = Desk(made, cpus=2)
