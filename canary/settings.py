@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from canary.declare import Settings
-from canary.frozen import FrozenDict, shared
+from canary.frozen import EMPTY, FrozenDict, shared
 from canary.options import Option, options_of
 
 
-def _doc(text: str, **more: Any) -> Mapping[str, Any]:
-    return {"help": text, **more}
+def _set(default: Any, help: str, **more: Any) -> Any:
+    """A field: its default, what it is for, and what else is declared of it."""
+    if isinstance(default, FrozenDict):
+        return shared(default, metadata={"help": help, **more})
+    return field(default=default, metadata={"help": help, **more})
 
 
 # which of the jobs that ran before are to run again
@@ -29,52 +32,35 @@ class Main(Settings):
 
     section: ClassVar[str] = ""
     commands: ClassVar[tuple[str, ...]] = ()
-    debug: bool = field(
-        default=False, metadata=_doc("show tracebacks and more messages", short="-d")
+    debug: bool = _set(False, "show tracebacks and more messages", short="-d")
+    log_level: str = _set(
+        "INFO",
+        "least level of the messages shown",
+        choices=("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
     )
-    log_level: str = field(
-        default="INFO",
-        metadata=_doc(
-            "least level of the messages shown",
-            choices=("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
-        ),
+    color: str = _set("auto", "when to use colour", choices=("auto", "always", "never"))
+    plain: bool = _set(False, "plain lines: no redrawing, no glyphs")
+    no_pager: bool = _set(False, "never use a pager", short="-P")
+    plugins: tuple[str, ...] = _set(
+        (), "plugins to load: modules, files, directories; no:NAME blocks one", flag=None
     )
-    color: str = field(
-        default="auto", metadata=_doc("when to use colour", choices=("auto", "always", "never"))
+    plugin_errors: str | None = _set(
+        None,
+        "what a broken plugin does (none: one of -p stops, others are left out)",
+        choices=("continue", "stop"),
     )
-    plain: bool = field(default=False, metadata=_doc("plain lines: no redrawing, no glyphs"))
-    no_pager: bool = field(default=False, metadata=_doc("never use a pager", short="-P"))
-    plugins: tuple[str, ...] = field(
-        default=(),
-        metadata=_doc(
-            "plugins to load: modules, files, directories; no:NAME blocks one", flag=None
-        ),
+    hook_limit: float = _set(1.0, "seconds after which a hook is named as slow", kind="duration")
+    aliases: Mapping[str, str] = _set(
+        EMPTY, "commands of your own: a name and what it stands for", flag=None
     )
-    plugin_errors: str | None = field(
-        default=None,
-        metadata=_doc(
-            "what a broken plugin does (none: one of -p stops, others are left out)",
-            choices=("continue", "stop"),
-        ),
+    resource_pool: Mapping[str, int] = _set(
+        EMPTY, "resources of each node (nodes: how many; slots_per_TYPE)", flag=None
     )
-    hook_limit: float = field(
-        default=1.0, metadata=_doc("seconds after which a hook is named as slow", kind="duration")
-    )
-    aliases: Mapping[str, str] = shared(
-        metadata=_doc("commands of your own: a name and what it stands for", flag=None),
-    )
-    resource_pool: Mapping[str, int] = shared(
-        metadata=_doc("resources of each node (nodes: how many; slots_per_TYPE)", flag=None),
-    )
-    resource_pool_file: str | None = field(
-        default=None, metadata=_doc("file describing the machine", metavar="FILE")
-    )
-    enable_hyperthreads: bool = field(default=False, metadata=_doc("count logical CPUs, not cores"))
-    gpu_backend: str = field(
-        default="auto", metadata=_doc("whose GPUs to use: auto, none, or a vendor", metavar="NAME")
-    )
-    scratch: Any = field(default=None, metadata=_doc("free for your own use", flag=None))
-    system: Any = field(default=None, metadata=_doc("facts about the system, free", flag=None))
+    resource_pool_file: str | None = _set(None, "file describing the machine", metavar="FILE")
+    enable_hyperthreads: bool = _set(False, "count logical CPUs, not cores")
+    gpu_backend: str = _set("auto", "whose GPUs to use: auto, none, or a vendor", metavar="NAME")
+    scratch: Any = _set(None, "free for your own use", flag=None)  # noqa: RUF009 - makes a field
+    system: Any = _set(None, "facts about the system", flag=None)  # noqa: RUF009 - makes a field
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,13 +69,13 @@ class Environment(Settings):
 
     section: ClassVar[str] = "environment"
     commands: ClassVar[tuple[str, ...]] = ()
-    set: Mapping[str, str] = shared(metadata=_doc("variables to set", flag=None))
-    unset: tuple[str, ...] = field(default=(), metadata=_doc("variables to remove", flag=None))
-    prepend_path: Mapping[str, str] = shared(
-        metadata=_doc("directories to put first in a search path", flag=None)
+    set: Mapping[str, str] = _set(EMPTY, "variables to set", flag=None)
+    unset: tuple[str, ...] = _set((), "variables to remove", flag=None)
+    prepend_path: Mapping[str, str] = _set(
+        EMPTY, "directories to put first in a search path", flag=None
     )
-    append_path: Mapping[str, str] = shared(
-        metadata=_doc("directories to put last in a search path", flag=None)
+    append_path: Mapping[str, str] = _set(
+        EMPTY, "directories to put last in a search path", flag=None
     )
 
     def apply(self, base: Mapping[str, str]) -> dict[str, str]:
@@ -109,22 +95,16 @@ class View(Settings):
 
     section: ClassVar[str] = "workspace.view"
     commands: ClassVar[tuple[str, ...]] = ()
-    name: str = field(default="TestResults", metadata=_doc("its name", flag=None))
-    mode: str = field(
-        default="symlink",
-        metadata=_doc("what is in it", flag=None, choices=("symlink", "hardlink", "copy")),
+    name: str = _set("TestResults", "its name", flag=None)
+    mode: str = _set("symlink", "what is in it", flag=None, choices=("symlink", "hardlink", "copy"))
+    when: str = _set(
+        "always",
+        "when it is made",
+        flag=None,
+        choices=("always", "never", "on_success", "on_failure"),
     )
-    when: str = field(
-        default="always",
-        metadata=_doc(
-            "when it is made", flag=None, choices=("always", "never", "on_success", "on_failure")
-        ),
-    )
-    only: str = field(
-        default="all",
-        metadata=_doc(
-            "which jobs it shows", flag=None, choices=("all", "failed", "not_pass", "passed")
-        ),
+    only: str = _set(
+        "all", "which jobs it shows", flag=None, choices=("all", "failed", "not_pass", "passed")
     )
 
 
@@ -134,58 +114,40 @@ class Run(Settings):
 
     section: ClassVar[str] = "run"
     commands: ClassVar[tuple[str, ...]] = ("run",)
-    default_tag: str = field(
-        default=":all:", metadata=_doc("what `canary run` without paths runs again", flag=None)
-    )
-    timeout: Mapping[str, float] = shared(
+    default_tag: str = _set(":all:", "what `canary run` without paths runs again", flag=None)
+    timeout: Mapping[str, float] = _set(
         FrozenDict({"default": 300.0, "fast": 120.0, "long": 900.0, "ctest": 1500.0}),
-        metadata=_doc(
-            "time limit: of the session, of reading a file (collect), of jobs with a keyword,"
-            " default, all, or a multiplier",
-            flag="--timeout",
-            metavar="TYPE=T",
-            commands=("run", "find"),
-        ),
+        "time limit: of the session, of reading a file (collect), of jobs with a keyword,"
+        " default, all, or a multiplier",
+        flag="--timeout",
+        metavar="TYPE=T",
+        commands=("run", "find"),
     )
-    grace: float = field(
-        default=2.0,
-        metadata=_doc(
-            "time between asking a job to end and killing it", flag="--grace", kind="duration"
-        ),
+    grace: float = _set(
+        2.0, "time between asking a job to end and killing it", flag="--grace", kind="duration"
     )
-    workers: int | None = field(
-        default=None,
-        metadata=_doc(
-            "jobs at once at most", flag="--workers", commands=("run", "find", "collect")
-        ),
+    workers: int | None = _set(
+        None, "jobs at once at most", flag="--workers", commands=("run", "find", "collect")
     )
-    launcher: str | None = field(
-        default=None, metadata=_doc("launcher for jobs that name none", flag="--launcher")
+    launcher: str | None = _set(None, "launcher for jobs that name none", flag="--launcher")
+    parsing_policy: str = _set(
+        "pedantic",
+        "whether one bad test file stops the run",
+        flag="--parsing-policy",
+        short="-P",
+        choices=("pedantic", "permissive"),
     )
-    parsing_policy: str = field(
-        default="pedantic",
-        metadata=_doc(
-            "whether one bad test file stops the run",
-            flag="--parsing-policy",
-            short="-P",
-            choices=("pedantic", "permissive"),
-        ),
+    shared_workspace: bool = _set(
+        False,
+        "use a workspace that anybody may write to",
+        flag="--shared-workspace",
+        commands=("run", "collect"),
     )
-    shared_workspace: bool = field(
-        default=False,
-        metadata=_doc(
-            "use a workspace that anybody may write to",
-            flag="--shared-workspace",
-            commands=("run", "collect"),
-        ),
-    )
-    no_output_timeout: float | None = field(
-        default=None,
-        metadata=_doc(
-            "end a job that writes nothing for that long",
-            flag="--no-output-timeout",
-            kind="duration",
-        ),
+    no_output_timeout: float | None = _set(
+        None,
+        "end a job that writes nothing for that long",
+        flag="--no-output-timeout",
+        kind="duration",
     )
 
 
@@ -194,17 +156,12 @@ class Output(Settings):
     """What jobs may write to their output."""
 
     section: ClassVar[str] = "run.output"
-    limit: int | None = field(
-        default=None,
-        metadata=_doc("most bytes of output a job", flag="--output-limit", kind="size"),
-    )
-    policy: str = field(
-        default="end",
-        metadata=_doc(
-            "at the limit, end the job or keep only the head and the tail of its output",
-            flag="--output-policy",
-            choices=("end", "trim"),
-        ),
+    limit: int | None = _set(None, "most bytes of output a job", flag="--output-limit", kind="size")
+    policy: str = _set(
+        "end",
+        "at the limit, end the job or keep only the head and the tail of its output",
+        flag="--output-policy",
+        choices=("end", "trim"),
     )
 
 
