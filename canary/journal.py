@@ -105,8 +105,9 @@ def encode_event(event: Event) -> dict[str, Any]:
     data: dict[str, Any] = {"e": event.kind}
     for name in event.__dataclass_fields__:
         if name != "kind":
-            value = getattr(event, name)
-            data[name] = value.asdict() if isinstance(value, Status) else value
+            data[name] = getattr(event, name)
+    if "status" in data:
+        data["status"] = data["status"].asdict()
     return data
 
 

@@ -93,6 +93,11 @@ class Loop:
         except BlockingIOError:
             pass  # the pipe is full of wake-ups already
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call `call` after the callbacks of this turn; in the loop's own thread, and not from a
+        signal handler."""
+        self._posted.append(call)
+
     def stop(self) -> None:
         """Return from `run` after the callbacks of this turn."""
         self._running = False

@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
@@ -167,20 +168,12 @@ class JobSpec:
 
     def asdict(self) -> dict[str, Any]:
         """As JSON; fields that have their default are left out."""
-        data: dict[str, Any] = {}
-        for name, default, columns in _CODEC:
-            value = getattr(self, name)
-            if value is not default and value != default:
-                data[name] = value if columns is None else _rows(value, columns)
-        return data
+        values = zip(_DEFAULTS, _values(self), strict=True)
+        return _nested({n: v for (n, d), v in values if v is not d and v != d})
 
     def full(self) -> dict[str, Any]:
         """As JSON with every field, for files that other programs read."""
-        data: dict[str, Any] = {}
-        for name, _, columns in _CODEC:
-            value = getattr(self, name)
-            data[name] = value if columns is None else _rows(value, columns)
-        return data
+        return _nested(dict(zip(_NAMES, _values(self), strict=True)))
 
     @classmethod
     def fromdict(cls, data: Mapping[str, Any]) -> JobSpec:
@@ -190,6 +183,14 @@ class JobSpec:
             return cls(**known)
         except (TypeError, KeyError, ValueError, AttributeError) as e:
             raise RecordError(f"not a job specification: {e}") from None
+
+
+def _nested(data: dict[str, Any]) -> dict[str, Any]:
+    """`data` with its value objects as JSON."""
+    for name, columns in _COLUMNS.items():
+        if name in data:
+            data[name] = _rows(data[name], columns)
+    return data
 
 
 def _rows(value: Any, columns: Sequence[str]) -> Any:
@@ -228,7 +229,9 @@ _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "baseline": _columns(Baseline),
     "mask": _columns(Mask),
 }
-_CODEC: Final = tuple((f.name, _default(f), _COLUMNS.get(f.name)) for f in fields(JobSpec))
+_NAMES: Final = _columns(JobSpec)
+_DEFAULTS: Final = tuple((f.name, _default(f)) for f in fields(JobSpec))
+_values: Final = attrgetter(*_NAMES)
 
 
 def job_id(family: str, path: str, parameters: Mapping[str, Any]) -> str:

@@ -37,7 +37,22 @@ _COLOURS: Final = MappingProxyType(
 
 
 class Outcome(enum.IntEnum):
-    """What exactly happened; the value is the stored integer."""
+    """What exactly happened; the value is the stored integer, `category` what it belongs to."""
+
+    category: Category
+
+    def __new__(cls, value: int) -> Outcome:
+        """A member with its category, which is asked for more often than anything else."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        bounds = (
+            (0, Category.NONE),
+            (64, Category.PASS),
+            (70, Category.FAIL),
+            (80, Category.ABORTED),
+        )
+        member.category = next((c for bound, c in bounds if value < bound), Category.NOTRUN)
+        return member
 
     NONE = -1
     SUCCESS = 0
@@ -54,18 +69,6 @@ class Outcome(enum.IntEnum):
     SKIPPED = 80
     BLOCKED = 81
     OVERSIZED = 82
-
-    @property
-    def category(self) -> Category:
-        """The category this outcome belongs to."""
-        value = self.value
-        if value < 0:
-            return Category.NONE
-        if value < 64:
-            return Category.PASS
-        if value < 70:
-            return Category.FAIL
-        return Category.ABORTED if value < 80 else Category.NOTRUN
 
     @property
     def glyph(self) -> str:

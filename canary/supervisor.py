@@ -91,6 +91,7 @@ class Supervisor(Launcher):
         self._look: Timer | None = None
         self._paused_at: float | None = None
         self._boot = boot_id()
+        self._peak = 0
         self.reaper = GroupReaper() if self.portable else TreeReaper()
         self.reaper.open()
 
@@ -123,8 +124,9 @@ class Supervisor(Launcher):
             return Usage()
         rss = max(run.max_rss, tree.max_rss)
         # a child begins with the memory of its parent: what is not above that is not known
-        known = rss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        rss = rss * RSS_UNIT if known else -1
+        if rss > self._peak:  # which has grown meanwhile, maybe
+            self._peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        rss = rss * RSS_UNIT if rss > self._peak else -1
         return Usage(run.user + tree.user, run.system + tree.system, rss)
 
     def released(self, run: Run) -> None:
@@ -203,7 +205,7 @@ class Supervisor(Launcher):
         """Post it once the scheduler is back in its loop, before any later message."""
         self._outbox.append(message)
         if len(self._outbox) == 1:
-            self.loop.post(self._send)
+            self.loop.soon(self._send)
 
     def is_running(self, run: Run) -> bool:
         """Is its `Exit` still to come?"""

@@ -50,6 +50,14 @@ def test_what_a_posted_call_posts_runs_too(loop):
     assert done == [1]
 
 
+def test_a_call_for_soon_comes_in_the_same_turn_before_the_loop_waits(loop):
+    done = []
+    loop.soon(lambda: loop.soon(lambda: (done.append("second"), loop.stop())))
+    loop.post(lambda: done.append("first"))
+    loop.run()
+    assert done == ["first", "second"]
+
+
 def test_stop_lets_the_turn_end(loop):
     done = []
     loop.post(loop.stop)

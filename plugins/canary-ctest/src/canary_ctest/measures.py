@@ -8,6 +8,7 @@ below the job's directory, so that a later run does not change what this one lef
 from __future__ import annotations
 
 import mmap
+import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -48,10 +49,12 @@ def _number(text: str) -> int | float | str:
 def read(path: str) -> dict[str, Any]:
     """The measurements in an output file; none if it cannot be read."""
     try:
+        if not os.stat(path).st_size:
+            return {}
         with open(path, "rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as output:
             return parse(output) if output.find(_SIGN) >= 0 else {}
     except (OSError, ValueError):
-        return {}  # a file of no bytes cannot be mapped
+        return {}  # or it has become empty: a file of no bytes cannot be mapped
 
 
 def names(paths: Iterable[str]) -> dict[str, str]:

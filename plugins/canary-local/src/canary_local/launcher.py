@@ -118,7 +118,7 @@ class LocalLauncher(SubprocessLauncher):
         if run.user < 0 or not run.extra:
             return usage
         rss = max(run.max_rss, run.tree.max_rss) * 1024
-        known = run.extra == "run" or (self._server is not None and rss > self._server.peak())
+        known = run.extra == "run" or (self._server is not None and not self._server.has_had(rss))
         return Usage(usage.user, usage.system, rss if known else -1)
 
     # the server

@@ -47,6 +47,7 @@ class Server:
                 pass_fds=[theirs.fileno()],
             )
         self.pid = self._process.pid
+        self._peak = 0
 
     def fileno(self) -> int:
         """The descriptor to watch."""
@@ -62,14 +63,14 @@ class Server:
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
         self._socket.sendmsg([marshal.dumps(words)], ancillary)
 
-    def peak(self) -> int:
-        """The most memory it has had, bytes; what a program it executes seems to have at least."""
-        try:
-            text = Path(f"/proc/{self.pid}/status").read_text()
-        except OSError:
-            return 0
-        sizes = [line.split()[1] for line in text.splitlines() if line.startswith("VmHWM:")]
-        return int(sizes[0]) * 1024 if sizes else 0
+    def has_had(self, size: int) -> bool:
+        """Has it ever had so much memory, bytes? Then a program it executes seems to have it, too.
+
+        As it never has less than before, the system is asked only about more than is known.
+        """
+        if size > self._peak:
+            self._peak = _peak(self.pid)
+        return size <= self._peak
 
     def receive(self) -> tuple[Any, ...] | None:
         """The next message; None if the server is no more. BlockingIOError if there is none."""
@@ -84,6 +85,16 @@ class Server:
         self._socket.close()
         self._process.kill()
         self._process.wait()
+
+
+def _peak(pid: int) -> int:
+    """The most memory the process has had, bytes; 0 if that cannot be known."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    sizes = [line.split()[1] for line in text.splitlines() if line.startswith("VmHWM:")]
+    return int(sizes[0]) * 1024 if sizes else 0
 
 
 def difference(base: Mapping[str, str], env: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
