@@ -1,0 +1,1 @@
+"""NVIDIA GPUs as resources of canary; see `canary_nvidia.plugin`."""
