@@ -14,11 +14,11 @@ import enum
 import math
 import os
 import time
-from collections.abc import Generator, Mapping, MutableMapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from canary import faults, fsio, history, lockfile, staging
 from canary.clock import Timekeeper
@@ -33,6 +33,9 @@ from canary.spec import JobSpec, Mask
 from canary.staging import InvalidTypeError, MissingSourceError
 from canary.status import Category, Outcome, Status, judge_exit_code
 from canary.workspace import ExecutionSpace
+
+if TYPE_CHECKING:
+    from canary.events import Event
 
 __all__ = [
     "AnyMatcher",
@@ -50,6 +53,7 @@ __all__ = [
     "find_cache_dir",
     "load_job_from_file",
     "load_job_from_state",
+    "load_jobs",
 ]
 
 WORKSPACE_TAG: Final = "WORKSPACE.TAG"
@@ -168,7 +172,10 @@ class Dependency:
 
 
 class JobServices:
-    """What a session lends to its jobs: the hooks of plugins. This base lends nothing."""
+    """What a session lends to its jobs: the hooks of plugins, and its policy. This base lends
+    nothing."""
+
+    policy: Mapping[str, Any] = EMPTY
 
     def environment(self, job: Job) -> Mapping[str, str | None]:
         """Variables that plugins add to the job's environment."""
@@ -253,6 +260,14 @@ class BaseJob(abc.ABC):
     # what follows is concrete: a scheduler may rely on it, an author need not write it
 
     dependencies: Sequence[Dependency] = ()
+
+    # it holds jobs that run where it runs; what becomes of them is told by `news`
+    composite: bool = False
+
+    def news(self) -> Sequence[Event]:
+        """Events of the jobs it holds that are new since the last call; once it is over, all of
+        them are over."""
+        return ()
 
     def validate_enqueuable(self) -> None:
         """ValueError unless PENDING."""
@@ -814,6 +829,10 @@ class Job(BaseJob):
         except (KeyError, TypeError, ValueError, AttributeError) as e:
             raise RecordError(f"not a job's state: {e!r}", file=str(self.lockfile)) from None
 
+    def record(self) -> dict[str, Any]:
+        """All that `load_jobs` needs; the content of the lock."""
+        return {**self.getstate(), "attempt": self.attempt, **self._fixed_part()}
+
     def save(self) -> None:
         """Write the lock; what a run cannot change is encoded once, at its start."""
         if self._fixed is None or not self.is_done() or self._fixed[1] != self.attributes:
@@ -923,16 +942,25 @@ def load_job_from_file(arg: Path | str | None) -> Job:
 
 def load_job_from_state(lock_data: dict[str, Any]) -> Job:
     """The job that a lock describes, its dependencies as their own locks describe them."""
-    job = _job_of(lock_data)
-    try:
-        entries = [(e["path"], e["when"]) for e in lock_data.get("dependencies", ())]
-    except (KeyError, TypeError) as e:
-        raise RecordError(f"the lock has a dependency that cannot be read: {e!r}") from None
-    for path, when in entries:
-        if path is not None:  # else it is no `Job` and has no directory
-            upstream = _job_of(lockfile.read(job.workspace.root / str(path)))
-            job.dependencies.append(Dependency(upstream, when))
-    return job
+    return load_jobs([lock_data])[0]
+
+
+def load_jobs(records: Iterable[dict[str, Any]]) -> list[Job]:
+    """The jobs that `records` describe, tied to each other; other dependencies as their locks
+    describe them."""
+    jobs = [(_job_of(data), data.get("dependencies", ())) for data in records]
+    known = {job.id: job for job, _ in jobs}
+    for job, entries in jobs:
+        try:
+            for id, path, when in [(e["id"], e["path"], e["when"]) for e in entries]:
+                if path is not None:  # else it is no `Job` and has no directory
+                    upstream = known.get(id)
+                    if upstream is None:
+                        upstream = _job_of(lockfile.read(job.workspace.root / str(path)))
+                    job.dependencies.append(Dependency(upstream, when))
+        except (KeyError, TypeError) as e:
+            raise RecordError(f"the lock has a dependency that cannot be read: {e!r}") from None
+    return [job for job, _ in jobs]
 
 
 def _job_of(data: dict[str, Any]) -> Job:

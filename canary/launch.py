@@ -101,14 +101,22 @@ class Exit:
     leaked: tuple[str, ...] = ()
 
 
-Message = Started | Exit
+@dataclass(frozen=True, slots=True)
+class News:
+    """A launch that runs jobs of its own has more to tell: see `BaseJob.news`."""
+
+    id: str
+
+
+Message = Started | News | Exit
 Post = Callable[[Message], None]
 
 
 class Launcher(abc.ABC):
     """Runs commands. All methods are called in the loop's thread; none may block.
 
-    For each launch given to `start` exactly one `Exit` is posted, after at most one `Started`.
+    For each launch given to `start` exactly one `Exit` is posted, after at most one `Started`;
+    `News` may come before either.
     """
 
     name: ClassVar[str]
@@ -206,7 +214,7 @@ class PollingLauncher(Launcher):
         """Submit them; `{launch id: ticket}`, or an `Exit` for one that was refused."""
 
     @abc.abstractmethod
-    def query(self, tickets: Mapping[str, str]) -> Mapping[str, Started | Exit]:
+    def query(self, tickets: Mapping[str, str]) -> Mapping[str, Message]:
         """What is known now of `{launch id: ticket}`; a launch without news is left out."""
 
     @abc.abstractmethod
@@ -247,9 +255,9 @@ class PollingLauncher(Launcher):
                     if isinstance(message, Exit):
                         tickets.pop(message.id, None)
                         started.discard(message.id)
-                    elif message.id in started:
-                        continue
-                    else:
+                    elif isinstance(message, Started):
+                        if message.id in started:
+                            continue
                         started.add(message.id)
                     self._hand_over(message)
                 wait = self.first_interval if news else min(wait * 1.5, self.interval)
@@ -304,7 +312,7 @@ class PollingLauncher(Launcher):
             return False
         return True
 
-    def _ask(self, tickets: Mapping[str, str]) -> Collection[Started | Exit]:
+    def _ask(self, tickets: Mapping[str, str]) -> Collection[Message]:
         try:
             return self.query(dict(tickets)).values()
         except OSError:

@@ -29,7 +29,7 @@ from canary.history import RunHistory
 from canary.home import Workspace
 from canary.procfs import process
 from canary.spec import JobSpec
-from canary.status import Outcome, Status
+from canary.status import Category, Outcome, Status
 from canary.store import RESULT_STATEMENT, Result
 from canary.survivors import boot_id, kill_marked, kill_survivor
 
@@ -181,6 +181,21 @@ def fold(log: Path) -> Folded:
     return out
 
 
+def fold_session(directory: Path) -> Folded:
+    """What a session's log says, and those of batches of its jobs that ran elsewhere."""
+    out = fold(directory / journal.LOG)
+    for log in sorted(directory.glob(f"*.batches/*/{journal.LOG}")):
+        part = fold(log)
+        for id, end in part.ends.items():
+            if Status.fromdict(end["status"]).category is not Category.ABORTED:
+                out.ends.setdefault(id, end)
+                out.running.pop(id, None)
+        for id, cut in part.running.items():
+            if id in out.running:
+                out.running[id] = cut
+    return out
+
+
 def unfinished(workspace: Workspace) -> list[str]:
     """Sessions that were cut off: their mark of a running session is still there."""
     try:
@@ -195,7 +210,7 @@ def recover(workspace: Workspace, book: Catalog, say: Callable[[str], None]) -> 
     names = unfinished(workspace)
     for name in names:
         directory = workspace.sessions / name
-        folded = fold(directory / journal.LOG)
+        folded = fold_session(directory)
         killed = _end_survivors(folded, directory)
         restore(book, name, directory, folded)
         _close(directory, name, folded)
@@ -315,7 +330,7 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
         for name in names:
             directory = workspace.sessions / name
             try:
-                folded = fold(directory / journal.LOG)
+                folded = fold_session(directory)
             except RecordError as e:
                 say(str(e))
                 continue

@@ -12,14 +12,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 from canary.clock import Timekeeper
 from canary.errors import CanaryError, LaunchError
 from canary.events import Event, JobFinished, JobStarted, JobSubmitted, Notice
 from canary.job import BaseJob, JobServices, MissingSourceError
-from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Started
+from canary.launch import Exit, ExitReason, Launch, Launcher, Message, News, Started
 from canary.loop import Loop
 from canary.ready import Node, ReadyQueue, Running, wire
 from canary.resources import ResourcePool
@@ -63,8 +63,9 @@ class Scheduler:
         self.loop = loop
         self.choose = choose
         self.emit = emit
-        self.services = services or JobServices()
         self.policy = policy or Policy()
+        self.services = services or JobServices()
+        self.services.policy = asdict(self.policy)
         self.now = now
         self.trouble = trouble or self._warn
         self.interrupted = 0
@@ -181,7 +182,7 @@ class Scheduler:
         if job.exclusive:
             self._exclusive = running
         at, name = job.timekeeper.submitted, job.display_name()
-        self.emit(JobSubmitted(at, job.id, name, node.attempt, assigned))
+        self._tell(job, JobSubmitted(at, job.id, name, node.attempt, assigned))
         if job.stages_quickly():
             launch = self._prepare(node, running)
             if launch is not None:
@@ -283,7 +284,10 @@ class Scheduler:
             running.job.on_started()
             running.job.timekeeper.started = message.at
             name = running.job.display_name()
-            self.emit(JobStarted(message.at, message.id, name, message.ticket, running.attempt))
+            at, ticket = message.at, message.ticket
+            self._tell(running.job, JobStarted(at, message.id, name, ticket, running.attempt))
+        elif isinstance(message, News):
+            self._tell(running.job)
         else:
             self._conclude(node, running, message)
 
@@ -324,7 +328,7 @@ class Scheduler:
         self.pool.checkin(running.assigned)
 
     def _retry(self, node: Node) -> bool:
-        if self._stopping is not None:
+        if self._stopping is not None or node.job.composite:
             return False
         policy, status = self.policy, node.job.status
         done = node.attempt - node.first + 1
@@ -336,11 +340,24 @@ class Scheduler:
             return True
         return status.category is Category.FAIL and done <= policy.until_pass
 
+    def _tell(self, job: BaseJob, *events: Event) -> None:
+        """Emit events of a job; of one that holds others, those of the others."""
+        for event in job.news() if job.composite else events:
+            self.emit(event)
+            if (
+                self.policy.fail_fast
+                and isinstance(event, JobFinished)
+                and not event.retry
+                and event.status.category is Category.FAIL
+            ):
+                self._stop(Outcome.CANCELLED, f"stopped after the failure of {event.name}")
+
     def _finished(self, node: Node, running: Running | None, *, retry: bool = False) -> None:
         job = node.job
         times = job.timekeeper.asdict()
         attempt = running.attempt if running else node.attempt
-        self.emit(
+        self._tell(
+            job,
             JobFinished(
                 self.now(),
                 job.id,
@@ -350,7 +367,7 @@ class Scheduler:
                 dict(job.measurements.data),
                 attempt,
                 retry,
-            )
+            ),
         )
         if retry:
             node.attempt += 1
@@ -363,12 +380,6 @@ class Scheduler:
         self._left -= 1
         if not self._left:
             self.loop.stop()
-        if (
-            self.policy.fail_fast
-            and job.status.category is Category.FAIL
-            and self._stopping is None
-        ):
-            self._stop(Outcome.CANCELLED, f"stopped after the failure of {job.display_name()}")
         self._over.append(node)
         if self._folding:
             return  # the outer call goes on: a chain of 10,000 blocked jobs needs no stack

@@ -20,12 +20,21 @@ from canary.table import safe_write
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary exec`."""
-    parser.add_argument("job", metavar="JOB", help="ID, name or path of a job that ran before")
+    parser.add_argument(
+        "job", nargs="?", metavar="JOB", help="ID, name or path of a job that ran before"
+    )
+    parser.add_argument("--manifest", metavar="FILE", help="run the jobs of a batch instead")
     parser.add_argument("--session", metavar="S", help="the session whose directory is used")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
+    if args.manifest is not None:
+        from canary.commands import manifest  # the engine; a single job needs none of it
+
+        return manifest.run(Path(config.cwd, args.manifest), config)
+    if args.job is None:
+        raise UsageError("which job?", hint="canary status lists jobs")
     workspace, book = shapes.open_store(config)
     result = shapes.select_job(args.job, book)
     if args.session:

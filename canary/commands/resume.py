@@ -10,7 +10,6 @@ from canary.commands import running
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import NothingToRun, UsageError
-from canary.journal import LOG
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,10 +22,11 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.words:
         raise UsageError("canary resume takes no paths", hint="canary run PATH")
     workspace = home.require(config.cwd, config.workspace)
+    home.refuse_foreign(workspace)
     last = workspace.latest
     if last is None:
         raise NothingToRun("there is no session yet", hint="canary run PATH")
-    folded = recovery.fold(workspace.sessions / last / LOG)
+    folded = recovery.fold_session(workspace.sessions / last)
     left = [id for id in folded.specs if not _done(folded.ends.get(id))]
     if not left:
         raise NothingToRun(f"session {last} left nothing undone", hint="canary run")

@@ -1,0 +1,93 @@
+"""`canary exec --manifest`: run a batch of jobs where a batch system has put it.
+
+The manifest says which jobs, and all of the session that they need. What becomes of them is in
+their own locks and in the log beside the manifest, which whoever asked for the batch reads. A batch
+that is started again goes on where it was cut off. Nothing here knows a batch system.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from canary import gather, journal, recovery, textdata
+from canary.clock import Clock
+from canary.config import Config
+from canary.errors import ExitCode
+from canary.events import Event, JobFinished, SessionFinished
+from canary.history import RunHistory
+from canary.job import Job, LaunchSettings, load_jobs
+from canary.loop import Loop
+from canary.record import BATCH_SECONDS
+from canary.recovery import Folded
+from canary.request import RunRequest
+from canary.resources import ResourcePool
+from canary.schedule import Policy, Scheduler
+from canary.status import Status
+from canary.table import safe_write
+
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def run(manifest: Path, config: Config) -> int:
+    """Run the jobs of `manifest` that are not over yet; the exit code is that of a session."""
+    data = textdata.read(manifest)
+    log = manifest.with_name(journal.LOG)
+    jobs = _jobs(data, recovery.fold(log))
+    request = RunRequest(cwd=str(config.cwd), launcher=data["launcher"])
+    loop, clock, book = Loop(), Clock(), journal.EventLog(log)
+    ends = {job.id: job.status for job in jobs if job.is_done()}
+
+    def emit(event: Event) -> None:
+        book.append([journal.encode_event(event)])
+        if isinstance(event, JobFinished) and not event.retry:
+            ends[event.id] = event.status
+            safe_write(sys.stdout, f"{event.name}  {event.id[:7]}  {event.status.text}\n")
+
+    def sync() -> None:  # other hosts see what has reached the disk
+        book.sync()
+        loop.call_later(BATCH_SECONDS, sync)
+
+    scheduler = Scheduler(
+        jobs,
+        ResourcePool(gather.find_machine(request, config)),
+        loop=loop,
+        choose=gather.choose_launcher(request, config),
+        emit=emit,
+        services=gather.HookServices(config),
+        policy=Policy(**data["policy"]),
+        now=clock.now,
+    )
+    for number in _ENDING:
+        signal.signal(number, lambda n, _: loop.post(partial(scheduler.interrupt, n)))
+    sync()
+    scheduler.run()
+    code = 0
+    for status in ends.values():
+        code |= status.exit_bit
+    if scheduler.interrupted:
+        code = ExitCode.SIGNAL + scheduler.interrupted
+    emit(SessionFinished(clock.now(), code, Counter(s.outcome.name for s in ends.values())))
+    book.sync()
+    return code
+
+
+def _jobs(data: dict[str, Any], before: Folded) -> list[Job]:
+    """The batch's jobs, as far as an earlier start of it has brought them."""
+    upstream, entries = data["upstream"], data["jobs"]
+    jobs = load_jobs([*upstream, *(e["record"] for e in entries)])[len(upstream) :]
+    for job, entry in zip(jobs, entries, strict=True):
+        job.settings = LaunchSettings(**data["launch"])
+        job.timeout_multiplier = data["multiplier"]
+        job.script_args = tuple(data["script_args"])
+        job.history = RunHistory.fromdict(entry["history"])
+        if end := before.ends.get(job.id):
+            job.status = Status.fromdict(end["status"])
+            job.on_finished()
+        elif cut := before.running.get(job.id):
+            job.attempt = cut.attempt + 1
+    return jobs
