@@ -1,0 +1,1 @@
+"""Intel GPUs as resources of canary; see `canary_intel.plugin`."""
