@@ -47,6 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words == ["--version"]:
         from canary import version
 
+    while (null := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass  # that stream was closed: no file of ours must get its number
+    os.close(null)
+    sys.stdout, sys.stderr = (s or open(os.devnull, "w") for s in (sys.stdout, sys.stderr))  # noqa: SIM115 - it is left open for as long as we live
         sys.stdout.write(f"{version}\n")
         return 0
     if sys.platform == "win32":
@@ -102,6 +106,8 @@ class _Call:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
+        from canary.table import clean
+
         self.debug = bool(environ.get("CANARY_RERAISE_ERRORS"))
         self.level = _LEVELS.index("INFO")
 
@@ -110,7 +116,7 @@ class _Call:
         trace = level == "TRACE" and self.environ.get("CANARY_TRACE_HOOKS")
         if trace or _LEVELS.index(level) >= self.level:
             sys.stdout.flush()
-            sys.stderr.write(f"{level}: {text}\n")
+            sys.stderr.write(f"{level}: {text if trace else clean(text)}\n")
 
     def run(self, words: list[str]) -> int:
         """Main options, configuration, plugins, command."""

@@ -132,6 +132,15 @@ def _text(path: Path) -> str:
     return path.read_bytes().decode(errors="backslashreplace")
 
 
+_MEASURE = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+open(sys.argv[1], "w").write(str(used))
+sys.exit(code)
+"""
+
+
 class World:
     """A directory for one experiment, an executable, and all that is started there."""
 
@@ -187,6 +196,13 @@ class World:
     def run(self, *words: str | Path, **more: Any) -> Done:
         """`canary run` of the tests here, with these words before the path."""
         return self.canary(*self.words(*words), **more)
+
+    def measured(self, *words: str | Path, **more: Any) -> tuple[Done, int]:
+        """Run `canary WORDS` to its end; how much memory any one process took, in bytes."""
+        note = self.root / "memory.txt"
+        before = [sys.executable, "-c", _MEASURE, str(note)]
+        done = self.canary(*words, before=before, **more)
+        return done, int(note.read_text())
 
     def words(self, *words: str | Path, cpus: int = 4) -> list[str]:
         """The words of a run of all tests here on so many CPUs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
+from itertools import pairwise
 
 import pytest
 from harness import script
@@ -13,22 +13,6 @@ from harness import script
 RTL = "\u202e"
 ESCAPE = "\x1b[31m"
 MEGABYTE = 1 << 20
-
-# runs the words after the file's name and writes down what memory that took at most, in bytes
-MEASURE = """
-import resource, subprocess, sys
-code = subprocess.call(sys.argv[2:])
-used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-open(sys.argv[1], "w").write(str(used))
-sys.exit(code)
-"""
-
-
-def measured(world, *words, **more):
-    """Run, and say how much memory it took."""
-    out = world.root / "memory.txt"
-    done = world.start(*words, before=[sys.executable, "-c", MEASURE, str(out)], **more).wait()
-    return done, int(out.read_text())
 
 
 def errors(done):
@@ -216,7 +200,7 @@ def test_21_a_very_deep_directory(ours, see):
 
 LETTERS = "abcdefghijklmnopqrst"
 ALIASES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip(LETTERS, LETTERS[1:], strict=False)
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise(LETTERS)
 )
 YAML = {
     "aliases": (ALIASES, "alias"),
@@ -238,7 +222,7 @@ def test_23_configuration(world, see, what):
     else:
         path.write_text(text.replace("{flag}", str(world.flag("imported"))))
     world.job("a", "tell('ran')")
-    done, used = measured(world, "-f", path, *world.words())
+    done, used = world.measured("-f", path, *world.words())
     see(not world.flag("imported").exists(), "nothing is run by reading it")
     see(used < 300 * MEGABYTE, "less than 300 MB", f"{used / MEGABYTE:.0f} MB")
     see("Traceback" not in done.text, "no traceback", done.trouble)
@@ -263,7 +247,7 @@ def test_23_tests(ours, see, what):
     else:
         path.write_text(text.replace("{flag}", str(ours.flag("imported"))))
     ours.job("a", "tell('ran')")
-    done, used = measured(ours, *ours.words("--parsing-policy", "permissive"))
+    done, used = ours.measured(*ours.words("--parsing-policy", "permissive"))
     see(not ours.flag("imported").exists(), "nothing is run by reading it")
     see(used < 300 * MEGABYTE, "less than 300 MB", f"{used / MEGABYTE:.0f} MB")
     see("Traceback" not in done.text, "no traceback", done.trouble)
