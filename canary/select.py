@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from canary.errors import UsageError
@@ -22,6 +23,8 @@ from canary.status import Category, Outcome, Status
 from canary.store import DAMAGED, read_object
 
 MASKED_UPSTREAM: Final = "a job it depends on is masked"
+# what `-p` sees of a job that asks for nothing
+DEFAULT_NEEDS: Final = MappingProxyType({"cpus": 1, "gpus": 0, "nodes": 1})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +147,7 @@ def _filters(criteria: Criteria) -> list[tuple[str, Callable[[JobSpec], bool]]]:
         out.append(
             (
                 f"parameter expression {criteria.parameters!r}",
-                lambda s: holds({**s.meta_parameters, **s.parameters}),
+                lambda s: holds({**DEFAULT_NEEDS, **s.meta_parameters, **s.parameters}),
             )
         )
     if criteria.owners:
@@ -161,6 +164,8 @@ def _filters(criteria: Criteria) -> list[tuple[str, Callable[[JobSpec], bool]]]:
 
 
 def _keyword_filter(text: str) -> Callable[[JobSpec], bool]:
+    if not text.strip():  # such as from a script's empty variable
+        return lambda _: False
     matches = compile_names(text, ignore_case=True).matches
     return lambda spec: matches((*spec.keywords, spec.name, spec.family, spec.file))
 

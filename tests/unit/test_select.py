@@ -78,6 +78,8 @@ SPECS = [
         ({"parameters": "np=4"}, "b"),
         ({"parameters": "np>1"}, "bc"),
         ({"parameters": "missing=1"}, ""),
+        ({"parameters": "cpus=1 and gpus=0 and nodes=1"}, "abc"),
+        ({"keywords": ("",)}, ""),
         ({"owners": ("me",)}, "ab"),
         ({"owners": ("they", "you")}, "bc"),
         ({"limit": 100.0}, "ac"),

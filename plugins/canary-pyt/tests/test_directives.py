@@ -58,6 +58,7 @@ CALLS = [
     "xfail(code=3)",
     "xdiff(when='platforms=linux')",
     "skipif(False, reason='never')",
+    "skipif(False, reason='')",
     "skipif(arg=1, reason='always')",
     "enable()",
     "enable(True)",

@@ -235,9 +235,11 @@ def _xdiff(data: Data, line: int, when: Any) -> None:
 
 
 def _skipif(data: Data, _line: int, arg: Any, reason: Any) -> None:
+    if not arg:
+        return
     if not isinstance(reason, str) or not reason.strip():
         raise SpecError("the reason must not be empty", hint="skipif(condition, reason='…')")
-    if arg and "skipif" not in data:
+    if "skipif" not in data:
         data["skipif"] = reason
 
 
