@@ -1,0 +1,273 @@
+"""What a report is made of: jobs, their attempts with times and places, links, and the past.
+
+Reads `Results` once and knows nothing of HTML. Jobs are known by their number in the report, the
+order of their full names.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from canary.declare import Results
+from canary.events import (
+    Event,
+    JobFinished,
+    JobStarted,
+    JobSubmitted,
+    Notice,
+    SessionStarted,
+)
+from canary.status import Outcome
+
+Job = Mapping[str, Any]
+Place = tuple[str, str]  # node and core
+# records of earlier sessions that are read: time and room for trends are not to grow without end
+PAST_RECORDS: Final = 400_000
+PAST_SESSIONS: Final = 30
+# what one job may take of the table of places, so that a thousand whole nodes are no matter
+PLACES: Final = 4096
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try of a job; times are epoch seconds, negative where unknown."""
+
+    number: int
+    places: tuple[Place, ...] = ()
+    started: float = -1.0
+    stopped: float = -1.0
+    outcome: str = "NONE"
+    reason: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long it ran; negative where unknown."""
+        return self.stopped - self.started if 0 <= self.started <= self.stopped else -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """How a job ended in an earlier session."""
+
+    session: str
+    outcome: str
+    seconds: float
+    measurements: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Session:
+    """What an earlier session came to."""
+
+    name: str
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Model:
+    """A report's content."""
+
+    results: Results
+    jobs: list[Job]
+    numbers: dict[str, int]
+    dependents: list[list[int]]
+    began: float = -1.0
+    machine: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    attempts: dict[str, list[Attempt]] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    past: dict[str, list[Earlier]] = field(default_factory=dict)
+
+    def dependencies(self, job: Job) -> list[tuple[int, str]]:
+        """Number and condition of each dependency that is in the report."""
+        found = ((self.numbers.get(d["id"]), d["when"] or "always") for d in job["dependencies"])
+        return [(number, when) for number, when in found if number is not None]
+
+    def attempts_of(self, job: Job) -> Sequence[Attempt]:
+        """Its attempts in this session; none if its result is of another."""
+        return self.attempts.get(job["id"], ()) if job["session"] == self.results.session else ()
+
+    def info(self) -> Mapping[str, Any]:
+        """What was recorded of the session as a whole."""
+        info = getattr(self.results, "info", {})
+        return info if isinstance(info, Mapping) else {}
+
+
+def read(results: Results) -> Model:
+    """All that is known."""
+    jobs = list(results.jobs())
+    jobs.sort(key=lambda job: (job["fullname"], job["id"]))
+    numbers = {job["id"]: n for n, job in enumerate(jobs)}
+    model = Model(results, jobs, numbers, [[] for _ in jobs])
+    for n, job in enumerate(jobs):
+        for upstream, _ in model.dependencies(job):
+            model.dependents[upstream].append(n)
+    for event in results.events():
+        _take(model, event)
+    if model.began <= 0:
+        model.began = min((j["started_at"] for j in jobs if j["started_at"] > 0), default=0.0)
+    _read_past(model)
+    return model
+
+
+def _take(model: Model, event: Event) -> None:
+    """Fold one event in."""
+    if isinstance(event, SessionStarted):
+        model.began, model.machine = event.at, event.machine
+    elif isinstance(event, JobSubmitted):
+        cores = event.resources.get("cpus", ())[:PLACES]
+        places = tuple((str(x.get("node", "")), str(x.get("id", ""))) for x in cores)
+        model.attempts.setdefault(event.id, []).append(Attempt(event.attempt, places))
+    elif isinstance(event, JobStarted):
+        _attempt(model, event.id, event.attempt).started = event.at
+    elif isinstance(event, JobFinished):
+        attempt = _attempt(model, event.id, event.attempt)
+        attempt.started = event.times.get("started", attempt.started)
+        attempt.stopped = event.times.get("stopped", -1.0)
+        if attempt.stopped < 0 <= attempt.started:
+            attempt.stopped = event.at
+        attempt.outcome, attempt.reason = event.status.outcome.name, event.status.reason or ""
+    elif isinstance(event, Notice) and event.level != "info":
+        model.notices.append(event)
+
+
+def _attempt(model: Model, id: str, number: int) -> Attempt:
+    attempts = model.attempts.setdefault(id, [])
+    if not attempts or attempts[-1].number != number:
+        attempts.append(Attempt(number))
+    return attempts[-1]
+
+
+def _read_past(model: Model) -> None:
+    wanted = min(PAST_SESSIONS, PAST_RECORDS // max(1, len(model.jobs)))
+    for record in model.results.past(wanted):
+        name, outcome = record["session"], record["status"]["outcome"]
+        if not model.sessions or model.sessions[-1].name != name:
+            model.sessions.append(Session(name))
+        session = model.sessions[-1]
+        seconds = finite(record["timings"].get("running", -1.0))
+        session.counts[outcome] = session.counts.get(outcome, 0) + 1
+        session.seconds += max(0.0, seconds)
+        if record["id"] in model.numbers:
+            earlier = Earlier(name, outcome, seconds, record["measurements"])
+            model.past.setdefault(record["id"], []).append(earlier)
+
+
+def finite(value: Any) -> float:
+    """A number of seconds as it was recorded; -1 if it is none."""
+    is_number = isinstance(value, (int, float)) and math.isfinite(value)
+    return float(value) if is_number and 0 <= value < 1e12 else -1.0
+
+
+def is_trouble(job: Job) -> bool:
+    """Did it run, or was it to run, and not pass?"""
+    return job["excluded"] is None and job["status"]["category"] != "PASS"
+
+
+def critical_path(model: Model) -> list[int]:
+    """The chain of dependencies that takes longest: on any machine, the run lasts at least so
+    long."""
+    lengths: dict[int, float] = {}
+    before: dict[int, int] = {}
+    for n in _in_order(model):
+        upstream = [i for i, _ in model.dependencies(model.jobs[n]) if i in lengths]
+        last = max(upstream, key=lengths.__getitem__, default=-1)
+        before[n] = last
+        seconds = finite(model.jobs[n]["timings"].get("running", -1.0))
+        lengths[n] = max(0.0, seconds) + lengths.get(last, 0.0)
+    path: list[int] = []
+    at = max(lengths, key=lengths.__getitem__, default=-1)
+    while at >= 0:
+        path.append(at)
+        at = before[at]
+    return path[::-1]
+
+
+def _in_order(model: Model) -> Iterator[int]:
+    """All jobs, each after those it depends on."""
+    waiting = [len(model.dependencies(job)) for job in model.jobs]
+    ready = [n for n, count in enumerate(waiting) if count == 0]
+    while ready:
+        n = ready.pop()
+        yield n
+        for dependent in model.dependents[n]:
+            waiting[dependent] -= 1
+            if waiting[dependent] == 0:
+                ready.append(dependent)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A stretch of the timeline: seconds since the session began, and the lanes it fills."""
+
+    job: int
+    attempt: int
+    outcome: str
+    start: float
+    stop: float
+    lanes: tuple[int, ...]
+
+
+def timeline(model: Model) -> tuple[list[Place], list[Bar]]:
+    """The lanes (node and core) and what ran on them; what has no place gets a lane that is free
+    then."""
+    found = [
+        (n, attempt)
+        for n, job in enumerate(model.jobs)
+        for attempt in model.attempts_of(job)
+        if attempt.seconds >= 0
+    ]
+    places = {place for _, attempt in found for place in attempt.places}
+    places |= _idle(model, places)
+    lanes = sorted(places, key=_natural)
+    index = {place: n for n, place in enumerate(lanes)}
+    free: list[tuple[float, int]] = []
+    bars = []
+    for n, attempt in sorted(found, key=lambda pair: pair[1].started):
+        at = tuple(sorted({index[place] for place in attempt.places}))
+        if not at:
+            at = (_free_lane(free, lanes, attempt),)
+        start, stop = attempt.started - model.began, attempt.stopped - model.began
+        bars.append(Bar(n, attempt.number, attempt.outcome, max(0.0, start), stop, at))
+    return lanes, bars
+
+
+def _idle(model: Model, used: Collection[Place]) -> set[Place]:
+    """Cores of the machine that no job had; none if they are too many to be shown."""
+    idle: set[Place] = set()
+    for node, slots in model.machine.items():
+        ids = {id for at, id in used if at == node}
+        others = [str(n) for n in range(slots.get("cpus", 0)) if str(n) not in ids]
+        idle |= {(node, id) for id in others[: slots.get("cpus", 0) - len(ids)]}
+    return idle if len(idle) <= PLACES else set()
+
+
+def _free_lane(free: list[tuple[float, int]], lanes: list[Place], attempt: Attempt) -> int:
+    if free and free[0][0] <= attempt.started:
+        lane = heapq.heappop(free)[1]
+    else:
+        lane = len(lanes)
+        lanes.append(("", str(len(free))))
+    heapq.heappush(free, (attempt.stopped, lane))
+    return lane
+
+
+def _natural(place: Place) -> tuple[str, int, int, str]:
+    node, id = place
+    return (node, 0, int(id), "") if id.isdecimal() else (node, 1, 0, id)
+
+
+def totals(jobs: Iterable[Job]) -> dict[str, int]:
+    """How many jobs came to each outcome, in the order of `Outcome`; what was left out comes as
+    `left out`."""
+    counts: dict[str, int] = {}
+    for job in jobs:
+        name = "left out" if job["excluded"] is not None else job["status"]["outcome"]
+        counts[name] = counts.get(name, 0) + 1
+    order = [o.name for o in Outcome] + ["left out"]
+    return {name: counts[name] for name in order if name in counts}

@@ -1,0 +1,65 @@
+"""Pages as trees of plain values: `["p", {"class": "x"}, "text", [...]]`.
+
+One description serves twice: `to_html` writes it as HTML, and `assets/build.js` makes elements of
+it, from the JSON that such a tree is. Text is made harmless where it enters, in `el`; `Shown` says
+that it has been. This module knows tags, not jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from canary.reporting import visible
+
+Tree = str | list[Any]
+_TEXT: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_VALUE: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+
+
+class Shown(str):
+    """Text that `canary.reporting.visible` has seen already."""
+
+    __slots__ = ()
+
+
+def el(tag: str, *children: Tree | None, **attributes: str | None) -> list[Any]:
+    """An element; an underscore at the end of an attribute's name is dropped, others become `-`.
+
+    Children and attributes that are None are left out.
+    """
+    names = {k.rstrip("_").replace("_", "-"): v for k, v in attributes.items() if v is not None}
+    return [
+        tag,
+        {k: visible(v) for k, v in names.items()},
+        *(_shown(child) for child in children if child is not None),
+    ]
+
+
+def _shown(child: Tree) -> Tree:
+    return Shown(visible(child)) if type(child) is str else child
+
+
+def clip(text: str, length: int) -> Shown:
+    """`text` as `visible` text, at most so many characters and a note of what was left out."""
+    if len(text) <= length:
+        return Shown(visible(text))
+    return Shown(f"{visible(text[:length])} ... {len(text) - length} characters left out")
+
+
+def to_html(tree: Tree) -> str:
+    """The tree as HTML."""
+    return "".join(_parts(tree))
+
+
+def _parts(tree: Tree) -> Iterator[str]:
+    if isinstance(tree, str):
+        yield tree.translate(_TEXT)
+        return
+    tag, attributes, *children = tree
+    values = "".join(f' {k}="{v.translate(_VALUE)}"' for k, v in attributes.items())
+    # the parser drops a first newline after <pre>
+    yield f"<{tag}{values}>\n" if tag == "pre" else f"<{tag}{values}>"
+    for child in children:
+        yield from _parts(child)
+    yield f"</{tag}>"
