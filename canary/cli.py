@@ -27,14 +27,9 @@ _LEVELS = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 # commands that have a distribution of their own, and those that are gone
 _ELSEWHERE = (
     ("rebaseline", "pip install canary-baseline"),
-    ("edit", "pip install canary-extras"),
-    ("docs", "pip install canary-extras"),
-    ("fetch", "pip install canary-extras"),
-    ("learn", "pip install canary-extras"),
-    ("history", "pip install canary-history"),
-    ("compare", "pip install canary-history"),
-    ("hpc", "pip install canary-slurm"),
-    ("batch", "pip install canary-slurm"),
+    ("edit docs fetch learn", "pip install canary-extras"),
+    ("history compare", "pip install canary-history"),
+    ("hpc batch", "pip install canary-slurm"),
     ("tui", "pip install canary-tui"),
     ("flux", "it needs a Flux instance to be built against; run jobs through canary hpc"),
     ("dist", "its server was never published; run jobs through canary hpc"),
@@ -47,15 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words == ["--version"]:
         from canary import version
 
-    while (null := os.open(os.devnull, os.O_RDWR)) < 3:
-        pass  # that stream was closed: no file of ours must get its number
-    os.close(null)
-    sys.stdout, sys.stderr = (s or open(os.devnull, "w") for s in (sys.stdout, sys.stderr))  # noqa: SIM115 - it is left open for as long as we live
         sys.stdout.write(f"{version}\n")
         return 0
     if sys.platform == "win32":
         sys.stderr.write("ERROR: canary runs on Linux and macOS, not on Windows\n")
         return 1
+    while (null := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass  # that stream was closed: no file of ours must get its number
+    os.close(null)
+    sys.stdout, sys.stderr = (s or open(os.devnull, "w") for s in (sys.stdout, sys.stderr))  # noqa: SIM115 - it is left open for as long as we live
     try:
         for stream in (sys.stdout, sys.stderr):
             # names of files need not be text in the encoding of the terminal
@@ -106,13 +101,13 @@ class _Call:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
-        from canary.table import clean
-
         self.debug = bool(environ.get("CANARY_RERAISE_ERRORS"))
         self.level = _LEVELS.index("INFO")
 
     def say(self, level: str, text: str) -> None:
         """Show a line to people, on the error stream."""
+        from canary.table import clean
+
         trace = level == "TRACE" and self.environ.get("CANARY_TRACE_HOOKS")
         if trace or _LEVELS.index(level) >= self.level:
             sys.stdout.flush()
@@ -200,12 +195,8 @@ class _Boot:
         layers: list[Layer],
         first: Config,
     ) -> None:
-        self.call = call
-        self.main = main
-        self.core = core
-        self.places = places
-        self.layers = layers
-        self.first = first
+        self.call, self.main, self.core = call, main, core
+        self.places, self.layers, self.first = places, layers, first
         names = first.main.plugins
         self.blocked = frozenset(n[3:] for n in names if n.startswith("no:"))
         self.names = tuple(n for n in names if not n.startswith("no:"))
@@ -311,8 +302,8 @@ class _Boot:
         """The error for a command that does not exist."""
         from canary.words import closest
 
-        for name, where in _ELSEWHERE:
-            if name == word:
+        for gone, where in _ELSEWHERE:
+            if word in gone.split():
                 return _usage(f"there is no command {word!r} here", where)
         hint = closest(word, names) or "canary --help lists all"
         if os.path.exists(self.first.cwd / word):  # noqa: PTH110 - as typed

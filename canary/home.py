@@ -18,6 +18,7 @@ from canary import fsio
 from canary.errors import UsageError, WorkspaceError
 
 DIRECTORY: Final = ".canary"
+ASIDE: Final = ".canary.old"  # directories called `.canary.*` are not scanned
 TAG: Final = "WORKSPACE.TAG"
 VERSION: Final = "2.0.0"
 _TAG_TEXT: Final = (
@@ -146,6 +147,29 @@ def is_foreign(workspace: Workspace) -> bool:
         return (workspace.root / "VERSION").read_text(encoding="utf-8").strip().startswith("1.")
     except (OSError, ValueError):
         return False
+
+
+def refuse_foreign(workspace: Workspace) -> None:
+    """UsageError if it was made by the older tool: that one may still use it."""
+    if is_foreign(workspace):
+        raise UsageError(
+            f"{workspace.root} was made by the older canary and is read-only here",
+            hint="canary init --import takes its results over, canary run -w wipes it",
+        )
+
+
+def set_aside(directory: Path) -> Workspace:
+    """Move the older tool's workspace of `directory` out of the way, to `.canary.old`."""
+    old, aside = directory.absolute() / DIRECTORY, directory.absolute() / ASIDE
+    if not is_foreign(Workspace(old)):
+        raise UsageError(f"{old} is no workspace of the older canary")
+    if aside.exists():
+        raise UsageError(f"{aside} is there already", hint="move it away, or remove it")
+    try:
+        old.rename(aside)
+    except OSError as e:
+        raise fsio.explain(e, old, "move the workspace") from None
+    return Workspace(aside)
 
 
 def create(directory: Path, *, wipe: bool = False) -> Workspace:

@@ -15,10 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from canary import fsio
+from canary import fsio, oldstore
 from canary.clock import Timekeeper
 from canary.errors import RecordError
 from canary.faults import fault
+from canary.home import Workspace, is_foreign, refuse_foreign
 from canary.status import Outcome, Status, read_outcome
 
 SCHEMA: Final = 1
@@ -180,6 +181,14 @@ class Store:
         """Close it."""
         self._db.close()
 
+    def take_over(self, old: Path) -> None:
+        """Copy selections, results and run times of the older tool's store into this empty one."""
+        try:
+            oldstore.copy(self._db, old, _uri(old), specs=False)
+        except sqlite3.Error as e:
+            raise RecordError(f"cannot be read: {e}", file=str(old)) from None
+        self.write([("insert into history values(?,?)", oldstore.histories(old))])
+
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a statement; RecordError if the store is damaged."""
         try:
@@ -199,7 +208,7 @@ class Store:
         try:
             cursor = self._db.execute(sql)
             return [c[0] for c in cursor.description or ()], cursor.fetchall()
-        except (sqlite3.Error, UnicodeEncodeError) as e:
+        except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError) as e:
             raise RecordError(f"{e}", hint="canary query db schema shows the tables") from None
 
     def write(self, batch: Sequence[tuple[str, Iterable[Sequence[Any]]]]) -> None:
@@ -288,17 +297,25 @@ class Store:
 
 
 def _connect(path: Path, writable: bool) -> sqlite3.Connection:
-    if not writable and not path.exists():
-        db = sqlite3.connect(":memory:", isolation_level=None)
-        db.executescript(_TABLES)
-        db.execute("insert into meta values('schema', ?)", (str(SCHEMA),))
-        return db
-    if not writable:
-        uri = f"{path.absolute().as_uri()}?mode=ro"
-        if not os.access(path.parent, os.W_OK) and not _size(f"{path}-wal"):
-            uri += "&immutable=1"  # else SQLite wants to make files beside it
-        return sqlite3.connect(uri, uri=True, isolation_level=None)
-    return sqlite3.connect(path, isolation_level=None, timeout=30)
+    around = Workspace(path.parent)
+    if writable:
+        refuse_foreign(around)
+        return sqlite3.connect(path, isolation_level=None, timeout=30)
+    if path.exists() and not is_foreign(around):
+        return sqlite3.connect(_uri(path), uri=True, isolation_level=None)
+    db = sqlite3.connect("file::memory:", uri=True, isolation_level=None)
+    db.executescript(_TABLES)
+    db.execute("insert into meta values('schema', ?)", (str(SCHEMA),))
+    if path.exists():
+        oldstore.copy(db, path, _uri(path), specs=True)
+    return db
+
+
+def _uri(path: Path) -> str:
+    """For reading; where we are not to write, SQLite is kept from making files beside it."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    ours = os.access(path.parent, os.W_OK) and not is_foreign(Workspace(path.parent))
+    return uri if ours or _size(f"{path}-wal") else f"{uri}&immutable=1"
 
 
 def _size(path: str) -> int:

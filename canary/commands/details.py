@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from canary import lockfile
 from canary.clock import format_duration
-from canary.errors import CanaryError
+from canary.commands import shapes
 from canary.fsio import read_text
 from canary.store import Result
 from canary.table import clean, say, table
@@ -30,9 +29,11 @@ def running(result: Result) -> float:
 
 
 def show_durations(results: Sequence[Result], n: int) -> None:
-    """The `n` slowest jobs (0: all)."""
+    """The `n` slowest jobs; all of them if it is not positive."""
     slow = sorted((r for r in results if running(r) >= 0), key=running, reverse=True)
-    rows = [[format_duration(running(r)), r.id[:7], r.fullname] for r in slow[: n or None]]
+    rows = [
+        [format_duration(running(r)), r.id[:7], r.fullname] for r in slow[: n if n > 0 else None]
+    ]
     if rows:
         print("\n".join(["", "Slowest jobs", *table(("Duration", "ID", "Job"), rows)]))
 
@@ -42,17 +43,15 @@ def show_capture(results: Sequence[Result], streams: str) -> None:
     for result in results:
         if result.category != "FAIL":
             continue
-        names = _streams(Path(result.workspace), streams)
-        for name in names:
+        for name in _streams(result, streams):
             text = read_text(f"{result.workspace}/{name}", CAPTURE_BYTES)
             print(f"\n--- {clean(result.fullname)} ({result.outcome}): {name}")
             print("\n".join(clean(line) for line in text.splitlines()))
 
 
-def _streams(directory: Path, streams: str) -> list[str]:
-    try:
-        spec = lockfile.read(directory)["spec"]
-    except (CanaryError, KeyError):
+def _streams(result: Result, streams: str) -> list[str]:
+    spec = shapes.lock_of(result.workspace).get("spec")
+    if spec is None:
         return []
     out = [spec["stdout"]] if "o" in streams or not spec["stderr"] else []
     return out + ([spec["stderr"]] if "e" in streams and spec["stderr"] else [])

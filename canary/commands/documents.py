@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from canary import lockfile
+from canary import oldstore
 from canary.catalog import Catalog
-from canary.errors import RecordError
+from canary.commands import shapes
 from canary.store import Result, read_object
 
 
 def job_document(result: Result, store: Catalog) -> dict[str, Any]:
     """All that is known of a job's result: its lock, or what the store has of it."""
+    data = shapes.lock_of(result.workspace)
     try:
-        data = lockfile.read(result.workspace)
         data["status"]["outcome"] = int(result.status.outcome)
-    except (RecordError, KeyError, TypeError):
+    except (KeyError, TypeError):
         specs = store.specs([result.id])
         data = {"spec": specs[result.id].full()} if specs else {}
         data["state"] = {"phase": result.phase}
@@ -29,4 +30,7 @@ def job_document(result: Result, store: Catalog) -> dict[str, Any]:
 def environment_of(result: Result, store: Catalog) -> dict[str, str]:
     """The environment a job had: the session's, without secrets, and its own variables."""
     session = store.session(result.session) or {}
-    return {**session.get("environment", {}), **read_object(result.variables)}
+    base = session.get("environment")
+    if base is None:  # the older tool wrote it beside the job
+        base = oldstore.read_json(Path(result.workspace, "env.json"))
+    return {**base, **read_object(result.variables)}

@@ -24,17 +24,14 @@ def run(args: argparse.Namespace, config: Config) -> int:
     workspace = home.require(config.cwd, config.workspace)
     book = Store(workspace.database, writable=True)
     try:
-        needed = {r.workspace for r in book.results()}
+        latest = book.results()
+        needed = {r.workspace for r in latest}
         rows = [r for name in book.sessions() for r in book.results(session=name)]
         old = [r for r in rows if r.workspace not in needed]
         freed = 0
         for result in old:
             freed += _remove(workspace, Path(result.workspace), dry=args.dryrun)
-        kept = {
-            Path(p).relative_to(workspace.sessions).parts[0]
-            for p in needed
-            if _inside(workspace, p)
-        }
+        kept = {r.session for r in latest}
         empty = [n for n in book.sessions() if n not in kept and n != workspace.latest]
         for name in empty:
             freed += _remove(workspace, workspace.sessions / name, dry=args.dryrun)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from canary.commands import CORE
+from canary.commands import CORE, topics
 from canary.config import Config
 from canary.declare import Command
 from canary.options import Option, Schema
@@ -15,31 +16,6 @@ from canary.words import MAIN
 
 if TYPE_CHECKING:
     import argparse
-
-_PATHSPEC: Final = """\
-What `canary run` takes, each word by itself, in this order:
-
-  TAG              jobs of a selection that has this name
-  VIEW/PATH        jobs below a path of the view, again where they are
-  DIRECTORY        all test files below it
-  FILE             one test file
-  git@DIRECTORY    the test files below it that git knows
-  repo@DIRECTORY   the same for a checkout made by repo
-  ROOT:PATH        PATH below the scan root ROOT
-  JOB              a job's name, full name, or the beginning of its ID
-
-Paths and jobs cannot be mixed. Without any word, the default selection is run again.
-Options may stand before, between and after them; what follows `--` is handed to each test.
-"""
-_PATHFILE: Final = """\
-`canary run -f FILE` reads paths from a JSON (or YAML) file; they are relative to the file:
-
-  {
-    "testpaths": [
-      {"root": "tests", "paths": ["fast", "slow/one.pyt"]}
-    ]
-  }
-"""
 
 
 def overview(offered: Mapping[str, str], schema: Schema) -> str:
@@ -90,14 +66,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shape = parser.add_mutually_exclusive_group(required=True)
     shape.add_argument("--all", action="store_true", help="all commands and their options")
     shape.add_argument("--json", action="store_true", help="the same as JSON, for programs")
-    shape.add_argument("--pathspec", action="store_true", help="how to say what to run")
-    shape.add_argument("--pathfile", action="store_true", help="how to say it in a file")
+    for topic, help in (
+        (topics.pathspec, "how to say what to run"),
+        (topics.pathfile, "how to say it in a file"),
+    ):
+        flag = f"--{topic.__name__}"
+        shape.add_argument(flag, dest="topic", action="store_const", const=topic, help=help)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
-    if args.pathspec or args.pathfile:
-        print(_PATHSPEC if args.pathspec else _PATHFILE, end="")
+    if args.topic is not None:
+        print(inspect.getdoc(args.topic))
         return 0
     # not for `canary --help`, which is to be quick
     from canary.parser import Parser, add_options, describe

@@ -14,7 +14,7 @@ from canary.table import clean
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary info`."""
-    parser.add_argument("-t", dest="tag", metavar="TAG", help="the jobs of a tag")
+    parser.add_argument("-t", "--tag", metavar="TAG", help="the jobs of a tag")
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from canary import fsio, home, textdata
+from canary import fsio, home, textdata, view
+from canary.commands import options
 from canary.config import Config
 from canary.declare import Command
 from canary.options import TABLES
@@ -21,19 +23,54 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-w", dest="wipe", action="store_true", help="wipe the one that is there")
     parser.add_argument(
+        "--import",
+        dest="take_over",
+        action="store_true",
+        help="take tags, results and run times over from the older canary's workspace there",
+    )
+    parser.add_argument(
         "--save", action="store_true", help="keep -p, -c, -e and -r of this command line in it"
     )
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
-    made = home.create(Path(config.cwd, args.path), wipe=args.wipe)
+    place = Path(config.cwd, args.path)
+    if args.take_over:
+        return _take_over(place, config)
+    made = home.create(place, wipe=args.wipe)
+    if args.wipe:
+        view.remove_all(made.home)
     if args.save:
         text = ""
         for path, value in _given(config):
             text = textdata.set_value(text, path, value, str(made.config_file))
         fsio.write_atomic(made.config_file, text.encode())
     say("info", f"made an empty workspace at {home.relative(made.root)}")
+    return 0
+
+
+def _take_over(place: Path, config: Config) -> int:
+    """Put the older workspace aside and start a new one with what it knows; all or nothing."""
+    from canary.results import refresh_view  # most never have an older workspace
+    from canary.store import Store
+
+    old = home.set_aside(place)
+    made = home.Workspace(place.absolute() / home.DIRECTORY)
+    try:
+        home.create(place)
+        store = Store(made.database, writable=True)
+        try:
+            store.take_over(old.database)
+        finally:
+            store.close()
+    except BaseException:
+        shutil.rmtree(made.root, ignore_errors=True)
+        old.root.rename(made.root)
+        raise
+    n = refresh_view(made, options.view_settings(config))
+    say("info", f"took over {n} results; the older workspace is now {home.relative(old.root)}")
+    say("info", "its tests are not known yet: canary run PATH, or canary collect PATH")
     return 0
 
 
@@ -57,5 +94,5 @@ COMMAND = Command(
     help="make a workspace",
     run=run,
     arguments=arguments,
-    examples=("canary init", "canary init -w results"),
+    examples=("canary init", "canary init -w results", "canary init --import"),
 )

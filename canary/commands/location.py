@@ -36,7 +36,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     elif args.which == "source":
         print(file.parent)
     elif args.which == "log":
-        print(log_path(result, "output"))
+        print(log_path(result))
     elif args.which == "work":
         print(result.workspace)
     else:

@@ -23,11 +23,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary log`."""
     parser.add_argument("job", nargs="?", metavar="JOB", help="a job; none: the latest session")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "-e", dest="which", action="store_const", const="error", help="its error file"
-    )
-    which.add_argument("-l", dest="which", action="store_const", const="lock", help="its lock file")
-    which.add_argument("-f", dest="file", metavar="PATH", help="a file in its directory")
+    which.add_argument("-e", "--error", action="store_true", help="its error file")
+    which.add_argument("-l", "--lock", action="store_true", help="its lock file")
+    which.add_argument("-f", "--file", metavar="PATH", help="a file in its directory")
     parser.add_argument("--tail", type=int, metavar="N", help="only the last N lines")
     parser.add_argument(
         "--raw", action="store_true", help="the bytes alone, without the path before them"
@@ -41,7 +39,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
         safe_write(sys.stdout, _tail(text, args.tail) + "\n")
         return ExitCode.OK
     _, book = shapes.open_store(config)
-    path = log_path(shapes.select_job(args.job, book), args.which or "output", args.file)
+    file = lockfile.FILE_NAME if args.lock else args.file
+    path = log_path(shapes.select_job(args.job, book), errors=args.error, file=file)
     text = read_text(str(path))
     head = "" if args.raw else f"{path}:\n"
     safe_write(sys.stdout, head + _tail(text, args.tail))
@@ -49,18 +48,16 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return ExitCode.OK
 
 
-def log_path(result: Result, which: str, file: str | None = None) -> Path:
-    """The output, error or lock file of a job, or one of its directory by name."""
+def log_path(result: Result, *, errors: bool = False, file: str | None = None) -> Path:
+    """The output or the errors of a job, or a file of its directory by name."""
     directory = Path(result.workspace)
-    if which == "lock":
-        return directory / lockfile.FILE_NAME
     if file is not None:
         path = (directory / file).resolve()
         if not path.is_relative_to(directory.resolve()):
             raise UsageError(f"{file}: not in {directory}")
         return path
     spec = shapes.lock_of(result.workspace).get("spec", {})
-    name = spec.get("stderr") if which == "error" else spec.get("stdout", OUTPUT_FILE)
+    name = spec.get("stderr") if errors else spec.get("stdout", OUTPUT_FILE)
     if name is None:
         raise UsageError("this job's errors are in its output", hint="leave out -e")
     return directory / str(name)

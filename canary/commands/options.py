@@ -13,7 +13,7 @@ from canary import textdata
 from canary.clock import parse_duration
 from canary.collect import ScanRoot
 from canary.config import Config
-from canary.errors import UsageError
+from canary.errors import ConfigError, UsageError
 from canary.generate import FILE_SECONDS
 from canary.request import RunRequest, ViewSettings
 from canary.select import Criteria
@@ -73,22 +73,21 @@ def view_settings(config: Config, text: str | None = None) -> ViewSettings:
     """The view as configured, changed by `--view mode=…,only=…,when=…,name=…`."""
     known = config.view
     values = {"name": known.name, "mode": known.mode, "when": known.when, "only": known.only}
-    choices = {
-        "mode": ("symlink", "hardlink", "copy"),
-        "when": ("always", "never", "on_success", "on_failure"),
-        "only": ("all", "failed", "not_pass", "passed"),
-    }
-    for part in (text or "").split(","):
-        if not part:
-            continue
-        key, _, value = part.partition("=")
-        if key not in values or not value:
+    for part in filter(None, (text or "").split(",")):
+        # the older tool's way to have none
+        key, _, value = ("when=never" if part == "mode=none" else part).partition("=")
+        option = config.schema.options.get(("workspace", "view", key))
+        if option is None or not value:
             raise UsageError(f"--view {part!r}", hint="want mode=, only=, when= or name=")
-        if key in choices and value not in choices[key]:
-            raise UsageError(f"--view {part!r}", hint=f"{key} is one of {', '.join(choices[key])}")
-        if key == "name" and (value in (".", "..") or "/" in value):
-            raise UsageError(f"--view {part!r}", hint="the name is one directory beside .canary")
-        values[key] = value
+        try:
+            values[key] = option.read(value)
+        except ConfigError as e:
+            raise UsageError(f"--view {part!r}: {e.message}", hint=e.hint) from None
+    if values["name"] in ("", ".", "..") or "/" in values["name"]:
+        raise UsageError(
+            f"a view cannot be called {values['name']!r}",
+            hint="the name is one directory beside .canary",
+        )
     return ViewSettings(**values)
 
 

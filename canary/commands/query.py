@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 from canary.commands import shapes
@@ -10,34 +14,52 @@ from canary.config import Config
 from canary.declare import Command
 from canary.errors import ExitCode, UsageError
 from canary.expression import compile_where
+from canary.store import read_object
+from canary.table import safe_write
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary query`."""
     kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    job = kinds.add_parser("job", help="one job's latest result")
+
+    def add(name: str, help: str, answer: Callable[..., Any]) -> argparse.ArgumentParser:
+        kind = kinds.add_parser(name, help=help)
+        kind.set_defaults(answer=answer, watch=None)
+        kind.add_argument("--terse", action="store_true", help="on one line")
+        return kind
+
+    job = add("job", "one job's latest result", _job)
     job.add_argument("id", metavar="ID", help="ID, beginning of it, or name")
     job.add_argument(
         "path", nargs="?", metavar="PATH", help="a key in it: status.reason, measurements, env"
     )
-    job.add_argument("--list", dest="list_keys", action="store_true", help="the keys there are")
-    job.add_argument("--all-runs", action="store_true", help="every session's result")
-    job.add_argument("--terse", action="store_true", help="name and status alone")
-    jobs = kinds.add_parser("jobs", help="the latest result of every job")
+    shape = job.add_mutually_exclusive_group()
+    shape.add_argument("--list", dest="list_keys", action="store_true", help="the keys there are")
+    shape.add_argument("--all-runs", action="store_true", help="every session's result")
+    shape.add_argument("--cache", action="store_true", help="how long it ran in the past")
+    jobs = add("jobs", "the latest result of every job", _jobs)
     jobs.add_argument("--session", metavar="S", help="the results of this session")
     _add_filters(jobs)
     jobs.add_argument(
         "--excluded", action="store_true", help="jobs that were left out, with the reason"
     )
-    session = kinds.add_parser("session", help="one session")
+    session = add("session", "one session", _session)
     session.add_argument("id", metavar="NAME", help="its name, the beginning of it, or latest")
     session.add_argument("path", nargs="?", metavar="PATH", help="a key in it")
     session.add_argument("--expand-jobs", action="store_true", help="the jobs instead of their IDs")
+    session.add_argument("--list", dest="list_keys", action="store_true", help="the keys there are")
     _add_filters(session)
-    sessions = kinds.add_parser("sessions", help="all sessions")
+    sessions = add("sessions", "all sessions", _sessions)
     sessions.add_argument(
         "--where", metavar="EXPR", help="only those for which 'key.path OP value' holds"
     )
+    database = add("db", "the store itself", _database)
+    database.add_argument(
+        "words", nargs="+", metavar="schema|stats|SELECT ...", help="the question"
+    )
+    for kind in (job, session):
+        # locks of the older tool named its classes
+        kind.add_argument("--clean", action="store_true", help=argparse.SUPPRESS)
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
@@ -45,15 +67,48 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
         "--where", metavar="EXPR", help="only jobs for which 'key.path OP value' holds"
     )
     parser.add_argument("--digest", action="store_true", help="a line a job: name and category")
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        type=float,
+        const=10.0,
+        metavar="S",
+        help="again every S seconds until every job is done (default: 10)",
+    )
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
-    answer: Any = {"job": _job, "jobs": _jobs, "session": _session, "sessions": _sessions}[
-        args.what
-    ](args, config)
-    print(answer if isinstance(answer, str) else shapes.as_json(answer))
-    return ExitCode.OK
+    while True:
+        answer = args.answer(args, config)
+        if isinstance(answer, tuple):
+            text = "\n".join(answer)
+        else:
+            text = json.dumps(answer, default=str) if args.terse else shapes.as_json(answer)
+        safe_write(sys.stdout, text + "\n")
+        if args.watch is None or not _under_way(config):
+            return ExitCode.OK
+        sys.stdout.flush()
+        try:
+            time.sleep(max(args.watch, 0.1))
+        except KeyboardInterrupt:
+            return ExitCode.OK
+
+
+def _under_way(config: Config) -> bool:
+    """Does the latest session lack its end?"""
+    workspace, book = shapes.open_store(config)
+    return workspace.latest is not None and book.session(workspace.latest) is None
+
+
+def _part(data: Any, args: argparse.Namespace) -> Any:
+    """What PATH leads to, or with --list the keys there, as lines."""
+    part = shapes.dig(data, args.path) if args.path else data
+    if not args.list_keys:
+        return part
+    if not isinstance(part, (dict, list)):
+        raise UsageError(f"{args.path} has no keys")
+    return tuple(sorted(part) if isinstance(part, dict) else map(str, range(len(part))))
 
 
 def _job(args: argparse.Namespace, config: Config) -> Any:
@@ -61,20 +116,12 @@ def _job(args: argparse.Namespace, config: Config) -> Any:
     result = shapes.select_job(args.id, book)
     if args.all_runs:
         return [shapes.job_record(r) for r in book.results(id=result.id)]
-    if args.terse:
-        return {
-            "id": result.id,
-            "name": result.name,
-            "status": result.category,
-            "outcome": result.outcome,
-        }
+    if args.cache:
+        return read_object(book.histories().get(result.id, "{}"))
     from canary.catalog import Catalog  # one job alone needs specs
     from canary.commands import documents
 
-    data = documents.job_document(result, Catalog(workspace.database))
-    if args.list_keys:
-        return "\n".join(sorted(shapes.dig(data, args.path) if args.path else data))
-    return shapes.dig(data, args.path) if args.path else data
+    return _part(documents.job_document(result, Catalog(workspace.database)), args)
 
 
 def _jobs(args: argparse.Namespace, config: Config) -> Any:
@@ -86,20 +133,24 @@ def _jobs(args: argparse.Namespace, config: Config) -> Any:
     return _listed([shapes.job_record(r) for r in book.results(session=name)], args)
 
 
+def _where(records: list[dict[str, Any]], args: argparse.Namespace) -> list[dict[str, Any]]:
+    if not args.where:
+        return records
+    matches = compile_where(args.where).matches
+    return [r for r in records if matches(r)]
+
+
 def _listed(records: list[dict[str, Any]], args: argparse.Namespace) -> Any:
-    if args.where:
-        matches = compile_where(args.where).matches
-        records = [r for r in records if matches(r)]
-    records.sort(key=lambda r: (r["fullname"], r["id"]))
+    records = sorted(_where(records, args), key=lambda r: (r["fullname"], r["id"]))
     if args.digest:
-        return "\n".join(f"{r['fullname']} {r['status']['category']}" for r in records)
+        return tuple(f"{r['fullname']} {r['status']['category']}" for r in records)
     return records
 
 
 def _session(args: argparse.Namespace, config: Config) -> Any:
     workspace, book = shapes.open_store(config)
     name = shapes.select_session(args.id, workspace, book)
-    if args.expand_jobs or args.digest or args.where:
+    if args.expand_jobs or args.digest or args.where or args.watch is not None:
         return _listed([shapes.job_record(r) for r in book.results(session=name)], args)
     data = book.session(name)
     if data is None:
@@ -111,16 +162,36 @@ def _session(args: argparse.Namespace, config: Config) -> Any:
     data["job_ids"] = [
         r[0] for r in book.query("select spec_id from results where session=?", (name,))
     ]
-    return shapes.dig(data, args.path) if args.path else data
+    return _part(data, args)
 
 
 def _sessions(args: argparse.Namespace, config: Config) -> Any:
     _, book = shapes.open_store(config)
-    records = [shapes.session_record(name, book) for name in book.sessions()]
-    if args.where:
-        matches = compile_where(args.where).matches
-        records = [r for r in records if matches(r)]
-    return records
+    return _where([shapes.session_record(name, book) for name in book.sessions()], args)
+
+
+def _database(args: argparse.Namespace, config: Config) -> Any:
+    workspace, book = shapes.open_store(config)
+    question = " ".join(args.words)
+    if question == "schema":
+        return dict(book.query("select name, sql from sqlite_master where type='table'"))
+    if question == "stats":
+        outcomes: dict[str, int] = {}
+        for result in book.results():
+            outcomes[result.outcome] = outcomes.get(result.outcome, 0) + 1
+        return {
+            "spec_count": book.query("select count(*) from specs")[0][0],
+            "result_count": book.query("select count(*) from results")[0][0],
+            "session_count": len(book.sessions()),
+            "latest_session": workspace.latest,
+            "outcomes": outcomes,
+        }
+    if not question.lower().startswith(("select", "with")):
+        raise UsageError(
+            f"{question!r} is no question to the store", hint="schema, stats or SELECT ..."
+        )
+    names, rows = book.columns(question)
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 COMMAND = Command(
@@ -133,5 +204,6 @@ COMMAND = Command(
         "canary query jobs --where 'status.category == FAIL'",
         "canary query job 7316cd5 status.reason",
         "canary query session latest",
+        "canary query db 'SELECT spec_name, status_outcome FROM results'",
     ),
 )

@@ -8,9 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from canary import home, lookup
+from canary import home, lockfile, lookup, oldstore
 from canary.config import Config
-from canary.errors import UsageError
+from canary.errors import RecordError, UsageError
 from canary.lookup import select_job as select_job
 from canary.lookup import select_session as select_session
 from canary.store import Store
@@ -60,15 +60,19 @@ def dig(data: Any, path: str) -> Any:
         ):
             data = data[int(part)]
         else:
-            keys = (
-                ", ".join(data)
-                if isinstance(data, Mapping)
-                else f"0 to {len(data) - 1}"
-                if isinstance(data, list)
-                else "none"
-            )
-            raise UsageError(f"no key {part!r} on the way to {path!r}", hint=f"there are: {keys}")
+            keys = f"0 to {len(data) - 1}" if isinstance(data, list) else "none"
+            known = ", ".join(data) if isinstance(data, Mapping) else keys
+            raise UsageError(f"no key {part!r} on the way to {path!r}", hint=f"there are: {known}")
     return data
+
+
+def lock_of(directory: str) -> dict[str, Any]:
+    """The lock in a job's directory, also one of the older tool; empty if it cannot be read."""
+    try:
+        return lockfile.read(directory)
+    except RecordError:
+        data = oldstore.read_json(Path(directory, lockfile.FILE_NAME))
+        return {} if "schema" in data else data
 
 
 def as_json(data: Any) -> str:

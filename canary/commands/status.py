@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from canary.clock import format_duration
@@ -17,14 +17,19 @@ from canary.table import safe_write, table, use_colour, width
 
 SMALL = 30
 _CHARACTERS = "ptdfrnsaA"
-_COLUMNS = ("ID", "Name", "Session", "Exit Code", "Duration", "Status", "Details")
-_USUAL = ("ID", "Name", "Status", "Duration", "Details")
-_COLOURS: Final[Mapping[str, str]] = {
-    "PASS": "green",
-    "FAIL": "red",
-    "ABORTED": "magenta",
-    "NOTRUN": "yellow",
+_COLUMNS: Final[Mapping[str, Callable[[Result], str]]] = {
+    "ID": lambda r: r.id,
+    "Name": lambda r: r.fullname,
+    "FullName": lambda r: r.fullname,
+    "FilePath": lambda r: r.file_path,
+    "Session": lambda r: r.session,
+    "Exit Code": lambda r: str(r.code),
+    "Duration": lambda r: format_duration(s) if (s := details.running(r)) >= 0 else "",
+    "Status": lambda r: f"{r.category} ({r.outcome})",
+    "Details": lambda r: r.reason or "",
 }
+_USUAL = "ID,Name,Status,Duration,Details"
+_HISTORY = "ID,Name,Session,ExitCode,Duration,Status,Details"
 _GROUP: Final[Mapping[str, int]] = {
     "PASS": 0,
     "NOTRUN": 1,
@@ -37,9 +42,7 @@ _GROUP: Final[Mapping[str, int]] = {
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary status`."""
     parser.add_argument("jobs", nargs="*", metavar="JOB", help="the history of these jobs")
-    parser.add_argument(
-        "-i", dest="use_ids", action="store_true", help="show IDs in place of names"
-    )
+    parser.add_argument("-i", "--interactive", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("-o", dest="columns", metavar="COLS", help=f"columns: {','.join(_COLUMNS)}")
     parser.add_argument(
         "-r",
@@ -48,7 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="p passed, t timeout, d diffed, f failed, n not run, s skipped, a not passed, A all",
     )
     parser.add_argument("--all", "-a", dest="all", action="store_true", help="all jobs")
-    parser.add_argument("--failed", action="store_true", help="jobs that failed")
+    parser.add_argument("--failed", action="store_true", help="jobs that did not pass")
     parser.add_argument("--sort-by", choices=("duration", "name"), help="order of the rows")
     parser.add_argument(
         "--durations", nargs="?", type=int, const=10, metavar="N", help="show the N slowest jobs"
@@ -62,24 +65,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
+    if args.interactive:
+        raise UsageError("-i is a command of its own", hint="canary tui")
     workspace, book = shapes.open_store(config)
     if args.show_excluded:
         details.show_excluded(book.excluded(shapes.select_session("latest", workspace, book)))
         return ExitCode.OK
     results = _results(args, book)
-    if args.durations is not None:
-        details.show_durations(results, args.durations)
-        return ExitCode.OK
     shown = _shown(args, results)
+    if not args.full_ids:
+        shown = [r._replace(id=r.id[:7]) for r in shown]
     if args.json:
-        print(shapes.as_json([_record(r, args.full_ids) for r in shown]))
+        print(shapes.as_json([_record(r) for r in shown]))
         return ExitCode.OK
     columns = _columns(args)
-    rows = [[_cell(r, c, args) for c in columns] for r in shown]
+    rows = [[_COLUMNS[c](r) for c in columns] for r in shown]
     on = use_colour(config.main.color, sys.stdout)
-    colours = [_COLOURS.get(r.category, "default") for r in shown]
+    colours = [r.status.category.colour for r in shown]
     lines = table(columns, rows, colours=colours, on=on, columns=width(sys.stdout)) if rows else []
     safe_write(sys.stdout, "\n".join([*lines, _summary(results)]) + "\n")
+    if args.durations is not None:
+        details.show_durations(results, args.durations)
     sys.stdout.flush()
     return ExitCode.OK
 
@@ -97,14 +103,8 @@ def _shown(args: argparse.Namespace, results: Sequence[Result]) -> list[Result]:
         raise UsageError(
             f"-r {kinds!r}: no kind {min(wrong)!r}", hint=f"any of {' '.join(_CHARACTERS)}"
         )
-    if args.failed:
-        kinds = "f"
-    everything = (
-        args.all
-        or args.jobs
-        or "A" in kinds
-        or (not kinds and (args.json or len(results) <= SMALL))
-    )
+    small = not kinds and not args.failed and (args.json or len(results) <= SMALL)
+    everything = args.all or args.jobs or "A" in kinds or small
     kinds = kinds or "dftnrs"
     shown = list(results) if everything else [r for r in results if _is_kind(r, kinds)]
     if args.sort_by == "name":
@@ -134,42 +134,19 @@ def _is_kind(result: Result, kinds: str) -> bool:
 
 
 def _columns(args: argparse.Namespace) -> Sequence[str]:
-    if not args.columns:
-        return (
-            (*_USUAL[:2], "Session", "Exit Code", "Duration", "Status", "Details")
-            if args.jobs
-            else _USUAL
-        )
+    text = args.columns or (_HISTORY if args.jobs else _USUAL)
     known = {c.lower().replace(" ", ""): c for c in _COLUMNS}
-    wanted = [c.strip().lower().replace(" ", "").replace("_", "") for c in args.columns.split(",")]
+    wanted = [c.lower().replace(" ", "").replace("_", "") for c in text.split(",")]
     for column in wanted:
         if column not in known:
             raise UsageError(f"no column {column!r}", hint=f"there are: {', '.join(_COLUMNS)}")
     return [known[c] for c in wanted]
 
 
-def _cell(result: Result, column: str, args: argparse.Namespace) -> str:
-    if column == "ID":
-        return result.id if args.full_ids else result.id[:7]
-    if column == "Name":
-        return result.id[:7] if args.use_ids else result.fullname
-    if column == "Session":
-        return result.session
-    if column == "Exit Code":
-        return str(result.code)
-    if column == "Duration":
-        seconds = details.running(result)
-        return format_duration(seconds) if seconds >= 0 else ""
-    if column == "Status":
-        return f"{result.category} ({result.outcome})"
-    return result.reason or ""
-
-
-def _record(result: Result, full_ids: bool) -> dict[str, object]:
+def _record(result: Result) -> dict[str, object]:
     record = shapes.job_record(result)
     keys = ("id", "name", "fullname", "file_path", "session", "exit_code", "status", "timings")
     out: dict[str, object] = {k: record[k] for k in keys}
-    out["id"] = result.id if full_ids else result.id[:7]
     out["phase"], out["running"] = result.phase, result.phase == "RUNNING"
     return out
 
