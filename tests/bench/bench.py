@@ -352,6 +352,26 @@ def makespan(b: Bench) -> None:
         print(f"  {who} / shortest = {wall / bound:.3f}")
 
 
+def packing(b: Bench) -> None:
+    """Jobs of 1 to 16 CPUs with dependencies on a pool of 16, the first time and when their times
+    are known; one seed, with `--full` five. The peer has 200 of them."""
+    width = 16
+    for n, seed in ((200, 1), *((1000, seed) for seed in range(1, 6 if b.full else 2))):
+        root = b.tree("packing", n, seed)
+        words = ["-r", f"cpus={width}", "run", "--workers", str(width), root]
+        bound = trees.shortest(trees.mixture(n, seed), width)
+        print(f"\nno schedule can be shorter than {bound:.3f} s")
+        for command in b.pair(words, peer=n == 200):
+            directory = Path(tempfile.mkdtemp(dir=b.work))
+            for when, more in (("nothing known", []), ("times known", ["--only", "all"])):
+                again = Command(
+                    command.who, [*command.words[:-1], *more, root], directory=directory
+                )
+                what = f"{n} mixed sleeps, seed {seed}, {when}"
+                (wall,) = b.group(what, [again], jobs=n, reps=1).values()
+                print(f"  {command.who} / shortest = {wall / bound:.3f}")
+
+
 WORKLOADS: dict[str, Callable[[Bench], None]] = {
     "start": start,
     "import": importing,
@@ -360,6 +380,7 @@ WORKLOADS: dict[str, Callable[[Bench], None]] = {
     "graphs": graphs,
     "questions": questions,
     "makespan": makespan,
+    "packing": packing,
 }
 
 

@@ -5,6 +5,7 @@ It knows nothing of canary but the form of a test file.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -76,6 +77,38 @@ def sleeps(root: Path, jobs: int, seed: int = 11) -> list[tuple[float, int]]:
     return rows
 
 
+def mixture(jobs: int, seed: int) -> list[tuple[int, float, list[int]]]:
+    """(CPUs, seconds, numbers of the jobs waited for) of jobs for a machine of 16.
+
+    1 to 16 CPUs, most of them few; 0.05 to 2 s, short ones as often as long ones on a logarithmic
+    scale; up to two jobs of those before.
+    """
+    draw = random.Random(seed)
+    rows = []
+    for i in range(jobs):
+        (cpus,) = draw.choices((1, 2, 4, 8, 16), (50, 25, 15, 8, 2))
+        seconds = round(math.exp(draw.uniform(math.log(0.05), math.log(2.0))), 4)
+        rows.append((cpus, seconds, draw.sample(range(i), min(i, draw.randint(0, 2)))))
+    return rows
+
+
+def shortest(rows: Sequence[tuple[int, float, Sequence[int]]], width: int) -> float:
+    """No schedule of such jobs is shorter: all their work, and the longest chain."""
+    ends: list[float] = []
+    for _, seconds, parents in rows:
+        ends.append(seconds + max((ends[p] for p in parents), default=0.0))
+    return max(sum(cpus * seconds for cpus, seconds, _ in rows) / width, *ends)
+
+
+def packing(root: Path, jobs: int, seed: int = 1) -> None:
+    """Those of `mixture` as files that sleep."""
+    rows = mixture(jobs, seed)
+    for i, (cpus, seconds, parents) in enumerate(rows):
+        needs = [f'parameterize("cpus", [{cpus}])']
+        needs += [f'depends_on("m{p:05d}.cpus={rows[p][0]}")' for p in parents]
+        write(root, i, f"m{i:05d}", needs, f"time.sleep({seconds})")
+
+
 def write(root: Path, number: int, name: str, directives: Sequence[str], body: str = "") -> None:
     """One test file, 50 to a directory."""
     lines = ["import canary\n"] if directives else []
@@ -88,5 +121,5 @@ def write(root: Path, number: int, name: str, directives: Sequence[str], body: s
 
 
 KINDS: dict[str, Callable[..., object]] = {
-    kind.__name__: kind for kind in (empty, parametrized, chain, ladder, fan, dag, sleeps)
+    kind.__name__: kind for kind in (empty, parametrized, chain, ladder, fan, dag, sleeps, packing)
 }

@@ -1,0 +1,164 @@
+"""The run that is to be expected: the real queue and pool, played through on a clock that jumps.
+
+How well jobs are packed is judged here, too: against the shortest time that any schedule can have.
+"""
+
+from __future__ import annotations
+
+import runpy
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from canary.forecast import UNKNOWN, forecast
+from canary.job import BaseJob, Dependency
+from canary.resources import Machine
+
+TREES = runpy.run_path(str(Path(__file__).parents[1] / "bench" / "trees.py"))
+mixture, shortest = TREES["mixture"], TREES["shortest"]
+
+
+class Some(BaseJob):
+    """A job of so many CPUs that takes so long; `guess` is what is known of that beforehand."""
+
+    def __init__(self, name, cpus=1, seconds=1.0, depends=(), *, guess=None, alone=False):
+        super().__init__()
+        self.name, self.cpus, self.seconds = name, cpus, seconds
+        self.guess = seconds if guess is None else guess
+        self.alone = alone
+        self.dependencies = [Dependency(job, None) for job in depends]
+
+    @property
+    def id(self):
+        return self.name
+
+    @property
+    def exclusive(self):
+        return self.alone
+
+    @property
+    def expected_runtime(self):
+        return self.guess
+
+    def cost(self):
+        return (self.cpus**2 + min(self.guess, UNKNOWN) ** 2) ** 0.5
+
+    def required_resources(self):
+        return [{"type": "cpus", "slots": self.cpus}]
+
+    def total_timeout(self):
+        return -1.0
+
+    def display_name(self, **kwargs):
+        return self.name
+
+    def nothing(self, *_):
+        raise AssertionError("a forecast changes no job")
+
+    assign_resources = free_resources = refresh_readiness = refresh = save = nothing
+    is_runnable = is_ready = nothing
+
+
+def spans(plan):
+    return {p.job.id: (p.start, p.end) for p in plan}
+
+
+def test_what_fits_runs_beside_the_others_and_chains_one_after_the_other():
+    a = Some("a", 2, 3.0)
+    b = Some("b", 1, 2.0)
+    c = Some("c", 1, 1.0, [b])
+    plan = forecast([a, b, c], Machine.single("n", cpus=3))
+    assert spans(plan) == {"a": (0.0, 3.0), "b": (0.0, 2.0), "c": (2.0, 3.0)}
+    assert [p.job.id for p in plan] == ["b", "a", "c"]
+    assert plan[2].assigned == {"cpus": [{"id": "0", "slots": 1, "node": "n"}]}
+
+
+def test_workers_and_jobs_that_are_alone():
+    jobs = [Some(str(i), 1, 1.0) for i in range(3)]
+    assert [p.start for p in forecast(jobs, Machine.single("n", cpus=9), workers=2)] == [0, 0, 1]
+    jobs.append(Some("alone", 1, 5.0, alone=True))
+    assert spans(forecast(jobs, Machine.single("n", cpus=9)))["alone"] == (0.0, 5.0)
+
+
+def test_what_never_fits_and_what_waits_for_it_are_left_out():
+    wide = Some("wide", 9)
+    jobs = [wide, Some("after", 1, 1.0, [wide]), Some("ok")]
+    assert list(spans(forecast(jobs, Machine.single("n", cpus=2)))) == ["ok"]
+
+
+def test_what_is_over_is_left_out():
+    over = Some("over")
+    over.on_finished()
+    assert spans(forecast([over, Some("b", depends=[over])], Machine.single("n", cpus=1))) == {
+        "b": (0.0, 1.0)
+    }
+
+
+def test_a_job_of_which_nothing_is_known():
+    assert spans(forecast([Some("a", guess=float("inf"))], Machine.single("n", cpus=1))) == {
+        "a": (0.0, UNKNOWN)
+    }
+
+
+def packed(jobs, seed, *, known):
+    """The makespan on 16 CPUs, in units of the shortest there can be."""
+    rows = mixture(jobs, seed)
+    made = []
+    for i, (cpus, seconds, parents) in enumerate(rows):
+        before = [made[p] for p in parents]
+        made.append(Some(str(i), cpus, seconds, before, guess=None if known else UNKNOWN))
+    plan = forecast(made, Machine.single("n", cpus=16), seconds=lambda job: job.seconds)
+    check(plan, made)
+    return max(p.end for p in plan) / shortest(rows, 16)
+
+
+def check(plan, jobs):
+    """All run, once, none before what it waits for, and nothing is handed out twice."""
+    assert Counter(p.job.id for p in plan) == Counter(job.id for job in jobs)
+    ends = {p.job.id: p.end for p in plan}
+    assert all(ends[d.job.id] <= p.start for p in plan for d in p.job.dependencies)
+    free = {str(i): 0.0 for i in range(16)}
+    for p in plan:
+        entries = p.assigned["cpus"]
+        assert len(entries) == p.job.cpus
+        for entry in entries:
+            assert free[entry["id"]] <= p.start
+            free[entry["id"]] = p.end
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+def test_jobs_of_known_length_are_packed_tightly(seed):
+    assert packed(1000, seed, known=True) <= 1.03
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+def test_jobs_of_unknown_length_are_packed_well(seed):
+    assert packed(1000, seed, known=False) <= 1.15
+
+
+@pytest.mark.parametrize(("known", "limit"), [(True, 1.03), (False, 1.15)])
+def test_a_hundred_thousand_jobs(known, limit):
+    assert packed(100_000, 1, known=known) <= limit
+
+
+def test_a_narrow_chain_is_not_kept_waiting_by_wide_jobs():
+    """The chain takes nearly as long as all the others together; it must go on all the time."""
+    others = [Some(f"w{i}", 3, 1.0) for i in range(110)]
+    chain = []
+    for i in range(24):
+        chain.append(Some(f"c{i:02}", 1, 1.0, chain[-1:]))
+    plan = forecast([*others, *chain], Machine.single("n", cpus=16))
+    assert max(p.end for p in plan) <= 26.0
+
+
+def test_twice_is_the_same():
+    def once():
+        made = []
+        for i, (cpus, seconds, parents) in enumerate(mixture(300, 7)):
+            made.append(Some(str(i), cpus, seconds, [made[p] for p in parents]))
+        return [
+            (p.job.id, p.start, p.assigned) for p in forecast(made, Machine.single("n", cpus=16))
+        ]
+
+    assert once() == once()
