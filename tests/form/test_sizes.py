@@ -13,8 +13,8 @@ REPAIR_LINES = 600
 EDGE_LINES = 5400
 TESTING_LINES = 700
 EDGES = (
-    "cli config discovery loader oldstore oldtool options parser plugins progress reporting settings"
-    " table textdata words yamldata"
+    "cli config discovery loader oldstore oldtool options parser plugins progress reporting"
+    " settings table textdata words yamldata"
 )
 REPAIR = "faults recovery survivors"
 MODULE_LINES = 500

@@ -40,7 +40,9 @@ class Old:
         self.tests.mkdir()
         for name in ("one", "two", "three"):
             (self.tests / f"{name}.pyt").write_text(TEST)
-        self.ids = {n: identity(n, str(self.tests / f"{n}.pyt")[1:]) for n in ("one", "two", "three")}
+        self.ids = {
+            n: identity(n, str(self.tests / f"{n}.pyt")[1:]) for n in ("one", "two", "three")
+        }
         (self.root / "refs").mkdir(parents=True)
         (self.root / "logs").mkdir()
         (self.root / "WORKSPACE.TAG").write_text(

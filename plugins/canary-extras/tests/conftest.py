@@ -40,7 +40,7 @@ def canary(here):
             timeout=25,
             check=False,
         )
-        assert done.returncode == expect, done.stdout + done.stderr
+        assert expect in (None, done.returncode), done.stdout + done.stderr
         assert "Traceback" not in done.stderr
         return done
 
