@@ -1,0 +1,1 @@
+"""Batches of jobs on a Slurm cluster: packed, submitted, watched, found again."""

@@ -1,0 +1,231 @@
+"""Which jobs go into which batch: levels, shapes, and simulated schedules.
+
+Flat batches hold jobs that do not wait for each other, so that batches can wait for batches; atomic
+ones hold all that is connected. Within that, jobs of one shape (nodes, what they ask of Slurm, a
+parameter's value) are spread over a number of batches, or filled into batches of a duration. Pure
+functions of jobs; nothing is written or submitted here.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from canary_slurm.options import Ask, Batching, ask_of
+
+if TYPE_CHECKING:
+    from canary.job import Job
+
+UNKNOWN: Final = 3600.0  # seconds of a job that has neither limit nor history
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """The jobs of one batch, and what they need: nodes, CPUs and GPUs of each, seconds."""
+
+    jobs: tuple[Job, ...]
+    ask: Ask
+    nodes: int
+    cpus: int
+    gpus: int
+    estimate: float
+    exclusive: bool
+
+    @property
+    def walltime(self) -> float:
+        """Seconds after which Slurm may end it: the estimate, and the longest job's limit."""
+        if self.ask.walltime is not None:
+            return self.ask.walltime
+        return 60.0 + 1.25 * self.estimate + max(limit_of(job) for job in self.jobs)
+
+
+def limit_of(job: Job) -> float:
+    """The most seconds that a job may take."""
+    limit = job.total_timeout()
+    return limit if limit > 0 else UNKNOWN
+
+
+def expected(job: Job) -> float:
+    """The seconds that a job will probably take."""
+    return min(job.expected_runtime, limit_of(job))
+
+
+def makespan(jobs: Sequence[Job], cpus: int) -> float:
+    """Seconds that the jobs take on so many CPUs: the dearest first, each where it fits first."""
+    ids = {job.id for job in jobs}
+    ends: dict[str, float] = {}
+    free = [0.0] * cpus
+    todo = sorted(jobs, key=lambda j: (-expected(j), j.id))
+    while todo:
+        later = []
+        for job in todo:
+            waits = [d.job.id for d in job.dependencies if d.job.id in ids]
+            if any(id not in ends for id in waits):
+                later.append(job)
+                continue
+            taken = heapq.nsmallest(min(cpus, max(1, job.cpus)), free)
+            start = max([taken[-1], *(ends[id] for id in waits)])
+            ends[job.id] = start + expected(job)
+            for at in taken:
+                free.remove(at)
+            free += [ends[job.id]] * len(taken)
+        if len(later) == len(todo):
+            break  # a cycle: the graph has refused it long ago
+        todo = later
+    return max(ends.values(), default=0.0)
+
+
+def pack(jobs: Sequence[Job], batching: Batching, node_cpus: int) -> list[Pack]:
+    """All jobs in batches, those first that others wait for."""
+    if batching.layout == "allocation":
+        return [_made(jobs, batching, node_cpus)] if jobs else []
+    if batching.layout == "atomic":
+        groups = _spread_units(_components(jobs), batching.count)
+        return [_made(group, batching, node_cpus) for group in groups]
+    out = []
+    for level in _levels(jobs):
+        shapes: dict[Hashable, list[Job]] = {}
+        for job in level:
+            shapes.setdefault(_shape(job, batching), []).append(job)
+        shares = _shares(shapes, batching.count)
+        for shape, members in shapes.items():
+            for group in _split(members, shares.get(shape), batching, node_cpus):
+                out.append(_made(group, batching, node_cpus))
+    return out
+
+
+def _made(jobs: Sequence[Job], batching: Batching, node_cpus: int) -> Pack:
+    nodes = max(job.nodes for job in jobs)
+    exclusive = any(job.exclusive for job in jobs)
+    widest = max(-(-job.cpus // max(job.nodes, 1)) for job in jobs)
+    if nodes > 1 or batching.layout == "allocation":
+        cpus = node_cpus
+    else:
+        wanted = sum(job.cpus for job in jobs)
+        cpus = min(node_cpus, max(widest, min(wanted, batching.workers or wanted)))
+    asks = [ask_of(job, batching.ask) for job in jobs]
+    walltimes = [a.walltime for a in asks if a.walltime is not None]
+    ask = asks[0]
+    if len(walltimes) > 1:
+        ask = replace(ask, walltime=sum(walltimes))
+    return Pack(
+        jobs=tuple(jobs),
+        ask=ask,
+        nodes=nodes,
+        cpus=max(1, cpus),
+        gpus=max(-(-job.gpus // max(job.nodes, 1)) for job in jobs),
+        estimate=makespan(jobs, max(1, cpus * nodes)),
+        exclusive=exclusive,
+    )
+
+
+def _shape(job: Job, batching: Batching) -> Hashable:
+    """Jobs of one shape may share a batch; one that must be alone shares with nobody."""
+    nodes = job.nodes if batching.same_nodes else 0
+    by = None
+    if batching.by is not None:
+        parameters = {**job.spec.meta_parameters, **job.spec.parameters}
+        by = str(parameters.get(batching.by))
+    return nodes, ask_of(job, batching.ask), by, job.id if job.exclusive else ""
+
+
+def _levels(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Jobs that wait for none of the others, those that wait for these alone, and so on."""
+    ids = {job.id: job for job in jobs}
+    depth: dict[str, int] = {}
+    todo = list(jobs)
+    while todo:
+        job = todo.pop()
+        if job.id in depth:
+            continue
+        inside = [d.job.id for d in job.dependencies if d.job.id in ids]
+        missing = [ids[id] for id in inside if id not in depth]
+        if missing:
+            todo += [job, *missing]
+        else:
+            depth[job.id] = max((depth[id] + 1 for id in inside), default=0)
+    levels: dict[int, list[Job]] = {}
+    for job in jobs:
+        levels.setdefault(depth[job.id], []).append(job)
+    return [levels[n] for n in sorted(levels)]
+
+
+def _components(jobs: Sequence[Job]) -> list[list[Job]]:
+    """What is connected by dependencies, in order."""
+    leader = {job.id: job.id for job in jobs}
+
+    def find(id: str) -> str:
+        while leader[id] != id:
+            leader[id] = id = leader[leader[id]]
+        return id
+
+    for job in jobs:
+        for dependency in job.dependencies:
+            if dependency.job.id in leader:
+                leader[find(job.id)] = find(dependency.job.id)
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(find(job.id), []).append(job)
+    return list(groups.values())
+
+
+def _area(jobs: Sequence[Job]) -> float:
+    return sum(expected(job) * max(1, job.cpus) for job in jobs)
+
+
+def _shares(shapes: Mapping[Hashable, Sequence[Job]], count: int | None) -> dict[Hashable, int]:
+    """How many of `count` batches each shape gets: by its work, at least one, no more than jobs."""
+    if not count:
+        return {}
+    total = sum(map(_area, shapes.values())) or 1.0
+    return {
+        shape: max(1, min(len(jobs), math.floor(count * _area(jobs) / total + 0.5)))
+        for shape, jobs in shapes.items()
+    }
+
+
+def _split(
+    jobs: Sequence[Job], share: int | None, batching: Batching, node_cpus: int
+) -> list[list[Job]]:
+    if batching.by is not None and batching.count is None:
+        return [list(jobs)]
+    if batching.count == 0:
+        return [[job] for job in jobs]
+    if share is not None:
+        return _spread_units([[job] for job in jobs], share)
+    return _fill(jobs, batching.duration, node_cpus)
+
+
+def _spread_units(units: Sequence[list[Job]], count: int | None) -> list[list[Job]]:
+    """The largest unit first, each to the group with the least work; without a count each its
+    own."""
+    if not count:
+        return [list(unit) for unit in units]
+    heap: list[tuple[float, int, list[Job]]] = [(0.0, n, []) for n in range(min(count, len(units)))]
+    for unit in sorted(units, key=lambda u: (-_area(u), u[0].id)):
+        work, n, group = heapq.heappop(heap)
+        heapq.heappush(heap, (work + _area(unit), n, group + unit))
+    return [group for _, _, group in sorted(heap, key=lambda g: g[1]) if group]
+
+
+def _fill(jobs: Sequence[Job], duration: float, cpus: int) -> list[list[Job]]:
+    """The longest first, into a simulated schedule; what would end after `duration` opens the next
+    batch."""
+    out: list[list[Job]] = []
+    free: list[float] = []
+    for job in sorted(jobs, key=lambda j: (-expected(j), j.id)):
+        width = min(cpus, max(1, -(-job.cpus // max(1, job.nodes))))
+        taken = heapq.nsmallest(width, free)
+        if not out or taken[-1] + expected(job) > duration:
+            out.append([])
+            free = [0.0] * cpus
+            taken = free[:width]
+        out[-1].append(job)
+        end = taken[-1] + expected(job)
+        for at in taken:
+            free.remove(at)
+        free += [end] * width
+    return out

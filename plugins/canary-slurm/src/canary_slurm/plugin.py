@@ -1,0 +1,53 @@
+"""What canary calls: settings, the machine, launchers, batches, and the command `hpc`.
+
+Without a backend asked for, none of it does anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from canary.hookspecs import hookimpl
+from canary_slurm.options import HpcSettings, batching_of
+
+if TYPE_CHECKING:
+    from canary.config import Config
+    from canary.declare import Settings
+    from canary.job import BaseJob, Job
+    from canary.launch import Launcher
+    from canary.resources import Machine
+
+
+@hookimpl
+def canary_settings() -> type[Settings]:
+    """The settings `hpc.*`."""
+    return HpcSettings
+
+
+@hookimpl
+def canary_machine(config: Config) -> Machine | None:
+    """The nodes of the allocation around us, or of the cluster that batches will run on."""
+    from canary_slurm import grouping
+
+    return grouping.machine(config, os.environ)
+
+
+@hookimpl
+def canary_launchers(config: Config) -> Iterable[Launcher]:
+    """The launcher `slurm`."""
+    from canary_slurm import grouping
+
+    return grouping.launchers(config)
+
+
+@hookimpl
+def canary_group(jobs: Sequence[Job], config: Config) -> Sequence[BaseJob] | None:
+    """Pack jobs into batches."""
+    batching = batching_of(config)
+    if batching is None or "CANARY_BATCH_ID" in os.environ:
+        return None
+    from canary_slurm import grouping
+
+    return grouping.group(jobs, batching, config)

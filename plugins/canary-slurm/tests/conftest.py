@@ -1,0 +1,3 @@
+"""The fixtures that canary offers to the tests of plugins."""
+
+pytest_plugins = ["canary.testing.fixtures"]
