@@ -26,6 +26,8 @@ NAMES: Final[Mapping[str, str]] = {
     "test": "canary_pyt.instance:test",
     "get_job": "canary_pyt.live:get_job",
     "get_testcase": "canary_pyt.live:get_job",
+    "add_measurement": "canary_pyt.remarks:add_measurement",
+    "set_attribute": "canary_pyt.remarks:set_attribute",
     # saying how it ended
     "TestDiffed": "canary_pyt.errors:TestDiffed",
     "TestFailed": "canary_pyt.errors:TestFailed",

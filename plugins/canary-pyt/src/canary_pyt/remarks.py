@@ -66,6 +66,16 @@ def add(kind: str, value: Any, directory: str | None = None) -> bool:
     return True
 
 
+def add_measurement(name: str, value: Any) -> None:
+    """Record a measurement of the job that runs; nothing outside one."""
+    add("measurements", {name: value})
+
+
+def set_attribute(**values: Any) -> None:
+    """Set attributes of the job that runs; nothing outside one."""
+    set_attributes(values)
+
+
 def set_attributes(values: Mapping[str, Any], directory: str | None = None) -> None:
     """Add attributes, and show them in the lock of a job that is not over.
 

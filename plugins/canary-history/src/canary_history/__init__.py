@@ -1,0 +1,1 @@
+"""What became of jobs over sessions, and how two sessions differ."""
