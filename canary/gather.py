@@ -23,10 +23,10 @@ from canary.job import BaseJob, Job, JobServices
 from canary.launch import Exit, Launcher
 from canary.process import SubprocessLauncher
 from canary.request import RunRequest
-from canary.resources import Machine, Node
+from canary.resources import Instance, Machine, Node, plural
 from canary.spec import ExpandContext, JobSpec, Mask, SpecGenerator
 from canary.status import Status
-from canary.workspace import this_machine
+from canary.workspace import usable_cpus
 
 DEFAULT_LAUNCHER: Final = "local"
 # seconds for jobs with these keywords, where nobody says otherwise
@@ -112,16 +112,15 @@ def find_machine(request: RunRequest, config: Config) -> Machine:
                 except ResourceError as e:
                     raise PluginError(f"{info}: {hook}: {type}: {e.message}", hint=e.hint) from None
     for type, n in request.counts:
-        machine = machine.with_count(
-            type if type == "nodes" or type.endswith("s") else type + "s", n
-        )
+        machine = machine.with_count(plural(type), n)
     for type, n in request.oversubscribe:
-        machine = machine.with_slots(type if type.endswith("s") else type + "s", n)
+        machine = machine.with_slots(plural(type), n)
     return machine
 
 
 def _this_host() -> Machine:
-    return Machine.single(os.uname().nodename, **{t: n for t, n in this_machine().per_node.items()})
+    cpus = tuple(Instance(str(n)) for n in usable_cpus())
+    return Machine((Node(os.uname().nodename, {"cpus": cpus, "gpus": ()}),))
 
 
 def _with_instances(machine: Machine, type: str, instances: Sequence[Mapping[str, Any]]) -> Machine:

@@ -28,7 +28,7 @@ from canary.frozen import EMPTY
 from canary.history import RunHistory
 from canary.launch import Exit, ExitReason, Launch, Launcher
 from canary.process import SubprocessLauncher, run_blocking, sourced_environment
-from canary.resources import LOCK
+from canary.resources import AMOUNTS, LOCK
 from canary.spec import JobSpec, Mask
 from canary.staging import InvalidTypeError, MissingSourceError
 from canary.status import Category, Outcome, Status, judge_exit_code
@@ -512,6 +512,8 @@ class Job(BaseJob):
             pieces = self.spec.pieces.get(t, ())
             if pieces and sum(pieces) == n:
                 entries += [{"type": t, "slots": size, "together": True} for size in pieces]
+            elif t in AMOUNTS:
+                entries.append({"type": t, "slots": n})
             elif t != "nodes":
                 entries += [{"type": t, "slots": 1} for _ in range(n)]
         if needs["nodes"] > 1:

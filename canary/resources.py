@@ -20,6 +20,13 @@ Assigned = dict[str, list[dict[str, Any]]]
 
 # A type that begins so is a lock: nobody declares it, and there is one slot of it for all nodes
 LOCK: Final = "lock:"
+# A type that is measured, not counted, has one instance of many slots: MiB of memory
+AMOUNTS: Final = frozenset({"memory"})
+
+
+def plural(type: str) -> str:
+    """The name of a type that people may give in the singular."""
+    return type if type.endswith("s") or type in AMOUNTS else f"{type}s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ class Machine:
     @classmethod
     def single(cls, host: str, **counts: int) -> Machine:
         """A machine of one node with `counts` one-slot instances of each type."""
-        return cls((Node(host, {t: _instances(n) for t, n in counts.items()}),))
+        return cls((Node(host, {t: _instances(t, n) for t, n in counts.items()}),))
 
     @cached_property
     def types(self) -> frozenset[str]:
@@ -84,8 +91,8 @@ class Machine:
         }
 
     def with_count(self, type: str, n: int) -> Machine:
-        """Give each node `n` one-slot instances of `type`; `nodes` clones the first node `n`
-        times."""
+        """Give each node `n` one-slot instances of `type`, those it has first (an amount: one of
+        `n` slots); `nodes` clones the first node `n` times."""
         if n < 0 or (type == "nodes" and n < 1):
             raise ResourceError(
                 f"{type}={n}: a count cannot be negative", hint="use -r TYPE=N with N >= 0"
@@ -94,7 +101,7 @@ class Machine:
             first = self.nodes[0]
             rest = (Node(f"{first.id}-{i}", first.resources) for i in range(1, n))
             return replace(self, nodes=(first, *rest))
-        return self._map(lambda r: {**r, type: _instances(n)})
+        return self._map(lambda r: {**r, type: _instances(type, n, r.get(type, ()))})
 
     def with_slots(self, type: str, n: int) -> Machine:
         """Multiply the slots of each instance of `type` by `n` (oversubscription)."""
@@ -162,8 +169,11 @@ def _instance(data: Mapping[str, Any]) -> Instance:
     return Instance(str(data["id"]), slots, dict(data.get("properties", {})))
 
 
-def _instances(n: int) -> tuple[Instance, ...]:
-    return tuple(Instance(str(i)) for i in range(n))
+def _instances(type: str, n: int, known: Sequence[Instance] = ()) -> tuple[Instance, ...]:
+    if type in AMOUNTS:
+        return (Instance("0", n),)
+    ids = dict.fromkeys([*(i.id for i in known), *map(str, range(n))])
+    return tuple(Instance(id) for id in list(ids)[:n])
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def resource_needs(spec: JobSpec, capacity: Capacity) -> dict[str, int]:
     """How many slots of each type, and `nodes`; InvalidTypeError for a value that is not an int.
 
     Nodes given and cpus or gpus not: as many as that many nodes have. Nodes not given: enough for
-    the rest.
+    cpus and gpus.
     """
     given = resource_parameters(
         {**spec.meta_parameters, **spec.parameters}, {*capacity.per_node, "cpus", "gpus"}
@@ -106,7 +106,7 @@ def resource_needs(spec: JobSpec, capacity: Capacity) -> dict[str, int]:
     nodes = given.pop("nodes", None)
     if nodes is None:
         needs = {"cpus": 1, "gpus": 0, **given}
-        needs["nodes"] = capacity.nodes_for(needs)
+        needs["nodes"] = capacity.nodes_for({t: needs[t] for t in ("cpus", "gpus")})
     else:
         needs = {
             "cpus": nodes * capacity.per_node.get("cpus", 1),

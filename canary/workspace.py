@@ -18,11 +18,15 @@ from canary.faults import fault
 from canary.resources import Capacity
 
 
+def usable_cpus() -> list[int]:
+    """The logical CPUs that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return sorted(affinity(0)) if affinity else list(range(os.cpu_count() or 1))
+
+
 def this_machine() -> Capacity:
     """One node with the CPUs that this process may use and no GPU."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cpus = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return Capacity({"cpus": cpus, "gpus": 0})
+    return Capacity({"cpus": len(usable_cpus()), "gpus": 0})
 
 
 @dataclass(frozen=True, slots=True)

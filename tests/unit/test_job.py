@@ -535,6 +535,13 @@ def test_cost_is_the_norm_of_cpus_and_runtime(new_job):
     assert new_job("w", weight=7.5).cost() == 7.5
 
 
+def test_memory_is_asked_for_in_one_piece(new_job):
+    job = new_job(parameters={"memory": 4096}, capacity=Capacity({"cpus": 4, "memory": 8192}))
+    assert {"type": "memory", "slots": 4096} in job.required_resources()
+    job.assign_resources({"memory": [{"id": "0", "slots": 4096, "node": "n"}]})
+    assert job.variables["CANARY_MEMORY_IDS"] == "0"
+
+
 def test_size_is_the_norm_of_the_timeout_and_all_resources_but_nodes(new_job):
     job = new_job(parameters={"nodes": 2, "cpus": 2, "gpus": 3}, timeout=6.0)
     assert job.size() == math.hypot(6.0, 2, 3) == 7.0

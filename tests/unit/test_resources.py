@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from canary.errors import ResourceError
-from canary.resources import Capacity, Instance, Machine, Node, Request, ResourcePool, pack
+from canary.resources import Capacity, Instance, Machine, Node, Request, ResourcePool, pack, plural
 
 
 def machine(*nodes, multinode=True):
@@ -84,6 +84,30 @@ def test_with_count_of_nodes_clones_the_first():
 def test_with_count_refuses_what_cannot_be(type, n):
     with pytest.raises(ResourceError, match=f"{type}={n}"):
         machine({"cpus": [1]}).with_count(type, n)
+
+
+def test_with_count_keeps_the_ids_that_are_there():
+    """They may be the numbers of the CPUs that we may use."""
+    host = Machine((Node("n", {"cpus": (Instance("1"), Instance("3"))}),))
+    ids = [[i.id for i in host.with_count("cpus", n).nodes[0].resources["cpus"]] for n in (1, 2, 4)]
+    assert ids == [["1"], ["1", "3"], ["1", "3", "0", "2"]]
+
+
+def test_memory_is_an_amount():
+    """One instance of so many slots, asked for as a whole, however it came there."""
+    for host in (Machine.single("n", memory=50), machine({}).with_count("memory", 50)):
+        assert host.nodes[0].resources["memory"] == (Instance("0", 50),)
+        pool = ResourcePool(host)
+        assert pool.checkout(request(memory=30))["memory"][0]["slots"] == 30
+        assert not pool.can_hold(request(memory=21))
+        assert pool.can_hold(request(memory=20))
+
+
+@pytest.mark.parametrize(
+    ("given", "type"), [("cpu", "cpus"), ("fpgas", "fpgas"), ("memory", "memory")]
+)
+def test_types_may_be_named_in_the_singular(given, type):
+    assert plural(given) == type
 
 
 def test_with_slots_multiplies():

@@ -185,7 +185,7 @@ CAPACITY = Capacity({"cpus": 4, "gpus": 2, "tapes": 1})
         ({"nodes": 2}, {"cpus": 8, "gpus": 4, "nodes": 2}),
         ({"nodes": 2, "cpus": 3}, {"cpus": 3, "gpus": 4, "nodes": 2}),
         ({"nodes": 2, "gpus": 0}, {"cpus": 8, "gpus": 0, "nodes": 2}),
-        ({"tapes": 3}, {"cpus": 1, "gpus": 0, "tapes": 3, "nodes": 3}),
+        ({"tapes": 3}, {"cpus": 1, "gpus": 0, "tapes": 3, "nodes": 1}),
         ({"a": "x", "np": 7}, {"cpus": 1, "gpus": 0, "nodes": 1}),
     ],
 )
