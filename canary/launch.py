@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from canary.clock import Clock
 from canary.frozen import shared
 from canary.loop import Loop
 
@@ -126,6 +127,7 @@ class Launcher(abc.ABC):
         there)."""
         self.loop = loop
         self.post = post
+        self.now = Clock().now  # for messages: epoch seconds, whatever is done to the date
 
     @abc.abstractmethod
     def start(self, launches: Sequence[Launch]) -> None:
@@ -169,7 +171,7 @@ class BlockingLauncher(Launcher):
                 thread.start()
             except RuntimeError as e:  # the system has no more
                 refused = f"launcher {self.name}: {e}"
-                self._hand_over(Exit(launch.id, time.time(), None, ExitReason.NOT_STARTED, refused))
+                self._hand_over(Exit(launch.id, self.now(), None, ExitReason.NOT_STARTED, refused))
 
     def cancel(self, ids: Collection[str], grace: float) -> None:  # noqa: ARG002 - `run` has its own
         """See `Launcher.cancel`."""
@@ -178,13 +180,11 @@ class BlockingLauncher(Launcher):
                 self._events[id].set()
 
     def _serve(self, launch: Launch, event: threading.Event) -> None:
-        self._hand_over(Started(launch.id, time.time()))
+        self._hand_over(Started(launch.id, self.now()))
         try:
             end = self.run(launch, event)
         except BaseException as e:  # noqa: BLE001 - an author's error ends this launch; without an Exit the session would wait for ever
-            end = Exit(
-                launch.id, time.time(), None, ExitReason.LOST, f"launcher {self.name}: {e!r}"
-            )
+            end = Exit(launch.id, self.now(), None, ExitReason.LOST, f"launcher {self.name}: {e!r}")
         self._hand_over(end)
 
     def _hand_over(self, message: Message) -> None:
@@ -295,7 +295,7 @@ class PollingLauncher(Launcher):
         for id in (launch.id for launch in launches):
             answer = answers.get(id)
             if answer is None:
-                answer = Exit(id, time.time(), None, ExitReason.NOT_STARTED, refused)
+                answer = Exit(id, self.now(), None, ExitReason.NOT_STARTED, refused)
             if isinstance(answer, Exit):
                 self._hand_over(answer)
             else:
@@ -319,7 +319,7 @@ class PollingLauncher(Launcher):
             return ()
         except Exception as e:  # noqa: BLE001 - an author's error: nobody will ever know more
             lost = f"launcher {self.name}: {e!r}"
-            return [Exit(id, time.time(), None, ExitReason.LOST, lost) for id in tickets]
+            return [Exit(id, self.now(), None, ExitReason.LOST, lost) for id in tickets]
 
     def _hand_over(self, message: Message) -> None:
         self.loop.post(lambda: self.post(message))

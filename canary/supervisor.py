@@ -12,7 +12,6 @@ import os
 import resource
 import signal
 import sys
-import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Final
@@ -148,7 +147,7 @@ class Supervisor(Launcher):
         elif self._paused_at is not None:
             self._signal(run, signal.SIGSTOP)
         ticket = Ticket(pid, run.start, self._boot)
-        self.later(Started(run.launch.id, time.time(), str(ticket)))
+        self.later(Started(run.launch.id, self.now(), str(ticket)))
 
     def ended(self, run: Run, code: int | None, user: float, system: float, max_rss: int) -> None:
         """The leader is over and reaped.
@@ -199,7 +198,7 @@ class Supervisor(Launcher):
         """The command could not be started."""
         run.reason, run.detail = ExitReason.NOT_STARTED, explain(run.launch, error)
         self._forget(run)
-        self.later(Exit(run.launch.id, time.time(), None, run.reason, run.detail))
+        self.later(Exit(run.launch.id, self.now(), None, run.reason, run.detail))
 
     def later(self, message: Message) -> None:
         """Post it once the scheduler is back in its loop, before any later message."""
@@ -398,7 +397,7 @@ class Supervisor(Launcher):
         self._forget(run)
         reason = run.reason or ExitReason.EXITED
         leaked = tuple(run.leaked.values())
-        self.post(Exit(launch.id, time.time(), run.code, reason, run.detail, usage, leaked))
+        self.post(Exit(launch.id, self.now(), run.code, reason, run.detail, usage, leaked))
 
     def _forget(self, run: Run) -> None:
         del self._runs[run.launch.id]

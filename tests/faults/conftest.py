@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -111,6 +113,14 @@ def pytest_sessionfinish(session):
         Path(path).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
+@pytest.fixture(autouse=True)
+def _interrupts():
+    """Commands started from here can be interrupted, also where this process itself is deaf."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def see() -> See:
     """The judge."""
@@ -141,3 +151,13 @@ def stopwatch() -> Callable[[], float]:
     """Seconds since the fixture was made."""
     began = time.monotonic()
     return lambda: time.monotonic() - began
+
+
+@pytest.fixture
+def as_nobody():
+    """Words that run a command as a user who may do nothing; none if we are one already."""
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root, and no setpriv")
+    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -200,16 +199,6 @@ def test_12_a_fault_that_is_none(ours, see):
     done = ours.run(env={"CANARY_FAULT": "nonsense"})
     see(done.code == 2, "exit code 2", done.trouble)
     see(len(done.err.splitlines()) == 1, "one line", done.err)
-
-
-@pytest.fixture
-def as_nobody():
-    """Words that run a command as a user who may do nothing; none if we are one already."""
-    if os.geteuid() != 0:
-        return []
-    if shutil.which("setpriv") is None:
-        pytest.skip("root, and no setpriv")
-    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
 
 def one_line(see, done, path, name):
