@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,8 @@ from canary_html.tree import Shown, Tree, clip, el, to_html
 SCRIPTS: Final = ("build", "data", "table", "drawing", "timeline", "graph", "views", "main")
 FULL_ENDS: Final = 1 << 20
 STATIC_ROWS: Final = 200
+# what the elements around the data take
+MARGIN: Final = 1024
 
 
 def asset(name: str) -> str:
@@ -47,27 +49,32 @@ def _digest(text: str) -> str:
 def write(model: Model, path: Path, *, size: int, limit: int, full: Path | None) -> None:
     """Write the report, at most `size` bytes; `full` is where files with whole pages are."""
     beside = "" if full is None else os.path.relpath(full, path.parent)
-    data = [pack({"beside": beside, **_table(model, size)})]
-    fixed = sum(map(len, (*_head(model), *data, _foot()))) + 8 * len(model.jobs)
-    pages = _pages(model, max(0, size - fixed), limit)
-    data += [pack(pages.jobs), *pages.chunks]
+    head, foot = _encode("".join(_head(model))), _encode(_foot())
+    room = max(0, size - len(head) - len(foot) - MARGIN)
+    table = _table(model, beside, room // 2)
+    # the numbers of the jobs that have a page are the last to be known
+    pages = _pages(model, room - len(table) - 8 * len(model.jobs), limit)
     with replacing(path) as f:
-        for part in (*_head(model), *_blocks(data), _foot()):
-            f.write(part.encode("utf-8", "backslashreplace"))
+        f.write(head)
+        for number, block in enumerate((table, pack(pages.jobs), *pages.chunks)):
+            f.write(_encode(_block(number, block)))
+        f.write(foot)
 
 
-def _table(model: Model, size: int) -> dict[str, object]:
-    """The table with as much as fits into half of the file; of far too many jobs, the first."""
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _table(model: Model, beside: str, room: int) -> str:
+    """The table with as much as there is room for; of far too many jobs, the first."""
     jobs = len(model.jobs)
     for level in LEVELS:
-        table = columns(model, level, jobs)
-        if len(pack(table)) <= size // 2:
+        table = pack({"beside": beside, **columns(model, level, jobs)})
+        if len(table) <= room:
             return table
-    while jobs:
+    while jobs and len(table) > room:
         jobs //= 2
-        table = columns(model, LEVELS[-1], jobs)
-        if len(pack(table)) <= size // 2:
-            break
+        table = pack({"beside": beside, **columns(model, LEVELS[-1], jobs)})
     return table
 
 
@@ -108,9 +115,8 @@ def _start(title: str, policy: str) -> Iterator[str]:
     yield to_html(el("title", title)) + "\n"
 
 
-def _blocks(data: Sequence[str]) -> Iterator[str]:
-    for number, block in enumerate(data):
-        yield f'<script type="application/octet-stream" id="data{number}">{block}</script>\n'
+def _block(number: int, data: str) -> str:
+    return f'<script type="application/octet-stream" id="data{number}">{data}</script>\n'
 
 
 def _foot() -> str:
@@ -222,4 +228,4 @@ def write_full(model: Model, directory: Path, report: Path) -> None:
         text += '<link rel="stylesheet" href="report.css">\n</head>\n<body>\n'
         text += to_html(el("main", way, page)) + "\n</body>\n</html>\n"
         path = directory / f"{job['id']}.html"
-        path.write_bytes(text.encode("utf-8", "backslashreplace"))
+        path.write_bytes(_encode(text))

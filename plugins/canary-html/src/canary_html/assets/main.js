@@ -40,9 +40,9 @@ class App {
     drawCharts(report, document.getElementById("charts"));
     addEventListener("hashchange", () => this.go());
     addEventListener("keydown", (event) => this.key(event));
-    for (const name of ["canary-theme", "beforeprint", "afterprint"]) {
-      addEventListener(name, () => this.timeline?.draw());
-    }
+    addEventListener("canary-theme", () => this.timeline?.draw());
+    addEventListener("beforeprint", () => this.onPaper(true));
+    addEventListener("afterprint", () => this.onPaper(false));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.timeline?.draw());
     this.go();
   }
@@ -68,6 +68,17 @@ class App {
       title.tabIndex = -1;
       title.focus({preventScroll: true});
     }
+  }
+
+  // Paper is light, and a canvas has to be drawn again to be so.
+  onPaper(isPrinting) {
+    const {dataset} = document.documentElement;
+    if (isPrinting) {
+      this.themeOnScreen = dataset.theme;
+      dataset.theme = "light";
+    } else if (this.themeOnScreen) dataset.theme = this.themeOnScreen;
+    else delete dataset.theme;
+    this.timeline?.draw();
   }
 
   showTable(words) {

@@ -1,6 +1,6 @@
 // What ran when, on which node and core; above it, how much of the machine was in use.
 
-const GUTTER = 120, AXIS = 22, USAGE = 64, LANE = 16, GAP = 1;
+const GUTTER = 120, AXIS = 22, USAGE = 64, GAP = 1;
 
 class Timeline {
   constructor(report, open) {
@@ -29,7 +29,7 @@ class Timeline {
       el("div", {class: "tools"},
         button("−", "Zoom out", () => this.zoom(2)), button("+", "Zoom in", () => this.zoom(0.5)),
         button("all", "Show all", () => this.zoom(Infinity)), this.legend()),
-      this.canvas, this.said);
+      this.canvas, this.said, criticalPath(report));
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
@@ -65,13 +65,14 @@ class Timeline {
   }
 
   y(lane) {
-    return AXIS + USAGE + 8 + lane * (LANE + GAP) - this.top;
+    return AXIS + USAGE + 8 + lane * (this.lane + GAP) - this.top;
   }
 
   draw() {
     const {canvas, report} = this;
     if (!canvas.isConnected || !canvas.clientWidth) return;
-    const lanes = report.lanes.length * (LANE + GAP);
+    this.lane = Math.max(16, Math.min(34, Math.floor(innerHeight * 0.4 / report.lanes.length)));
+    const lanes = report.lanes.length * (this.lane + GAP);
     canvas.style.height = `${AXIS + USAGE + 16 + Math.max(40, Math.min(lanes, innerHeight * 0.6))}px`;
     const ratio = devicePixelRatio || 1;
     const width = canvas.clientWidth, height = canvas.clientHeight;
@@ -95,15 +96,15 @@ class Timeline {
     let last = null;
     this.report.lanes.forEach(([node, core], lane) => {
       const y = this.y(lane);
-      if (y > AXIS + USAGE - LANE && y < height) {
+      if (y > AXIS + USAGE - this.lane && y < height) {
         pen.fillStyle = colour(lane % 2 ? "panel" : "stripe");
-        pen.fillRect(GUTTER, y, width - GUTTER - 8, LANE);
+        pen.fillRect(GUTTER, y, width - GUTTER - 8, this.lane);
         pen.fillStyle = colour("muted");
         pen.textAlign = "right";
-        pen.fillText(core, GUTTER - 8, y + LANE / 2);
+        pen.fillText(core, GUTTER - 8, y + this.lane / 2);
         if (node !== last) {
           pen.textAlign = "left";
-          pen.fillText(node || "no place", 4, y + LANE / 2, GUTTER - 40);
+          pen.fillText(node || "no place", 4, y + this.lane / 2, GUTTER - 40);
         }
         last = node;
       }
@@ -124,7 +125,7 @@ class Timeline {
       const wide = Math.max(1, ms[i] * this.scale - (ms[i] * this.scale > 4 ? 1 : 0));
       for (let k = 0; k < lanes[i].length; k += 2) {
         const y = this.y(lanes[i][k]);
-        const high = lanes[i][k + 1] * (LANE + GAP) - GAP;
+        const high = lanes[i][k + 1] * (this.lane + GAP) - GAP;
         if (y > height || y + high < AXIS + USAGE) continue;
         pen.fillStyle = colours[outcome[i]];
         pen.fillRect(x, y, wide, high);
@@ -144,7 +145,7 @@ class Timeline {
     pen.textAlign = "left";
     const left = Math.max(x, GUTTER);
     const letters = Math.floor((wide - (left - x) - 8) / 6.6);
-    if (letters > 4) pen.fillText(name.split("/").at(-1).slice(0, letters), left + 4, y + LANE / 2 + 1);
+    if (letters > 4) pen.fillText(name.split("/").at(-1).slice(0, letters), left + 4, y + this.lane / 2 + 1);
   }
 
   drawUsage(pen, colour, width) {
@@ -192,8 +193,8 @@ class Timeline {
     const step = (this.to - this.from) / 8;
     const keys = {
       ArrowLeft: () => this.pan(this.from - step), ArrowRight: () => this.pan(this.from + step),
-      ArrowUp: () => { this.top -= 3 * LANE; this.draw(); },
-      ArrowDown: () => { this.top += 3 * LANE; this.draw(); },
+      ArrowUp: () => { this.top -= 3 * this.lane; this.draw(); },
+      ArrowDown: () => { this.top += 3 * this.lane; this.draw(); },
       "+": () => this.zoom(0.5), "=": () => this.zoom(0.5), "-": () => this.zoom(2),
       0: () => this.zoom(Infinity), n: () => this.step(1), p: () => this.step(-1),
       Enter: () => this.current >= 0 && this.open(this.report.bars.job[this.current]),
@@ -209,7 +210,7 @@ class Timeline {
     const at = this.report.bars.start[next];
     if (at < this.from || at > this.to) this.pan(at - (this.to - this.from) / 2);
     const y = this.y(this.report.bars.lanes[next][0]);
-    if (y < AXIS + USAGE + 8 || y > this.canvas.clientHeight - LANE) this.top += y - AXIS - USAGE - 30;
+    if (y < AXIS + USAGE + 8 || y > this.canvas.clientHeight - this.lane) this.top += y - AXIS - USAGE - 30;
     this.tell(next);
   }
 
@@ -230,7 +231,7 @@ class Timeline {
   hit(event) {
     const {start, ms, lanes} = this.report.bars;
     const at = this.from + (event.offsetX - GUTTER) / this.scale;
-    const lane = Math.floor((event.offsetY - this.y(0)) / (LANE + GAP));
+    const lane = Math.floor((event.offsetY - this.y(0)) / (this.lane + GAP));
     const slack = 2 / this.scale;
     if (event.offsetX < GUTTER || event.offsetY < AXIS + USAGE) return -1;
     for (let i = this.count - 1; i >= 0; i--) {

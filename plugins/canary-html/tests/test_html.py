@@ -1,0 +1,220 @@
+"""`canary report html` as text: what parsers, limits and other readers make of the file."""
+
+from __future__ import annotations
+
+import base64
+import json
+import random
+import zlib
+from pathlib import Path
+
+import html5lib
+import pytest
+
+from canary.events import JobFinished, JobStarted, JobSubmitted, Notice, SessionStarted
+from canary.reporting import recover
+from canary.status import Outcome, Status
+from canary.testing.reporters import (
+    HOSTILE,
+    ReporterContract,
+    SampleResults,
+    hostile_results,
+    sample_job,
+)
+from canary_html.columns import LEVELS, columns, short_ids
+from canary_html.document import script
+from canary_html.model import critical_path, read, timeline
+from canary_html.reporter import HtmlReporter
+from canary_html.tree import el, to_html
+
+XHTML = "{http://www.w3.org/1999/xhtml}"
+
+
+class TestContract(ReporterContract):
+    reporter = HtmlReporter
+
+
+class TestContractOfDirectories(ReporterContract):
+    reporter = HtmlReporter
+    words = ("-o", "HTML", "--full", "HTML/jobs")
+
+
+def write(results, directory, *, limit=16384, size=30.0, full=None):
+    options = {"cwd": directory, "output": "r.html", "full": full, "limit": limit, "size": size}
+    return HtmlReporter().report(results, options)[0]
+
+
+def parse(path):
+    """As a browser reads it; any error in it is raised."""
+    return html5lib.HTMLParser(strict=True).parse(path.read_bytes())
+
+
+def blocks(tree):
+    """The data in the file, unpacked."""
+    found = [e for e in tree.iter(f"{XHTML}script") if e.get("type")]
+    return [json.loads(zlib.decompress(base64.b64decode(e.text))) for e in found]
+
+
+def texts(page, tag):
+    """The text of each element of a kind, in a tree of ours."""
+    if isinstance(page, str):
+        return []
+    inner = [text for child in page[2:] for text in texts(child, tag)]
+    return [flat(page), *inner] if page[0] == tag else inner
+
+
+def flat(page):
+    return page if isinstance(page, str) else "".join(map(flat, page[2:]))
+
+
+@pytest.mark.parametrize("make", [SampleResults, hostile_results])
+def test_the_file_is_valid_and_nothing_in_it_is_from_outside(tmp_path, make):
+    tree = parse(write(make(tmp_path / "s"), tmp_path))
+    scripts = list(tree.iter(f"{XHTML}script"))
+    assert [e.text.strip() for e in scripts if not e.get("type")] == [script().strip()]
+    assert {e.get("type") for e in scripts} == {None, "application/octet-stream"}
+    for element in tree.iter():
+        assert not {k for k in element.attrib if k == "src" or k.startswith("on")}
+        assert element.get("href", "#").startswith("#")
+    (policy,) = [e.get("content") for e in tree.iter(f"{XHTML}meta") if e.get("http-equiv")]
+    assert policy.startswith(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 's"
+    )
+    assert "unsafe" not in policy
+
+
+def test_what_jobs_say_comes_back(tmp_path):
+    results = hostile_results(tmp_path / "s")
+    table, numbers, *chunks = blocks(parse(write(results, tmp_path, limit=6 << 20)))
+    pages = {
+        n: page
+        for jobs, chunk in zip(numbers, chunks, strict=True)
+        for n, page in zip(jobs, chunk, strict=True)
+    }
+    jobs = sorted(results.jobs(), key=lambda job: (job["fullname"], job["id"]))
+    assert len(pages) == len(jobs) == len(HOSTILE)
+    for number, job in enumerate(jobs):
+        data = HOSTILE[job["attributes"]["text"]]
+        name = job["fullname"].encode(errors="surrogateescape")
+        (output,) = texts(pages[number], "pre")
+        assert recover(output) == data
+        assert recover(texts(pages[number], "h2")[0]) == name == recover(table["name"][number])
+        assert recover(flat(pages[number][3][3])) == data[:4000]
+
+
+def test_files_of_jobs_are_valid_too_and_hold_more(tmp_path):
+    results = hostile_results(tmp_path / "s")
+    path = write(results, tmp_path, full="jobs")
+    for job in results.jobs():
+        data = HOSTILE[job["attributes"]["text"]]
+        page = tmp_path / "jobs" / f"{job['id']}.html"
+        tree = parse(page)
+        (output,) = tree.iter(f"{XHTML}pre")
+        text = recover(output.text)
+        assert text == data if len(data) <= 2 << 20 else len(text) > 2 << 20
+        assert not list(tree.iter(f"{XHTML}script"))
+        links = [e.get("href") for e in tree.iter(f"{XHTML}a")]
+        assert links == [f"../{path.name}#/job/{job['id']}"]
+    assert (tmp_path / "jobs" / "report.css").is_file()
+
+
+def test_escapes():
+    tree = el("pre", "\n<a> & \x1b\u202e\udcff", title='"<\x00')
+    assert (
+        to_html(tree) == '<pre title="&quot;&lt;\\x00">\n\n&lt;a&gt; &amp; \\x1b\\u202e\\xff</pre>'
+    )
+
+
+def noisy(directory, jobs, failed, length):
+    """A session whose jobs print what can hardly be compressed."""
+    made = []
+    noise = random.Random(1)
+    for n in range(jobs):
+        outcome = Outcome.FAILED if n < failed else Outcome.SUCCESS
+        job = sample_job(n, outcome, directory)
+        Path(job["stdout"]).parent.mkdir(parents=True, exist_ok=True)
+        Path(job["stdout"]).write_bytes(base64.b85encode(noise.randbytes(length)))
+        made.append(job)
+    return SampleResults(directory, made)
+
+
+@pytest.mark.parametrize("size", [1.0, 0.3, 0.15])
+def test_the_file_is_no_larger_than_asked(tmp_path, size):
+    path = write(noisy(tmp_path / "s", 150, 60, 30_000), tmp_path, size=size)
+    assert path.stat().st_size <= size * 1_000_000
+    table, numbers, *chunks = blocks(parse(path))
+    assert len(table["name"]) == 150
+    has_page = {n for jobs in numbers for n in jobs}
+    kinds = [table["outcomes"][o]["kind"] for o in table["outcome"]]
+    trouble = {n for n, kind in enumerate(kinds) if kind == "fail"}
+    assert trouble <= has_page
+    if size == 1.0:
+        outputs = [text for chunk in chunks for page in chunk for text in texts(page, "pre")]
+        assert len(outputs) >= 60
+        assert any("bytes left out" in text for text in outputs)
+
+
+def test_far_too_many_jobs_are_the_first_of_them(tmp_path):
+    jobs = [sample_job(n, Outcome.SUCCESS, tmp_path) for n in range(4000)]
+    path = write(SampleResults(tmp_path / "s", jobs), tmp_path, size=0.09)
+    assert path.stat().st_size <= 90_000
+    table, *_ = blocks(parse(path))
+    assert 0 < len(table["name"]) < table["all"] == 4000
+
+
+class Walked(SampleResults):
+    """Two jobs on a machine of two nodes; the second waits for the first, and is tried twice."""
+
+    def events(self):
+        first, second = self.jobs()
+        yield SessionStarted(
+            100.0, self.session, "", (), 2, {}, {"a": {"cpus": 2}, "b": {"cpus": 1}}
+        )
+        for at, job, attempt, cores, outcome in (
+            (101.0, first, 1, [("a", "0"), ("a", "1")], Outcome.SUCCESS),
+            (103.0, second, 1, [("b", "0")], Outcome.FAILED),
+            (106.0, second, 2, [], Outcome.SUCCESS),
+        ):
+            cpus = [{"id": core, "slots": 1, "node": node} for node, core in cores]
+            yield JobSubmitted(at, job["id"], "", attempt, {"cpus": cpus})
+            yield JobStarted(at, job["id"], "", "", attempt)
+            times = {"started": at, "stopped": at + 2}
+            yield JobFinished(at + 2, job["id"], "", Status(outcome), times, {}, attempt)
+        yield Notice(110.0, "warning", "careful")
+
+
+@pytest.fixture
+def walked(tmp_path):
+    first = sample_job(1, Outcome.SUCCESS, tmp_path)
+    needs = [{"id": first["id"], "when": None}]
+    return Walked(
+        tmp_path / "s", [first, sample_job(2, Outcome.SUCCESS, tmp_path, dependencies=needs)]
+    )
+
+
+def test_attempts_are_on_the_cores_that_they_had(walked):
+    lanes, bars = timeline(read(walked))
+    assert lanes == [("a", "0"), ("a", "1"), ("b", "0"), ("", "0")]
+    assert [(b.job, b.attempt, b.start, b.stop, b.lanes) for b in bars] == [
+        (0, 1, 1.0, 3.0, (0, 1)),
+        (1, 1, 3.0, 5.0, (2,)),
+        (1, 2, 6.0, 8.0, (3,)),
+    ]
+    data = columns(read(walked), LEVELS[0], 2)
+    assert data["bars"]["lanes"] == [[0, 2], [2, 1], [3, 1]]
+    assert data["slots"] == {"a": 2, "b": 1}
+    assert data["notices"] == ["warning: careful"]
+
+
+def test_the_critical_path_is_the_longest_chain(tmp_path):
+    jobs = [sample_job(n, Outcome.SUCCESS, tmp_path) for n in range(1, 6)]
+    for n, seconds, needs in ((0, 5, []), (1, 1, []), (2, 3, [1]), (3, 4, [2]), (4, 2, [0])):
+        jobs[n]["timings"] = {"running": seconds}
+        jobs[n]["dependencies"] = [{"id": jobs[i]["id"], "when": None} for i in needs]
+    assert critical_path(read(SampleResults(tmp_path / "s", jobs))) == [1, 2, 3]
+    assert critical_path(read(SampleResults(tmp_path / "s", []))) == []
+
+
+def test_short_ids_tell_jobs_apart():
+    ids = ["abcdefgh1x", "abcdefgh2x", "b" * 10]
+    assert short_ids([{"id": id} for id in ids]) == ["abcdefgh1", "abcdefgh2", "b" * 9]
