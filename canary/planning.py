@@ -98,17 +98,20 @@ def _known_files(book: Catalog | None) -> dict[str, tuple[str, bytes]]:
     return known
 
 
-def save_specs(book: Catalog, collected: Collected) -> None:
-    """Put specs, dependencies and cached loads into the store, unless they are there already."""
+def save_specs(book: Catalog, collected: Collected) -> dict[str, str]:
+    """Put specs, dependencies and cached loads into the store, unless they are there already;
+    return the JSON of those that were put there, by ID."""
     mark = collected.fingerprint
     if mark is not None and book.meta("specs") == mark:
-        return
+        return {}
     specs, edges = collected.graph.specs, collected.graph.edges
-    batch = spec_rows(specs, edges, {id: dump(spec.asdict()) for id, spec in specs.items()})
+    texts = {id: dump(spec.asdict()) for id, spec in specs.items()}
+    batch = spec_rows(specs, edges, texts)
     files = [(path, key, data) for path, (key, data) in collected.cache.fresh.items()]
     batch.append(("insert or replace into files values(?,?,?)", files))
     batch.append(("insert or replace into meta values('specs', ?)", [(mark or "",)]))
     book.write(batch)
+    return texts
 
 
 def earlier_results(book: Catalog) -> dict[str, Earlier]:

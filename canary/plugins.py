@@ -299,7 +299,7 @@ class PluginManager:
         began = time.perf_counter()
         try:
             answer = impl.function(*values)
-            if isinstance(answer, Iterator):
+            if answer is not None and isinstance(answer, Iterator):
                 answer = list(answer)
         except KeyboardInterrupt:
             raise

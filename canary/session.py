@@ -158,7 +158,7 @@ def _execute(
 ) -> Summary:
     machine = gather.find_machine(request, config)
     choose = gather.choose_launcher(request, config)
-    planning.save_specs(book, collected)
+    texts = planning.save_specs(book, collected)
     if request.tag is not None:
         collect.valid_tag(request.tag)
         book.write(tag_rows(request.tag, plan.run))
@@ -179,7 +179,7 @@ def _execute(
     names = collected.graph.specs
     left_out = [(i, names[i].fullname, m.reason or "masked") for i, m in plan.masks.items()]
     walk = _Walk(session, ledger, ResourcePool(machine), choose, plan, display)
-    return walk.go(faults, left_out)
+    return walk.go(texts, faults, left_out)
 
 
 class _Walk:
@@ -213,6 +213,7 @@ class _Walk:
 
     def go(
         self,
+        texts: Mapping[str, str],
         faults: Mapping[str, CanaryError | str],
         left_out: Sequence[tuple[str, str, str]],
     ) -> Summary:
@@ -221,7 +222,7 @@ class _Walk:
         header = {"argv": list(request.argv), "config": self.config.asdict()}
         header["runner"] = recovery.Runner.this().asdict()
         header["environment"] = record.public_environment(os.environ)
-        texts = {job.id: dump(job.spec.asdict()) for job in session.jobs}
+        texts = {job.id: texts.get(job.id) or dump(job.spec.asdict()) for job in session.jobs}
         self.ledger.begin(session.jobs, texts, header)
         self.ledger.exclude(left_out)
         try:

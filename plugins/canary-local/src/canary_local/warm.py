@@ -99,8 +99,7 @@ def _peak(pid: int) -> int:
 
 def difference(base: Mapping[str, str], env: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """What to set, and what to unset, to get from `base` to `env`."""
-    changed = {name: value for name, value in env.items() if base.get(name) != value}
-    return changed, [name for name in base if name not in env]
+    return dict(env.items() - base.items()), list(base.keys() - env.keys())
 
 
 def is_script(launch: Launch, base: Mapping[str, str]) -> bool:
