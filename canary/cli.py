@@ -317,19 +317,9 @@ class _Boot:
         from canary import config, parser
         from canary.words import flag_entries
 
-        made = parser.Parser(
-            prog=f"canary {command.name}",
-            description=f"{command.help[:1].upper()}{command.help[1:]}.",
-            epilog="examples:\n" + "".join(f"  {line}\n" for line in command.examples)
-            if command.examples
-            else None,
-        )
-        if command.arguments is not None:
-            command.arguments(made)
         flagged = schema.of_command(command.name)
-        parser.add_options(made, flagged)
         try:
-            args = made.parse(rest)
+            args = parser.parser_of(command, flagged).parse(rest)
         except parser.Finished:
             return 0
         flags = [(o, o.flag or "", v) for o, v in parser.given_options(args, flagged)]

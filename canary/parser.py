@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
+from canary.declare import Command
 from canary.errors import CanaryError, PluginError, UsageError
 from canary.options import TABLES, Option, negative
 
@@ -96,6 +97,20 @@ class Parser(argparse.ArgumentParser):
         return action.choices is None or value in action.choices
 
 
+def parser_of(command: Command, options: Iterable[Option]) -> Parser:
+    """The parser of a command: its own options, and those of settings."""
+    examples = "".join(f"  {line}\n" for line in command.examples)
+    parser = Parser(
+        prog=f"canary {command.name}",
+        description=f"{command.help[:1].upper()}{command.help[1:]}.",
+        epilog=f"examples:\n{examples}" if examples else None,
+    )
+    if command.arguments is not None:
+        command.arguments(parser)
+    add_options(parser, options)
+    return parser
+
+
 def add_options(parser: Parser, options: Iterable[Option]) -> None:
     """Add the flags of settings, grouped by who declares them."""
     groups: dict[str, Any] = {}
@@ -163,13 +178,15 @@ def describe(parser: argparse.ArgumentParser) -> dict[str, Any]:
     """What a parser takes, as data for JSON: its arguments in order, and words with parsers of
     their own."""
     rows, words = [], {}
-    for action in parser._actions:
+    for group, action in [(g, a) for g in parser._action_groups for a in g._group_actions]:
         choices = action.choices
         if isinstance(action, argparse._SubParsersAction):
-            words = {name: describe(one) for name, one in action.choices.items()}
+            helps = {a.dest: a.help for a in action._choices_actions}
+            words = {n: {"help": helps.get(n), **describe(p)} for n, p in action.choices.items()}
         elif action.help != argparse.SUPPRESS:
             rows.append(
                 {
+                    "group": group.title,
                     "name": action.dest.removeprefix(_PREFIX),
                     "flags": action.option_strings,
                     "metavar": action.metavar,

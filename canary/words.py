@@ -19,27 +19,27 @@ from canary.options import TABLES, Option, Schema, negative
 
 Given = tuple[Option, str, Any]
 
-# main options that are no settings: name, does a value follow, help (empty: kept for old command
-# lines, without effect)
+# main options that are no settings: name, its value if one follows, help (empty: kept for old
+# command lines, without effect)
 MAIN: Final = (
-    ("--help", False, "show help"),
-    ("--version", False, "show the version"),
-    ("-C", True, "work in this directory"),
-    ("--canary-dir", True, "the workspace: .canary or the directory that holds it"),
-    ("-p", True, "load a plugin: module, file or directory; no:NAME blocks one"),
-    ("-v", False, "show more messages"),
-    ("-q", False, "show fewer messages"),
-    ("-f", True, "read a configuration file"),
-    ("-c", True, "set a configuration value, section:key:value"),
-    ("-e", True, "set a variable for jobs, NAME=VALUE"),
-    ("-r", True, "resources of each node, TYPE=N"),
-    ("--profile", False, "show where the time went"),
-    ("--echo", False, ""),
-    ("--banner", False, ""),
-    ("--no-banner", False, ""),
-    ("--cache-dir", True, ""),
-    ("--sorted-profile", True, ""),
-    ("--lines", True, ""),
+    ("--help", "", "show help"),
+    ("--version", "", "show the version"),
+    ("-C", "PATH", "work in this directory"),
+    ("--canary-dir", "PATH", "the workspace: .canary or the directory that holds it"),
+    ("-p", "NAME", "load a plugin: module, file or directory; no:NAME blocks one"),
+    ("-v", "", "show more messages"),
+    ("-q", "", "show fewer messages"),
+    ("-f", "FILE", "read a configuration file"),
+    ("-c", "KEY:VALUE", "set a configuration value, such as run:workers:4"),
+    ("-e", "NAME=VALUE", "set a variable for jobs"),
+    ("-r", "TYPE=N", "how many of a resource each node has"),
+    ("--profile", "", "show where the time went"),
+    ("--echo", "", ""),
+    ("--banner", "", ""),
+    ("--no-banner", "", ""),
+    ("--cache-dir", "DIR", ""),
+    ("--sorted-profile", "STAT", ""),
+    ("--lines", "N", ""),
 )
 _QUOTED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 
@@ -86,7 +86,7 @@ class MainOptions:
         self.schema = schema
         self.given: list[tuple[str, str]] = []
         self.flags: list[Given] = []
-        self._takes = {name: takes for name, takes, _ in MAIN} | {"-h": False}
+        self._takes = {name: bool(value) for name, value, _ in MAIN} | {"-h": False}
         self._todo = list(words)
         while self._todo and self._todo[0].startswith("-") and self._todo[0] != "-":
             self._read(self._todo.pop(0))

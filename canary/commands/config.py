@@ -25,11 +25,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="show|set")
     show = actions.add_parser("show", help="show the merged configuration")
     show.add_argument("section", nargs="?", default="", help="a section or a key (default: all)")
-    show.add_argument("--format", choices=("toml", "json"), default="toml", help="default: toml")
+    show.add_argument(
+        "--format", choices=("toml", "json"), default="toml", help="how to write it (default: toml)"
+    )
     show.add_argument("--origin", action="store_true", help="show where each value comes from")
     put = actions.add_parser("set", help="write a value into a configuration file")
     put.add_argument("key", metavar="KEY", help="such as run:workers or run.timeout.default")
-    put.add_argument("value", metavar="VALUE")
+    put.add_argument("value", metavar="VALUE", help="as it would be written after -c")
     where = put.add_mutually_exclusive_group()
     where.add_argument("--local", action="store_true", help="of this workspace (the default)")
     where.add_argument("--project", action="store_true", help="of this project: canary.toml")

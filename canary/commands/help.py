@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Iterable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from canary.commands import CORE, topics
 from canary.config import Config
@@ -26,12 +26,11 @@ def overview(offered: Mapping[str, str], schema: Schema) -> str:
         lines += ["", "commands of plugins:", *_columns(sorted(offered.items()))]
     lines += ["", "main options, before the command:"]
     lines += _columns(
-        (f"{name} VALUE" if takes else name.replace("--help", "-h, --help"), help)
-        for name, takes, help in MAIN
+        (f"{name} {value}".strip().replace("--help", "-h, --help"), help)
+        for name, value, help in MAIN
         if help
     )
-    settings = [o for o in schema.options.values() if o.flag and not o.commands]
-    lines += _columns((_flag(o), o.help) for o in settings)
+    lines += _columns((_flag(o), o.help) for o in _main_settings(schema))
     lines += [
         "",
         "more help:",
@@ -47,10 +46,18 @@ def overview(offered: Mapping[str, str], schema: Schema) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _main_settings(schema: Schema) -> list[Option]:
+    return [o for o in schema.options.values() if o.flag and not o.commands]
+
+
+def _value(option: Option) -> str:
+    if option.kind == "bool":
+        return ""
+    return option.metavar or "|".join(option.choices) or "VALUE"
+
+
 def _flag(option: Option) -> str:
-    flag = option.flag or ""
-    if option.kind != "bool":
-        flag += " " + (option.metavar or "|".join(option.choices) or "VALUE")
+    flag = f"{option.flag} {_value(option)}".strip()
     return f"{option.short}, {flag}" if option.short else flag
 
 
@@ -80,25 +87,29 @@ def run(args: argparse.Namespace, config: Config) -> int:
         print(inspect.getdoc(args.topic))
         return 0
     # not for `canary --help`, which is to be quick
-    from canary.parser import Parser, add_options, describe
+    from canary.parser import Parser, describe, parser_of
 
     added = config.plugins.commands()
     if not args.json:
         print(overview({name: c.help for name, c in added.items()}, config.schema), end="")
     core = {name: import_module(f"canary.commands.{name}").COMMAND for name, _, _ in CORE}
-    described = {}
+    described: dict[str, Any] = {}
     for name, command in {**core, **added}.items():
-        parser = Parser(prog=f"canary {name}", description=f"{command.help}.")
-        if command.arguments is not None:
-            command.arguments(parser)
-        add_options(parser, config.schema.of_command(name))
+        parser = parser_of(command, config.schema.of_command(name))
         if args.json:
             words = {"help": command.help, "examples": command.examples}
             described[name] = {**words, **describe(parser)}
         else:
             print(f"\n{parser.format_help()}", end="")
     if args.json:
-        rows = [{"flag": name, "value": takes, "help": help} for name, takes, help in MAIN if help]
+        types = described["report"]["words"] = {}
+        for name, reporter in config.plugins.reporters().items():
+            parser = Parser(prog=f"canary report {name}", description=reporter.help)
+            reporter.arguments(parser)
+            types[name] = {"help": reporter.help, **describe(parser)}
+        main = [(name, value, help) for name, value, help in MAIN if help]
+        main += [(o.flag or "", _value(o), o.help) for o in _main_settings(config.schema)]
+        rows = [{"flag": name, "value": value, "help": help} for name, value, help in main]
         print(json.dumps({"main_options": rows, "commands": described}, default=str))
     return 0
 

@@ -15,7 +15,8 @@ def test_every_command_and_its_options_are_described(canary):
     shown = canary("status", "--help", expect=0).stdout
     assert flags
     assert {flag for flag in flags if flag not in shown} == set()
-    assert {"flag": "-C", "value": True, "help": "work in this directory"} in made["main_options"]
+    assert {"flag": "-C", "value": "PATH", "help": "work in this directory"} in made["main_options"]
+    assert "--color" in {row["flag"] for row in made["main_options"]}
 
 
 def test_one_shape_at_a_time(canary):
