@@ -108,13 +108,14 @@ class Runner:
         self.process.send_signal(number)
         return time.monotonic()
 
-    def wait(self, seconds: float = PATIENCE) -> Done:
-        """Its end; `Late`, and dead, if it does not come."""
+    def wait(self, seconds: float = PATIENCE, *, kill: bool = True) -> Done:
+        """Its end; `Late`, and dead unless it is to be left alone, if it does not come."""
         try:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            if kill:
+                self.process.kill()
+                self.process.wait()
             raise Late(f"still running after {seconds:g} s; {self.text()[-300:]}") from None
         took = time.monotonic() - self.began
         return Done(code, _text(self.out), _text(self.err), took)
@@ -299,6 +300,27 @@ class World:
     def sessions(self) -> list[Path]:
         """Directories of all sessions, oldest first."""
         return sorted((self.workspace / "sessions").iterdir())
+
+    def recorded(self) -> list[dict[str, Any]]:
+        """The ends of jobs that are in the logs of all sessions, torn lines left out."""
+        ends = []
+        for log in sorted(self.workspace.glob("sessions/*/events.jsonl")):
+            for raw in log.read_bytes().splitlines():
+                try:
+                    line = json.loads(raw)
+                except ValueError:
+                    continue
+                if line.get("e") == "job_finished" and not line["retry"]:
+                    ends.append(line)
+        return ends
+
+    def ends(self) -> dict[str, int]:
+        """How often each job came to its end: to its flag `end.NAME.TIMES`."""
+        found: dict[str, int] = {}
+        for name in self.told("end."):
+            job = name.split(".")[1]
+            found[job] = found.get(job, 0) + 1
+        return found
 
     def outside(self) -> list[str]:
         """Files in the experiment's directory that are neither workspace nor view nor what was

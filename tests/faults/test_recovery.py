@@ -38,15 +38,6 @@ def six_jobs(world):
         world.job(name, QUICK.replace("{name}", name), directives=after("x", "y"))
 
 
-def ends(world):
-    """How often each job came to its end."""
-    found = {}
-    for name in world.told("end."):
-        job = name.split(".")[1]
-        found[job] = found.get(job, 0) + 1
-    return found
-
-
 @pytest.mark.experiment(5, "kill -9 of the main process, then resume")
 @pytest.mark.parametrize("how", ["run", "resume"])
 def test_05_kill_and_resume(world, see, how):
@@ -63,7 +54,7 @@ def test_05_kill_and_resume(world, see, how):
     jobs = world.jobs()
     see(jobs == dict.fromkeys("abxypq", "SUCCESS"), "every job has its result", jobs)
     see(not world.told("double."), "survivors are dead before", world.told("double."))
-    see(ends(world) == dict.fromkeys("abxypq", 1), "each came to its end once", ends(world))
+    see(world.ends() == dict.fromkeys("abxypq", 1), "each came to its end once", world.ends())
     see(not world.told("at.a.2"), "what had passed is not run again", world.told("at."))
     left = world.await_silence(1.0)
     see(not left, "no process of the first run is left", left)
@@ -101,19 +92,6 @@ def three_jobs(world):
     world.job("c", QUICK.replace("{name}", "c"), directives=after("a"))
 
 
-def recorded(session):
-    """Names of the jobs whose end is in the log of a session."""
-    names = []
-    for raw in (session / "events.jsonl").read_bytes().splitlines():
-        try:
-            line = json.loads(raw)
-        except ValueError:
-            continue  # torn
-        if line.get("e") == "job_finished" and not line["retry"]:
-            names.append(line["name"])
-    return names
-
-
 POINTS = ["log.append", "store.write", "store.commit", "rename", "mkdir", "spawn", "sync"]
 
 
@@ -129,8 +107,7 @@ def test_07_kill_at_every_write(ours, see, point):
         if first.code != -signal.SIGKILL:
             see(first.code == 8, f"undisturbed after {k - 1} writes", first.trouble)
             break
-        sessions = ours.sessions() if (ours.workspace / "sessions").exists() else []
-        known = [n for s in sessions if (s / "events.jsonl").exists() for n in recorded(s)]
+        known = [line["name"] for line in ours.recorded()]
         second = ours.run()
         at = f"killed at {point} {k}: "
         see(second.code == 8, at + "the next run has the tests' exit code", second.trouble)
@@ -321,7 +298,7 @@ def test_18_two_runs(world, see):
     see(first.code == 0, "the first succeeds", first.trouble)
     see(second.code in (0, 7) or "lock" in second.text, "the second says why", second.trouble)
     see(not world.told("double."), "no job runs twice at once", world.told("double."))
-    see(ends(world) == dict.fromkeys("abcd", 1), "each was run once", ends(world))
+    see(world.ends() == dict.fromkeys("abcd", 1), "each was run once", world.ends())
     see(world.jobs() == dict.fromkeys("abcd", "SUCCESS"), "all results are there", world.jobs())
 
 
