@@ -191,8 +191,8 @@ def fold_session(directory: Path) -> Folded:
                 out.ends.setdefault(id, end)
                 out.running.pop(id, None)
         for id, cut in part.running.items():
-            if id in out.running:
-                out.running[id] = cut
+            if id in out.running:  # no survivor of the runner: whoever holds the batch ends it
+                out.running[id] = cut._replace(ticket="batch")
     return out
 
 

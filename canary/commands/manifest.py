@@ -48,8 +48,10 @@ def run(manifest: Path, config: Config) -> int:
             ends[event.id] = event.status
             safe_write(sys.stdout, f"{event.name}  {event.id[:7]}  {event.status.text}\n")
 
-    def sync() -> None:  # other hosts see what has reached the disk
-        book.sync()
+    def sync() -> None:
+        book.sync()  # other hosts see what has reached the disk
+        if not log.exists():  # the workspace was wiped: nobody waits for us
+            scheduler.interrupt(signal.SIGTERM)
         loop.call_later(BATCH_SECONDS, sync)
 
     scheduler = Scheduler(

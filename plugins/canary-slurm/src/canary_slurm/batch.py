@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 DIRECTORY: Final = "hpc.batches"
 MANIFEST: Final = "manifest.json"
+OPEN: Final = "batch.lock"  # there as long as nobody has seen its end
 SETTINGS: Final = "config.json"
 OUTPUT: Final = "canary-out.txt"
 ENVIRONMENT: Final = (("CANARY_LEVEL", "1"), ("CANARY_LIVE", "0"), ("CANARY_DISABLE_KB", "1"))
@@ -81,6 +82,10 @@ class BatchJob(BaseJob):
         self._held: dict[str, JobFinished] = {}
         self._told: set[str] = set()
         self._exit: Exit | None = None
+
+    def take_over(self, id: str, directory: Path) -> None:
+        """Be the batch that was made before, with that ID, in that directory."""
+        self._id, self.directory, self._tail = id, directory, Tail(directory / LOG)
 
     def wait_for(self, others: Mapping[str, BaseJob]) -> None:
         """Depend on what holds the jobs that mine depend on: `{job id: what holds it}`."""
@@ -159,6 +164,8 @@ class BatchJob(BaseJob):
         self.directory.mkdir(parents=True, exist_ok=True)
         self._write(MANIFEST, self._manifest(left, services.policy))
         self._write(SETTINGS, self.config.asdict())
+        if self.backend == "local":
+            self._write(OPEN, {"schema": 1, "id": self._id, "backend": self.backend})
         return self.describe(attempt)
 
     def describe(self, attempt: int = 1) -> Launch:
@@ -213,15 +220,20 @@ class BatchJob(BaseJob):
     def conclude(self, exit: Exit | None, services: JobServices) -> None:
         """Its own end says only what to think of jobs that have left no record."""
         self._exit = exit
+        if self.backend == "local":
+            (self.directory / OPEN).unlink(missing_ok=True)
         super().conclude(exit, services)
 
     def news(self) -> list[Event]:
         """See `BaseJob.news`."""
-        events = [
-            event
-            for line in self._tail.read()
-            if (event := decode_event(line)) is not None and self._take(event)
-        ]
+        events: list[Event] = []
+        for line in self._tail.read():
+            event = decode_event(line)
+            if event is None or not self._take(event):
+                continue
+            if isinstance(event, JobStarted):  # its process is not the runner's to end
+                event = replace(event, ticket=f"batch {self._id[:7]}")
+            events.append(event)
         if self.state.is_done():
             events += [self._end(job) for job in self.jobs if job.id not in self._told]
         return events

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from canary.job import Dependency
 from canary.resources import Machine, Request, ResourcePool
+from canary_slurm import attach
 from canary_slurm import machine as machines
 from canary_slurm.batch import DIRECTORY, BatchJob
 from canary_slurm.launcher import SlurmLauncher
@@ -53,10 +55,38 @@ def launchers(config: Config) -> Iterable[Launcher]:
     ]
 
 
-def group(jobs: Sequence[Job], batching: Batching, config: Config) -> Sequence[BaseJob]:
-    """Batches of all jobs that the cluster can hold; the others stay as they are, to be refused."""
+def group(
+    jobs: Sequence[Job], batching: Batching | None, config: Config
+) -> Sequence[BaseJob] | None:
+    """See the hook `canary_group`: batches that are there already, and new ones."""
     if not jobs:
-        return []
+        return None
+    root = Path(jobs[0].workspace.root)
+    left = attach.left_over(root.parent, root.name)
+    old = attach.take_up(jobs, left, config, slurm_of(config)) if left else []
+    if batching is None and not old:
+        return None
+    taken: dict[str, BaseJob] = {job.id: batch for batch in old for job in batch.jobs}
+    rest = [job for job in jobs if job.id not in taken]
+    new = batches(rest, batching, config) if batching is not None and rest else []
+    held = taken | {job.id: batch for batch in new for job in batch.jobs}
+    alone = [job for job in rest if job.id not in held]
+    held |= {job.id: job for job in alone}
+    for batch in new:
+        batch.wait_for(held)
+    for job in alone:
+        _follow(job, held)
+    return [*old, *new, *alone]
+
+
+def _follow(job: Job, held: Mapping[str, BaseJob]) -> None:
+    """A job that is no batch's waits for the batches of those that it depends on."""
+    holders = {h.id: h for d in job.dependencies if (h := held.get(d.job.id)) is not d.job and h}
+    job.dependencies += [Dependency(holder, "always") for holder in holders.values()]
+
+
+def batches(jobs: Sequence[Job], batching: Batching, config: Config) -> list[BatchJob]:
+    """Batches of all jobs that the cluster can hold."""
     nodes = machine(config, {})
     pool = ResourcePool(nodes) if nodes is not None else None
     fitting = [
@@ -66,15 +96,9 @@ def group(jobs: Sequence[Job], batching: Batching, config: Config) -> Sequence[B
     ]
     width = jobs[0].workspace.capacity.per_node.get("cpus", 1)
     directory = Path(jobs[0].workspace.root, DIRECTORY)
-    batches = [
+    return [
         _batch(packed, directory, batching, config) for packed in pack(fitting, batching, width)
     ]
-    held: dict[str, BaseJob] = {job.id: batch for batch in batches for job in batch.jobs}
-    alone = [job for job in jobs if job.id not in held]
-    held |= {job.id: job for job in alone}
-    for batch in batches:
-        batch.wait_for(held)
-    return [*batches, *alone]
 
 
 def _batch(packed: Pack, directory: Path, batching: Batching, config: Config) -> BatchJob:

@@ -15,15 +15,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from canary import fsio
 from canary.journal import LOG
 from canary.launch import Exit, ExitReason, Launch, Message, News, PollingLauncher, Started
-from canary_slurm.batch import OUTPUT, read_json
+from canary_slurm.batch import OPEN, OUTPUT, read_json
 from canary_slurm.slurm import NEVER, STARTED, Pace, Refused, Seen, Slurm, minutes
 
-LOCK: Final = "batch.lock"
 SCRIPT: Final = "canary.sh"
 CODE: Final = "exit"
 SIGNALLED: Final = 128
@@ -69,7 +68,7 @@ class SlurmLauncher(PollingLauncher):
         out: dict[str, str | Exit] = {}
         arrays: dict[tuple[str, ...], list[Launch]] = {}
         for launch in launches:
-            if "ticket" in (read_json(Path(launch.cwd, LOCK)) or {}):
+            if "ticket" in (read_json(Path(launch.cwd, OPEN)) or {}):
                 out[launch.id] = self._found(launch)
             elif launch.options.get("array"):
                 arrays.setdefault(self._words(launch), []).append(launch)
@@ -87,7 +86,7 @@ class SlurmLauncher(PollingLauncher):
 
     def _found(self, launch: Launch) -> str | Exit:
         """One that a runner before this one has submitted, or was about to."""
-        lock = read_json(Path(launch.cwd, LOCK))
+        lock = read_json(Path(launch.cwd, OPEN))
         if lock["ticket"]:
             return str(lock["ticket"])
         found = self.slurm.named(lock["name"])
@@ -115,7 +114,7 @@ class SlurmLauncher(PollingLauncher):
             ticket = self.slurm.submit(words, str(script), first.env)
         except (Refused, OSError) as e:
             for launch in launches:
-                Path(launch.cwd, LOCK).unlink(missing_ok=True)
+                Path(launch.cwd, OPEN).unlink(missing_ok=True)
             end = (time.time(), None, ExitReason.NOT_STARTED, str(e))
             return {launch.id: Exit(launch.id, *end) for launch in launches}
         out: dict[str, str | Exit] = {}
@@ -134,7 +133,7 @@ class SlurmLauncher(PollingLauncher):
 
     def _lock(self, launch: Launch, name: str, ticket: str | None) -> None:
         data = {"schema": 1, "id": launch.id, "name": name, "ticket": ticket, "backend": self.name}
-        _write(Path(launch.cwd, LOCK), json.dumps(data))
+        _write(Path(launch.cwd, OPEN), json.dumps(data))
 
     # watching
 
@@ -261,7 +260,7 @@ class SlurmLauncher(PollingLauncher):
         self._limits.pop(id, None)
         if reason is ExitReason.LOST and watch.killed is not None:
             reason = ExitReason.CANCELLED
-        (watch.directory / LOCK).unlink(missing_ok=True)
+        (watch.directory / OPEN).unlink(missing_ok=True)
         return Exit(id, time.time(), code, reason, detail)
 
     # cancelling
@@ -300,9 +299,3 @@ def array_script(launches: Sequence[Launch]) -> str:
     """Run the script of the launch that has the task's number."""
     names = " ".join(shlex.quote(str(Path(launch.cwd, SCRIPT))) for launch in launches)
     return f'#!/bin/bash\nscripts=({names})\nexec bash "${{scripts[$SLURM_ARRAY_TASK_ID]}}"\n'
-
-
-def read_lock(directory: Path) -> dict[str, Any] | None:
-    """The `batch.lock` of a batch that is not over, as far as anybody knows."""
-    data = read_json(directory / LOCK)
-    return data if isinstance(data, dict) else None

@@ -45,9 +45,6 @@ def canary_launchers(config: Config) -> Iterable[Launcher]:
 @hookimpl
 def canary_group(jobs: Sequence[Job], config: Config) -> Sequence[BaseJob] | None:
     """Pack jobs into batches."""
-    batching = batching_of(config)
-    if batching is None or "CANARY_BATCH_ID" in os.environ:
-        return None
     from canary_slurm import grouping
 
-    return grouping.group(jobs, batching, config)
+    return grouping.group(jobs, batching_of(config), config)
