@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from math import inf
 from pathlib import Path
@@ -23,16 +24,12 @@ FILE_NAME: Final = "testcase.lock"
 SCHEMA: Final = 1
 # a lock larger than this was not written by us
 MAX_BYTES: Final = 64 << 20
-# what a variable's name has in it that nobody should read later
-_SECRETS: Final = (
-    "TOKEN",
-    "SECRET",
-    "PASSWORD",
-    "PASSWD",
-    "CREDENTIAL",
-    "APIKEY",
-    "API_KEY",
-    "PRIVATE_KEY",
+# what a name has in it whose value nobody should read later
+_SECRET: Final = re.compile(
+    "TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|PRIVATE_KEY", re.IGNORECASE
+)
+_SECRET_WORD: Final = re.compile(
+    rf"([^=]*(?:{_SECRET.pattern})[^=:]*[=:]).*", re.IGNORECASE | re.DOTALL
 )
 # stands for infinity until the text is made
 _INFINITE: Final = "canary:infinity"
@@ -55,7 +52,18 @@ def dump(data: Mapping[str, Any]) -> str:
 
 def public_environment(environment: Mapping[str, T]) -> dict[str, T]:
     """The environment as it is stored: variables whose name speaks of a secret are left out."""
-    return {k: v for k, v in environment.items() if not any(word in k.upper() for word in _SECRETS)}
+    return {k: v for k, v in environment.items() if not _SECRET.search(k)}
+
+
+def public(data: Any) -> Any:
+    """Plain data as it is stored: without what a name says to be a secret, in mappings and in words
+    such as `NAME=VALUE` and `section:NAME:VALUE`."""
+    if isinstance(data, Mapping):
+        return {k: public(v) for k, v in public_environment(data).items()}
+    if isinstance(data, (list, tuple)):
+        return [public(v) for v in data]
+    found = _SECRET_WORD.match(data) if isinstance(data, str) else None
+    return f"{found[1]}..." if found else data
 
 
 def _finite(data: Any) -> Any:

@@ -19,9 +19,8 @@ from canary.events import Event, JobFinished
 from canary.home import Workspace
 from canary.job import Job
 from canary.journal import LOG, SCHEMA, EventLog, encode_event, encode_line, seal
-from canary.lockfile import dump
+from canary.lockfile import dump, public_environment
 from canary.store import RESULT_STATEMENT, Result, Store
-from canary.store import public_environment as public_environment
 
 LOCK: Final = "session.lock"
 RUNNING: Final = "running"

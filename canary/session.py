@@ -40,7 +40,7 @@ from canary.events import Event, JobFinished, Notice, SessionFinished, SessionSt
 from canary.home import Workspace
 from canary.job import BaseJob, Job
 from canary.launch import Launcher
-from canary.lockfile import dump
+from canary.lockfile import dump, public, public_environment
 from canary.loop import Loop, Timer
 from canary.planning import Collected
 from canary.request import RunRequest
@@ -219,9 +219,9 @@ class _Walk:
     ) -> Summary:
         session, request = self.session, self.session.request
         began = self.clock.monotonic()
-        header = {"argv": list(request.argv), "config": self.config.asdict()}
+        header = {"argv": list(request.argv), "config": public(self.config.asdict())}
         header["runner"] = recovery.Runner.this().asdict()
-        header["environment"] = record.public_environment(os.environ)
+        header["environment"] = public_environment(os.environ)
         texts = {job.id: texts.get(job.id) or dump(job.spec.asdict()) for job in session.jobs}
         self.ledger.begin(session.jobs, texts, header)
         self.ledger.exclude(left_out)

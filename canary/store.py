@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -56,16 +56,6 @@ _RESULT: Final = (
 )
 
 
-_SECRETS: Final = (
-    "TOKEN",
-    "SECRET",
-    "PASSWORD",
-    "PASSWD",
-    "CREDENTIAL",
-    "APIKEY",
-    "API_KEY",
-    "PRIVATE_KEY",
-)
 _OUTCOMES: Final = frozenset(o.name for o in Outcome)
 DAMAGED: Final = "this record is damaged: canary doctor --rebuild"
 
@@ -106,11 +96,6 @@ class Result(NamedTuple):
     def measured(self) -> dict[str, Any]:
         """The measurements; none if they cannot be read."""
         return read_object(self.measurements)
-
-
-def public_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment as it is stored: variables whose name speaks of a secret are left out."""
-    return {k: v for k, v in environment.items() if not any(word in k.upper() for word in _SECRETS)}
 
 
 def read_object(text: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from canary.declare import Display
 from canary.errors import CanaryError, ExitCode, NothingToRun, UsageError
 from canary.events import Summary
 from canary.job import LaunchSettings
+from canary.lockfile import public
 from canary.progress import PlainDisplay
 from canary.request import RunRequest
 from canary.resources import Machine
@@ -42,7 +43,7 @@ def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
         args,
         config,
         words=tuple(args.words),
-        argv=tuple(sys.argv),
+        argv=tuple(public(sys.argv)),
         wipe=args.wipe,
         criteria=options.criteria_of(args, only=only or "not_pass", dependencies=not args.no_deps),
         only_given=only is not None,

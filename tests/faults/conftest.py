@@ -17,6 +17,8 @@ from types import ModuleType
 import pytest
 
 LIMIT = 60
+ALL = "FAULTS_ALL"  # set: the slow ones too
+TABLE = "FAULT_TABLE"  # a file to write what came of each experiment to
 
 
 def _load() -> ModuleType:
@@ -59,9 +61,12 @@ _RECORD = pytest.StashKey[dict]()
 
 def pytest_collection_modifyitems(items):
     here = Path(__file__).parent
+    left_out = pytest.mark.skip(reason="slow: ./dev faults runs it")
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.faults)
+            if item.get_closest_marker("slow") and not os.environ.get(ALL):
+                item.add_marker(left_out)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(LIMIT + 15))
 
@@ -107,7 +112,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_sessionfinish(session):
-    path = os.environ.get("FAULT_TABLE")
+    path = os.environ.get(TABLE)
     if path:
         record = session.config.stash[_RECORD]
         Path(path).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")

@@ -333,7 +333,8 @@ def test_secrets_are_not_stored(ours, see):
     ours.job("a", "tell('ran', os.environ.get('MY_TOKEN', ''))")
     text = "@canary.hookimpl\ndef canary_job_env(job):\n    return {'OTHER_PASSWORD': %r}\n"
     path = plugin(ours, "adds", "import canary\n\n\n" + text % secret)
-    done = ours.canary("-p", path, *ours.words(), env={"MY_TOKEN": secret})
+    words = ["-p", path, "-e", f"A_TOKEN={secret}", *ours.words()]
+    done = ours.canary(*words, env={"MY_TOKEN": secret})
     see(done.code == 0, "it runs", done.trouble)
     see(ours.flag("ran").read_text() == secret, "the test gets it")
     ours.canary("report", "json", "-o", ours.workspace / "report.json")

@@ -73,3 +73,39 @@ def test_a_file_too_large_to_be_a_lock_is_not_read(tmp_path):
         f.truncate(lockfile.MAX_BYTES + 1)
     with pytest.raises(RecordError, match="too large"):
         lockfile.read(file)
+
+
+# what is left out
+
+
+def test_secrets_are_left_out_of_the_environment():
+    given = {
+        "PATH": "/bin",
+        "GITHUB_TOKEN": "x",
+        "aws_secret_access_key": "x",
+        "PGPASSWORD": "x",
+        "MY_PASSWD": "x",
+        "X_CREDENTIALS": "x",
+        "STRIPE_API_KEY": "x",
+        "APIKEY": "x",
+        "SSH_PRIVATE_KEY": "x",
+        "KEYBOARD": "us",
+    }
+    assert lockfile.public_environment(given) == {"PATH": "/bin", "KEYBOARD": "us"}
+
+
+def test_values_of_secrets_are_left_out_wherever_they_stand():
+    given = {
+        "environment": {"set": {"MY_TOKEN": "x", "PLAIN": "y"}},
+        "gitlab": {"token": "x", "url": "https://host/token"},
+        "argv": ["canary", "-e", "MY_TOKEN=x", "-c", "gitlab:token:x", "A=a token of b", "token"],
+        "n": 1,
+    }
+    assert lockfile.public(given) == {
+        "environment": {"set": {"PLAIN": "y"}},
+        "gitlab": {"url": "https://host/token"},
+        "argv": [
+            *("canary", "-e", "MY_TOKEN=...", "-c", "gitlab:token:...", "A=a token of b", "token"),
+        ],
+        "n": 1,
+    }

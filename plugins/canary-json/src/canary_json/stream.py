@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 import canary
 from canary.catalog import Catalog
 from canary.events import Event, JobFinished
-from canary.lockfile import dump
+from canary.lockfile import dump, public_environment
 from canary.results import StoredResults, full_record
 from canary.status import Status
-from canary.store import Result, public_environment
+from canary.store import Result
 from canary.table import say
 from canary_json import lines
 
