@@ -192,6 +192,8 @@ class TreeReaper(GroupReaper):
             p = table[pid]
             if not p.dead:
                 living.append(p)
+                if p.session != tree.pid:
+                    tree.seen.add((pid, p.start))  # while it dies it shows no mark
             elif p.parent == self._me and not self._is_awaited(pid, tree):
                 _reap(pid, tree)
         return living

@@ -253,13 +253,13 @@ class ResourcePool:
             return f"needs {request.nodes} nodes, and jobs over several nodes are not allowed here"
         for type, n in request.slots:
             if n > 0 and type not in self.machine.types:
-                return f"needs {n} {type}, the machine has no {type}"
+                return f"needs {_amount(n, type)}, the machine has no {type}"
         for type, n in request.slots:
             if n > self.machine.count(type):
-                return f"needs {n} {type}, the machine has {self.machine.count(type)}"
+                return f"needs {_amount(n, type)}, the machine has {self.machine.count(type)}"
         if request.nodes == 1:
             if not any(node.could_hold(request.slots) for node in self._nodes):
-                wanted = " and ".join(f"{n} {t}" for t, n in request.slots if n)
+                wanted = " and ".join(_amount(n, t) for t, n in request.slots if n)
                 return f"no single node has {wanted}"
             if not any(node.could_pack(request.pieces) for node in self._nodes):
                 wanted = " and ".join(f"{'+'.join(map(str, x))} {t}" for t, x in request.pieces)
@@ -364,6 +364,10 @@ class ResourcePool:
     def in_use(self, type: str) -> int:
         """Slots of `type` that are handed out now."""
         return self.machine.count(type) - sum(node.free.get(type, 0) for node in self._nodes)
+
+
+def _amount(n: int, type: str) -> str:
+    return f"{n} MiB of {type}" if type in AMOUNTS else f"{n} {type}"
 
 
 def _shares(request: Request) -> tuple[tuple[str, int], ...]:

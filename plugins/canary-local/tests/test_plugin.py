@@ -10,6 +10,7 @@ import pytest
 
 from canary.launch import Launch
 from canary.process import run_blocking
+from canary.settings import Main
 from canary_local import plugin
 from canary_local.launcher import LocalLauncher
 
@@ -19,6 +20,7 @@ class Values:
 
     def __init__(self, **values):
         self.values = values
+        self.main = Main()
 
     def settings(self, kind):
         return kind(**self.values)
@@ -28,6 +30,43 @@ def test_hook_canary_settings():
     assert plugin.canary_settings() is plugin.LocalSettings
     assert plugin.LocalSettings.section == "local"
     assert all(f.metadata["help"] for f in plugin.LocalSettings.__dataclass_fields__.values())
+
+
+def test_hook_canary_machine():
+    """The CPUs that we may use by their numbers, and memory if that is asked for."""
+    (node,) = plugin.canary_machine(Values()).nodes
+    assert {i.id for i in node.resources["cpus"]} <= set(map(str, os.sched_getaffinity(0)))
+    assert set(node.resources) == {"cpus", "gpus"}
+    (node,) = plugin.canary_machine(Values(memory=True)).nodes
+    (memory,) = node.resources["memory"]
+    assert memory.slots > 10
+
+
+LIMITS = """
+[local]
+memory = true
+enforce_memory = true
+affinity = true
+"""
+
+
+def test_what_the_settings_do(canary, tmp_path):
+    """From the command line to the verdict: a job is ended, one cannot fit, one runs."""
+    (tmp_path / "canary.toml").write_text(LIMITS)
+    body = 'import canary\ncanary.directives.parameterize("memory", [{}])\n{}'
+    main = "if __name__ == '__main__':\n    import os\n    {}\n"
+    hog = main.format("x = bytearray(300 << 20); __import__('time').sleep(300)")
+    show = main.format("print(os.environ['CANARY_CPU_IDS'], *os.sched_getaffinity(0))")
+    for name, amount, text in (("hog", 60, hog), ("big", 10**9, ""), ("ok", 60, show)):
+        (tmp_path / f"{name}.pyt").write_text(body.format(amount, text))
+    done = canary("run", "-s", "live=no", ".", expect=8 + 32)
+    assert "used more than its 60 MiB of memory" in done.stdout
+    assert "needs 1000000000 MiB of memory, the machine has " in done.stdout
+    assert "1 pass, 1 oversized, 1 failed" in done.stdout
+    id, *places = (tmp_path / "TestResults/ok.memory=60/canary-out.txt").read_text().split()
+    assert id in places
+    for words in (("status",), ("status", "--json"), ("query", "jobs")):
+        assert "OVERSIZED" in canary(*words, expect=0).stdout
 
 
 @pytest.mark.parametrize("warm", [True, False])

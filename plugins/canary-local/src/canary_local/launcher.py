@@ -9,7 +9,7 @@ server dies, the jobs it had started are lost and their processes killed; it is 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import ClassVar, Final
 
@@ -18,6 +18,8 @@ from canary.loop import Loop
 from canary.process import SubprocessLauncher
 from canary.supervisor import Run
 from canary_local.groups import Group, Groups, open_groups
+from canary_local.memory import LOOK, MIB, Watch
+from canary_local.topology import look
 from canary_local.warm import Server, is_script
 
 DEATHS: Final = 3  # a server that dies so often without a job between is given up
@@ -45,6 +47,8 @@ class LocalLauncher(SubprocessLauncher):
         warm: bool = True,
         groups: bool = True,
         pin: bool = False,
+        hyperthreads: bool = False,
+        enforce_memory: bool = False,
         preload: tuple[str, ...] = (),
         portable: bool = False,
     ) -> None:
@@ -52,6 +56,8 @@ class LocalLauncher(SubprocessLauncher):
         self._warm = warm
         self._wants_groups = groups
         self._pin = pin
+        self._hyperthreads = hyperthreads
+        self._enforce_memory = enforce_memory
         self._preload = preload
 
     def open(self, loop: Loop, post: Post) -> None:
@@ -60,6 +66,8 @@ class LocalLauncher(SubprocessLauncher):
         usable = not self.portable
         self._groups: Groups | None = open_groups() if usable and self._wants_groups else None
         self._server: Server | None = None
+        self._places: dict[str, tuple[int, ...]] = {}
+        self._watch = Watch(loop, self._pids, self._over_limit)
         self._usable = usable
         self._deaths = 0
         self._orders: dict[int, Order] = {}
@@ -71,6 +79,7 @@ class LocalLauncher(SubprocessLauncher):
             self.loop.unwatch(self._server)
             self._server.close()
             self._server = None
+        self._watch.close()
         super().close()
         if self._groups is not None:
             self._groups.close()
@@ -79,12 +88,13 @@ class LocalLauncher(SubprocessLauncher):
         """See `Supervisor.fence`."""
         group = self._groups.take() if self._groups is not None else None
         if group is not None:
-            group.limit_memory(launch.memory_limit)
+            group.limit_memory(self._memory(launch))
         return group
 
     def released(self, run: Run) -> None:
         """See `Supervisor.released`."""
         group = run.tree.fence
+        self._watch.drop(run)
         if isinstance(group, Group) and self._groups is not None:
             self._groups.give(group, clean=not (run.leaked or run.killed))
 
@@ -93,6 +103,10 @@ class LocalLauncher(SubprocessLauncher):
         cpus = self._cpus(run.launch)
         if cpus != run.launch.affinity:
             run.launch = replace(run.launch, affinity=cpus)
+        limit = self._memory(run.launch)
+        fence = run.tree.fence
+        if limit is not None and not (isinstance(fence, Group) and fence.limits_memory):
+            self._watch.add(run, limit)
         kind = self._kind(run)
         if kind and self._ask(run, kind, (out, err)):
             return
@@ -109,7 +123,7 @@ class LocalLauncher(SubprocessLauncher):
         group = run.tree.fence
         if isinstance(group, Group) and run.reason is None and group.has_hit_limit():
             run.reason = ExitReason.MEMORY_LIMIT
-            run.say(f"used more than {run.launch.memory_limit} bytes of memory")
+            run.say(_too_much(self._memory(run.launch) or 0))
         super().ended(run, code, user, system, max_rss)
 
     def usage(self, run: Run) -> Usage:
@@ -121,15 +135,43 @@ class LocalLauncher(SubprocessLauncher):
         known = run.extra == "run" or (self._server is not None and not self._server.has_had(rss))
         return Usage(usage.user, usage.system, rss if known else -1)
 
-    # the server
+    # what a job may use
+
+    def _memory(self, launch: Launch) -> int | None:
+        """The bytes it may have, None: no limit."""
+        if launch.memory_limit is not None or not self._enforce_memory or launch.nodes > 1:
+            return launch.memory_limit
+        return MIB * sum(x["slots"] for x in launch.resources.get("memory", ())) or None
+
+    def _pids(self, run: Run) -> Collection[int]:
+        if run.tree.fence is not None:
+            return run.tree.fence.pids()
+        return [p.pid for p in self.reaper.members(run.tree, LOOK / 2)]
+
+    def _over_limit(self, run: Run, used: int) -> None:
+        limit = self._memory(run.launch) or 0
+        detail = f"{_too_much(limit)} ({-(-used // MIB)} MiB when it was looked at)"
+        self.stop(run, ExitReason.MEMORY_LIMIT, detail, 0.0)
 
     def _cpus(self, launch: Launch) -> tuple[int, ...]:
         """The CPUs it may use, of those we may; none: all."""
         wanted = set(launch.affinity)
-        if self._pin and not wanted:
-            ids = (str(instance["id"]) for instance in launch.resources.get("cpus", ()))
-            wanted = {int(id) for id in ids if id.isdecimal()}
+        ids = [str(x["id"]) for x in launch.resources.get("cpus", ())]
+        if ids and (wanted or self._pin):
+            wanted = {cpu for id in ids for cpu in self._place(id)}
         return tuple(sorted(wanted & os.sched_getaffinity(0))) if wanted else ()
+
+    def _place(self, id: str) -> tuple[int, ...]:
+        """The logical CPUs of one of the pool; of a pool that has others, those that it comes
+        to."""
+        if not self._places:
+            cpus = look(hyperthreads=self._hyperthreads).cpus
+            self._places = {str(logical[0]): logical for logical in cpus}
+        if id in self._places or not id.isdecimal() or not self._places:
+            return self._places.get(id, ())
+        return list(self._places.values())[int(id) % len(self._places)]
+
+    # the server
 
     def _kind(self, run: Run) -> str:
         """What to ask the server for; nothing if it is better not asked."""
@@ -209,3 +251,7 @@ class LocalLauncher(SubprocessLauncher):
                 self.spawn(run, *order.files)
             except (OSError, ValueError, TypeError) as e:
                 self.refuse(run, e)
+
+
+def _too_much(limit: int) -> str:
+    return f"used more than its {limit / MIB:g} MiB of memory"

@@ -1,13 +1,15 @@
-"""What canary calls: the settings and the launcher `local`."""
+"""What canary calls: the settings, what this machine has, and the launcher `local`."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from canary.declare import Settings
 from canary.hookspecs import hookimpl
+from canary.resources import Instance, Machine, Node
 
 if TYPE_CHECKING:
     from canary.config import Config
@@ -36,6 +38,14 @@ class LocalSettings(Settings):
         default=False,
         metadata={"help": "keep each job on the CPUs it was given", "flag": None},
     )
+    memory: bool = field(
+        default=False,
+        metadata={"help": "offer the machine's memory as a resource, in MiB", "flag": None},
+    )
+    enforce_memory: bool = field(
+        default=False,
+        metadata={"help": "end a job that uses more memory than it asked for", "flag": None},
+    )
 
 
 @hookimpl
@@ -45,11 +55,38 @@ def canary_settings() -> type[Settings]:
 
 
 @hookimpl
+def canary_machine(config: Config) -> Machine | None:
+    """This host: its cores (or logical CPUs) as far as this process may use them."""
+    from canary_local.topology import look
+
+    host = look(hyperthreads=config.main.enable_hyperthreads)
+    if not host.cpus:
+        return None
+    resources = {
+        "cpus": tuple(
+            Instance(str(cpus[0]), 1, {"logical": list(cpus)} if len(cpus) > 1 else {})
+            for cpus in host.cpus
+        ),
+        "gpus": (),
+    }
+    if host.memory is not None and config.settings(LocalSettings).memory:
+        resources["memory"] = (Instance("0", host.memory),)
+    return Machine((Node(os.uname().nodename, resources),))
+
+
+@hookimpl
 def canary_launchers(config: Config) -> Iterable[Launcher]:
     """The launcher."""
     from canary_local.launcher import LocalLauncher
 
     settings = config.settings(LocalSettings)
     return [
-        LocalLauncher(warm=settings.warm_python, groups=settings.cgroups, preload=settings.preload)
+        LocalLauncher(
+            warm=settings.warm_python,
+            groups=settings.cgroups,
+            pin=settings.affinity,
+            hyperthreads=config.main.enable_hyperthreads,
+            enforce_memory=settings.enforce_memory,
+            preload=settings.preload,
+        )
     ]
