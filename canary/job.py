@@ -522,13 +522,25 @@ class Job(BaseJob):
         return entries
 
     def assign_resources(self, arg: dict[str, list[dict[str, Any]]]) -> None:
-        """Set `CANARY_<TYPE>_IDS` and expand `%(<type>_ids)s` in the variables."""
+        """Set `CANARY_<TYPE>_IDS` and expand `%(<type>_ids)s` in the variables.
+
+        Over several nodes, where IDs of one may be those of another, there are `<TYPE>_NODE_IDS`
+        (`NODE:ID`) and `NODE_IDS` beside them.
+        """
         self._assigned = arg
         ids = {
             f"{_singular(t)}_ids": ",".join(str(x["id"]) for x in entries)
             for t, entries in arg.items()
             if not t.startswith(LOCK)
         }
+        if self.nodes > 1:
+            nodes: dict[str, None] = {}
+            for t, entries in arg.items():
+                if not t.startswith(LOCK):
+                    places = [(str(x.get("node", "")), x["id"]) for x in entries]
+                    nodes.update(dict.fromkeys(node for node, _ in places))
+                    ids[f"{_singular(t)}_node_ids"] = ",".join(f"{n}:{id}" for n, id in places)
+            ids["node_ids"] = ",".join(nodes)
         for name, value in {**self.variables, **self._templates}.items():
             if value and "%(" in value:
                 self._templates[name] = value  # another attempt may get others

@@ -535,6 +535,16 @@ def test_cost_is_the_norm_of_cpus_and_runtime(new_job):
     assert new_job("w", weight=7.5).cost() == 7.5
 
 
+def test_over_several_nodes_ids_are_told_apart(new_job):
+    job = new_job(parameters={"nodes": 2}, environment={"WHERE": "%(node_ids)s %(cpu_node_ids)s"})
+    entries = [{"id": i, "slots": 1, "node": n} for n in ("a", "b") for i in ("0", "1")]
+    job.assign_resources({"cpus": entries})
+    assert job.variables["CANARY_CPU_IDS"] == "0,1,0,1"
+    assert job.variables["CANARY_CPU_NODE_IDS"] == "a:0,a:1,b:0,b:1"
+    assert job.variables["CANARY_NODE_IDS"] == "a,b"
+    assert job.variables["WHERE"] == "a,b a:0,a:1,b:0,b:1"
+
+
 def test_memory_is_asked_for_in_one_piece(new_job):
     job = new_job(parameters={"memory": 4096}, capacity=Capacity({"cpus": 4, "memory": 8192}))
     assert {"type": "memory", "slots": 4096} in job.required_resources()
