@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from canary.declare import Reporter, Results
+from canary.errors import UsageError
 from canary.reporting import replacing, target
 from canary_json.lines import decode, fold
 
@@ -57,7 +58,11 @@ class JsonReporter(Reporter):
             return None
         if source == "-":
             return _write(encode(fold(decode(sys.stdin.buffer, "standard input"))), options)
-        with target(options, "from_events").open("rb") as f:
+        try:
+            f = target(options, "from_events").open("rb")
+        except OSError as e:
+            raise UsageError(f"cannot be read: {e.strerror}", file=source) from None
+        with f:
             return _write(encode(fold(decode(f, source))), options)
 
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:

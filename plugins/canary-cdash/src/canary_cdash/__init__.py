@@ -1,0 +1,1 @@
+"""A session as CDash takes it."""
