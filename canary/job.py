@@ -373,6 +373,7 @@ class Job(BaseJob):
         self.variables: dict[str, str | None] = dict(spec.environment)
         self.attributes: dict[str, Any] = dict(spec.attributes)
         self.history: RunHistory | None = None
+        self.guess: float | None = None
         self.timeout_multiplier: float = 1.0
         self.script_args: tuple[str, ...] = ()
         self.settings: LaunchSettings = _DEFAULT_SETTINGS
@@ -559,9 +560,12 @@ class Job(BaseJob):
 
     @property
     def runtime(self) -> float:
-        """Mean of earlier passing runs if known, else the timeout; seconds."""
+        """Mean of earlier passing runs if known, else what was guessed from those of other jobs,
+        else the timeout; seconds."""
         known = self.load_cached_runs()
-        return known.mean if known.count else max(0.0, self.timeout)
+        if known.count:
+            return known.mean
+        return max(0.0, self.timeout) if self.guess is None else self.guess
 
     @property
     def first_attempt(self) -> int:
@@ -571,8 +575,8 @@ class Job(BaseJob):
     @property
     def expected_runtime(self) -> float:
         """See `BaseJob.expected_runtime`."""
-        known = self.load_cached_runs()
-        return known.mean if known.count else super().expected_runtime
+        known = self.load_cached_runs().count or self.guess is not None
+        return self.runtime if known else super().expected_runtime
 
     def cost(self) -> float:
         """Euclidean norm of cpus and runtime, unless the spec gives a weight."""

@@ -180,7 +180,31 @@ def build_jobs(
         job.history = _history(histories.get(id))
         known[id] = job
         jobs.append(job)
+    guess_runtimes(jobs)
     return jobs
+
+
+def guess_runtimes(jobs: Sequence[Job]) -> None:
+    """A job that never passed is expected to take as long as others of its file; without such, as
+    much of its limit as the jobs that are known take of theirs."""
+    files: dict[str, list[float]] = {}
+    shares: list[float] = []
+    new: list[Job] = []
+    for job in jobs:
+        known = job.history
+        if known is None or not known.count:
+            new.append(job)
+            continue
+        files.setdefault(job.spec.file, []).append(known.mean)
+        if job.timeout > 0:
+            shares.append(known.mean / job.timeout)
+    usual = sorted(shares)[len(shares) // 2] if shares and new else 0.0
+    for job in new:
+        sisters = files.get(job.spec.file)
+        if sisters:
+            job.guess = sum(sisters) / len(sisters)
+        elif usual and job.timeout > 0:
+            job.guess = usual * job.timeout
 
 
 def _standing(spec: JobSpec, last: Earlier) -> Job:
