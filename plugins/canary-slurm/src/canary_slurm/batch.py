@@ -249,6 +249,7 @@ class BatchJob(BaseJob):
             return False
         job.attempt = event.attempt
         if isinstance(event, JobSubmitted):
+            self._held.pop(job.id, None)  # the batch was started again
             job.timekeeper = Timekeeper()
             if job.state.is_pending():
                 job.on_submitted()

@@ -27,6 +27,7 @@ SCRIPT: Final = "canary.sh"
 CODE: Final = "exit"
 SIGNALLED: Final = 128
 MISSES: Final = 3  # answers without a ticket before it is gone
+LEAVING: Final = 10.0  # seconds that Slurm has to see that a script has ended
 GIVEN_UP: Final = 60.0  # seconds after which a cancellation that nobody takes is given up
 
 
@@ -60,6 +61,21 @@ class SlurmLauncher(PollingLauncher):
         self._pace = Pace(longest, per_minute)
         self._watched: dict[str, Watch] = {}
         self._limits: dict[str, float] = {}
+        # launches that have left their exit code, and that Slurm may still hold for alive
+        self._leaving: dict[str, Path] = {}
+
+    def close(self) -> None:
+        """See `Launcher.close`; what is over for us is over for Slurm too, or is cancelled."""
+        super().close()
+        deadline = time.monotonic() + LEAVING
+        while self._leaving:
+            if self._pace.due(time.monotonic()):
+                self._ask_slurm({})
+                if time.monotonic() > deadline:
+                    break
+            time.sleep(0.1)
+        if self._leaving:
+            self._cancel_quietly(list(self._leaving))
 
     # submitting
 
@@ -145,7 +161,9 @@ class SlurmLauncher(PollingLauncher):
         for id, ticket in tickets.items():
             code = self._code(id)
             if code is not None and code < SIGNALLED:
+                self._leaving[ticket] = self._watched[id].directory
                 news[id] = self._over(id, code, ExitReason.EXITED, "")
+                self._pace.hurry(time.monotonic())
             else:
                 open_ones[id] = ticket
         if open_ones and self._pace.due(time.monotonic()):
@@ -176,13 +194,14 @@ class SlurmLauncher(PollingLauncher):
     def _ask_slurm(self, tickets: Mapping[str, str]) -> dict[str, Message]:
         now = time.monotonic()
         try:
-            found = self.slurm.states(list(tickets.values()))
+            found = self.slurm.states([*tickets.values(), *self._leaving])
             missing = [t for t in tickets.values() if t not in found]
             if missing:
                 found |= self._accounted(missing)
         except OSError:
             self._pace.asked(time.monotonic(), failed=True)
             return {id: end for id in tickets if (end := self._abandoned(id)) is not None}
+        self._let_go(found)
         changed = False
         news: dict[str, Message] = {}
         for id, ticket in tickets.items():
@@ -195,6 +214,19 @@ class SlurmLauncher(PollingLauncher):
                 news[id] = message
         self._pace.asked(time.monotonic(), changed=changed or bool(news))
         return news
+
+    def _let_go(self, found: Mapping[str, Seen]) -> None:
+        """Forget what has left Slurm too; cancel what it has queued again."""
+        queued = []
+        for ticket, directory in list(self._leaving.items()):
+            seen = found.get(ticket)
+            if seen is not None and seen.end is None and seen.state != "PENDING":
+                continue
+            if seen is not None and seen.end is None:
+                queued.append(ticket)
+            del self._leaving[ticket]
+            (directory / OPEN).unlink(missing_ok=True)
+        self._cancel_quietly(queued)
 
     def _accounted(self, tickets: Sequence[str]) -> dict[str, Seen]:
         try:
@@ -219,7 +251,7 @@ class SlurmLauncher(PollingLauncher):
             if code is None and now - watch.changed < self.settle:
                 return None  # its record may be on the way; or it is queued again
             reason = seen.end if seen.end is not ExitReason.EXITED else ExitReason.LOST
-            self._forget(ticket)
+            self._cancel_quietly([ticket])  # what is over for us must not begin again
             return self._over(id, code, reason, f"job {ticket}: {seen}")
         if not watch.started and seen.state in STARTED:
             watch.started = True
@@ -237,13 +269,12 @@ class SlurmLauncher(PollingLauncher):
         if not never and (limit is None or watch.started or now - watch.since < limit):
             return None
         why = "it can never start" if never else f"it waited longer than {limit:g} s"
-        self._forget(ticket)
+        self._cancel_quietly([ticket])
         return self._over(id, None, ExitReason.NOT_STARTED, f"job {ticket}: {why}: {watch.seen}")
 
-    def _forget(self, ticket: str) -> None:
-        """What is over for us must not begin again."""
+    def _cancel_quietly(self, tickets: Sequence[str]) -> None:
         try:
-            self.slurm.cancel([ticket])
+            self.slurm.cancel(tickets)
         except OSError:
             pass
 
@@ -260,7 +291,8 @@ class SlurmLauncher(PollingLauncher):
         self._limits.pop(id, None)
         if reason is ExitReason.LOST and watch.killed is not None:
             reason = ExitReason.CANCELLED
-        (watch.directory / OPEN).unlink(missing_ok=True)
+        if reason is not ExitReason.EXITED:
+            (watch.directory / OPEN).unlink(missing_ok=True)
         return Exit(id, time.time(), code, reason, detail)
 
     # cancelling

@@ -14,16 +14,45 @@ from canary_slurm.options import HpcSettings, batching_of
 
 if TYPE_CHECKING:
     from canary.config import Config
-    from canary.declare import Settings
+    from canary.declare import Command, Settings
     from canary.job import BaseJob, Job
     from canary.launch import Launcher
     from canary.resources import Machine
+    from canary.session import Session
 
 
 @hookimpl
 def canary_settings() -> type[Settings]:
     """The settings `hpc.*`."""
     return HpcSettings
+
+
+@hookimpl
+def canary_commands() -> Iterable[Command]:
+    """The command `hpc`."""
+    from canary_slurm import hpc
+
+    return [hpc.COMMAND]
+
+
+@hookimpl
+def canary_configure(config: Config) -> None:
+    """With `--detach`, the run goes on apart, and this process ends once it has begun."""
+    if config.settings(HpcSettings).detach and not {"CANARY_DETACHED", "CANARY_BATCH_ID"} & {
+        *os.environ
+    }:
+        from canary_slurm import detach
+
+        detach.leave()
+
+
+@hookimpl
+def canary_session_start(session: Session) -> None:
+    """Let go of the terminal that a detached run was started from."""
+    if "CANARY_DETACHED" in os.environ:
+        from canary_slurm import detach
+
+        detach.begun(session.name, session.directory)
 
 
 @hookimpl

@@ -35,7 +35,13 @@ ENDS: Final[Mapping[str, ExitReason]] = MappingProxyType(
 STARTED: Final = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", *ENDS})
 # a request that no node can ever serve waits with one of these reasons
 NEVER: Final = frozenset(
-    {"PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints"}
+    {
+        "PartitionConfig",
+        "PartitionNodeLimit",
+        "PartitionTimeLimit",
+        "BadConstraints",
+        "launch failed requeued held",
+    }
 )
 _ASKS: Final = ("SQUEUE_", "SACCT_", "SINFO_", "SCANCEL_")
 _LONG: Final = 200  # more tickets than that are not named one by one
