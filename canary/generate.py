@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from canary.errors import CanaryError, CanaryErrors, SpecError
+from canary.faults import fault
 from canary.spec import ExpandContext, JobSpec, SpecFile, SpecGenerator
 
 FILE_SECONDS: Final = 60.0
@@ -157,6 +158,7 @@ class _Collector:
         self._start()
 
     def _start(self) -> None:
+        fault("fork")
         r, w = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()

@@ -16,6 +16,7 @@ from typing import Final
 
 from canary import fsio
 from canary.errors import UsageError, WorkspaceError
+from canary.faults import fault
 
 DIRECTORY: Final = ".canary"
 ASIDE: Final = ".canary.old"  # directories called `.canary.*` are not scanned
@@ -73,6 +74,13 @@ class Workspace:
 
         A later session has the greater name, also when clocks are set back for the winter.
         """
+        try:
+            fault("session")
+            return self._new_session()
+        except OSError as e:
+            raise fsio.explain(e, self.sessions, "make a session") from None
+
+    def _new_session(self) -> tuple[str, Path]:
         self.sessions.mkdir(exist_ok=True)
         latest = max((n for n in os.listdir(self.sessions) if n[:1].isdigit()), default="")
         while True:

@@ -24,6 +24,7 @@ from canary import fsio, journal, record
 from canary.catalog import Catalog, spec_rows
 from canary.clock import Timekeeper
 from canary.errors import RecordError, WorkspaceError
+from canary.faults import fault
 from canary.graph import Edge
 from canary.history import RunHistory
 from canary.home import Workspace
@@ -84,6 +85,7 @@ def run_lock(
     """
     path = workspace.root / RUN_LOCK
     try:
+        fault("lock")
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as e:
         raise fsio.explain(e, path, "lock the workspace") from None

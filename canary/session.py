@@ -383,7 +383,8 @@ class _Walk:
                 if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
                     old[number] = signal.signal(number, interrupt)
             old[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, stop)
-            old[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, tell)
+            for number in (signal.SIGUSR1, signal.SIGQUIT):  # Ctrl-\ sends the latter
+                old[number] = signal.signal(number, tell)
         try:
             yield
         finally:

@@ -127,6 +127,7 @@ class Store:
     def __init__(self, path: Path, *, writable: bool = False) -> None:
         self.path = path
         try:
+            fault("store.open")
             self._db = _connect(path, writable)
             try:
                 self._prepare(writable)
@@ -134,7 +135,7 @@ class Store:
             except BaseException:
                 self._db.close()
                 raise
-        except sqlite3.Error as e:
+        except (OSError, sqlite3.Error) as e:
             raise RecordError(
                 f"the store cannot be opened: {e}",
                 hint="canary doctor --rebuild makes it anew",

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from canary import fsio
 from canary.errors import WorkspaceError
+from canary.faults import fault
 
 MANIFEST: Final = ".canary-view.json"
 VERSION: Final = 1
@@ -212,6 +213,7 @@ def _remove(target: str) -> None:
 
 
 def _put(source: str, target: str, mode: str, *, absolute: bool) -> None:
+    fault("view")
     if mode == "symlink":
         os.symlink(source if absolute else os.path.relpath(source, os.path.dirname(target)), target)
     elif mode == "hardlink":

@@ -9,8 +9,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -152,10 +150,9 @@ def ours(world):
 
 
 @pytest.fixture
-def stopwatch() -> Callable[[], float]:
-    """Seconds since the fixture was made."""
-    began = time.monotonic()
-    return lambda: time.monotonic() - began
+def thorough():
+    """Is everything to be tried, and not a part that stands for it?"""
+    return bool(os.environ.get(ALL))
 
 
 @pytest.fixture

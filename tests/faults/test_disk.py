@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import shutil
 import sqlite3
 import subprocess
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 
@@ -192,6 +194,48 @@ def test_12_slow_disk(ours, see):
     done = ours.run(env={"CANARY_FAULT": "write:slow=0.05,sync:slow=0.3,store.write:slow=0.3"})
     see(done.code == 8, "exit code 8", done.trouble)
     see(ours.jobs() == THREE, "all results are there", ours.jobs())
+
+
+POINTS = (
+    *("open", "rename", "sync", "log.open", "log.append", "store.open", "store.write"),
+    *("store.commit", "mkdir", "stage", "output", "spawn", "fork", "lock", "session", "view"),
+)
+KINDS = ("ENOSPC", "EIO", "EACCES", "EMFILE")
+
+
+@pytest.mark.experiment(12, "the file system of the store is full")
+@pytest.mark.parametrize("point", [*POINTS, "write"])
+def test_12_each_boundary(ours, see, point, thorough):
+    """What goes wrong there, once or for ever, is a line or a job's result; later all is well."""
+    three_jobs(ours)
+    kinds = KINDS if thorough else [KINDS[POINTS.index(point) % 4 if point in POINTS else 0]]
+    for kind in [*kinds, "short"] if point == "write" else kinds:
+        for nth in ("1", "2+") if thorough else ("2+",):
+            shutil.rmtree(ours.workspace, ignore_errors=True)
+            at = f"{point} {kind} {nth}: "
+            done = ours.run(env={"CANARY_FAULT": f"{point}:{kind}:{nth}"})
+            see("Traceback" not in done.text, at + "no traceback", done.trouble)
+            see("bug" not in done.err, at + "no bug of canary's", done.trouble)
+            see(done.code == 8 or warnings(done), at + "the tests' exit code, or a line", done.text)
+            left = ours.await_silence(2.0)
+            see(not left, at + "no process is left", left)
+            again = ours.run()
+            see(again.code == 8, at + "the next run goes on", again.trouble)
+            see(ours.jobs() == THREE, at + "all results are there", ours.jobs())
+            doctor = ours.canary("doctor")
+            see(doctor.code == 0, at + "doctor finds nothing", doctor.trouble)
+
+
+@pytest.mark.experiment(12, "the file system of the store is full")
+def test_12_the_points_are_those_of_the_manual(ours, see):
+    """And each is known to the source."""
+    root = Path(__file__).parents[2]
+    sources = [*root.glob("canary/**/*.py"), *root.glob("plugins/*/src/**/*.py")]
+    found = {p for f in sources for p in re.findall(r"\bfault\(\"([a-z.]+)\"\)", f.read_text())}
+    see(found == set(POINTS), "those tried are all", found ^ set(POINTS))
+    page = (root / "docs/explanation/recovery.md").read_text()
+    missing = [p for p in (*POINTS, "write") if f"`{p}`" not in page]
+    see(not missing, "the manual has them", missing)
 
 
 @pytest.mark.experiment(12, "the file system of the store is full")

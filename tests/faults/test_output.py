@@ -251,13 +251,13 @@ def test_a_terminal_that_is_closed(ours, see):
     see(not left, "no process is left", left)
 
 
-def test_what_runs_is_told_on_sigusr1(ours, see):
+def test_what_runs_is_told(ours, see):
     """Who asks is told, how often ever, and nothing else happens."""
     ours.job("a", "tell('up')\nhear('go')")
     runner = ours.start(*ours.words())
     ours.await_flags("up", runner=runner)
-    for n in range(1, 4):
-        runner.send(signal.SIGUSR1)
+    for n, number in enumerate((signal.SIGUSR1, signal.SIGQUIT, signal.SIGUSR1), 1):
+        runner.send(number)
         until("it is told", lambda n=n: runner.text().count("runs for") >= n)
     see(re.search(r"\ba \(\w{7}\) runs for \d", runner.text()), "name and time", runner.text())
     ours.flag("go").touch()

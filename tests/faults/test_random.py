@@ -78,7 +78,8 @@ def judge_run(world, see, seed):
     first = runner.wait()
     at = f"seed {seed}, {' '.join(sent)}: "
     codes = {0, *(128 + n for n in WEIGHTS), *(-n for n in WEIGHTS)}
-    see(first.code in codes, at + "the first run's exit code", first.trouble)
+    early = first.code == 1 and "KeyboardInterrupt" in first.err  # while Python itself starts
+    see(first.code in codes or early, at + "the first run's exit code", first.trouble)
     if first.code != -signal.SIGKILL:
         left = world.await_silence()
         see(not left, at + "no process is left", left)
