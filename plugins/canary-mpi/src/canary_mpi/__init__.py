@@ -1,0 +1,1 @@
+"""MPI programs as tests of canary; see `canary_mpi.plugin`."""
