@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from canary.errors import UsageError
-from canary.expression import compile_names, compile_parameters
+from canary.expression import compile_condition, compile_names, compile_parameters
 from canary.graph import SpecGraph
 from canary.spec import JobSpec, Mask
 from canary.status import Category, Outcome, Status
@@ -68,6 +68,10 @@ class Earlier(NamedTuple):
     def next_attempt(self) -> int:
         """The number that the next attempt gets: one that was interrupted has had its own."""
         return self.attempt + 1 if self.outcome == Outcome.INTERRUPTED.name else 1
+
+    def satisfies(self, when: str | None) -> bool:
+        """Does the condition of a dependent hold for it?"""
+        return bool(compile_condition(when).holds(self.category, self.outcome))
 
     @property
     def status(self) -> Status:
@@ -220,12 +224,33 @@ def _strategy(
         return roots
     chosen = {id for id in graph.descendants(roots) if id not in masks}
     if criteria.dependencies:
-        chosen |= {
-            id
-            for id in graph.ancestors(chosen)
-            if id not in masks and id not in chosen and (id not in earlier or graph.specs[id].renew)
-        }
+        explicit = criteria.named is not None and criteria.only == "all"
+        chosen |= _needed(graph, chosen.union(masks), chosen, earlier, again=explicit)
     return chosen
+
+
+def _needed(
+    graph: SpecGraph,
+    settled: Collection[str],
+    chosen: Collection[str],
+    earlier: Mapping[str, Earlier],
+    *,
+    again: bool,
+) -> set[str]:
+    """What has to run before the chosen jobs can; `again`: also what ran, and ended so that they
+    would be blocked."""
+    needed: set[str] = set()
+    todo = list(chosen)
+    while todo:
+        for edge in graph.upstream(todo.pop()):
+            if edge.id in settled or edge.id in needed:
+                continue
+            last = earlier.get(edge.id)
+            blocks = again and last is not None and not last.satisfies(edge.when)
+            if last is None or blocks or graph.specs[edge.id].renew:
+                needed.add(edge.id)
+                todo.append(edge.id)
+    return needed
 
 
 def _wanted(only: str, spec: JobSpec, last: Earlier | None) -> bool:

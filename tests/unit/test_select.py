@@ -229,10 +229,24 @@ def test_dependents_of_what_runs_run_and_upstreams_stand_in():
 
 
 def test_an_upstream_without_a_result_runs_with_what_needs_it():
-    known = {"b": "SUCCESS", "c": "FAILED", "e": "SUCCESS", "d": "SUCCESS"}
+    known = {"b": "SUCCESS", "c": "FAILED", "d": "SUCCESS"}
     plan = choose(chain(), known, only="failed")
-    assert plan.run == ("a", "c", "d")
-    assert set(plan.standing) == {"b", "e"}
+    assert plan.run == ("e", "c", "d")
+    assert plan.standing == ("b",)
+    assert "a" in plan.masks  # b has its result already
+
+
+def needs_success(name, upstream):
+    return spec(name, dependencies=(DependencyPattern(upstream),))
+
+
+def test_a_named_job_that_an_earlier_result_blocks_brings_what_blocks_it():
+    specs = [spec("a"), needs_success("b", "a"), needs_success("c", "b"), needs_success("x", "a")]
+    known = {"a": "FAILED", "b": "BLOCKED", "c": "BLOCKED", "x": "BLOCKED"}
+    assert choose(specs, known, named=frozenset("c"), only="all").run == ("a", "b", "c")
+    assert choose(specs, known, named=frozenset("c"), only="not_pass").run == ("c",)
+    alone = choose(specs, known, named=frozenset("c"), only="all", dependencies=False)
+    assert alone.run == ("c",)
 
 
 def test_an_upstream_that_is_to_be_renewed_runs_again():
