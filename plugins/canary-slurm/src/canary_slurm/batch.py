@@ -72,7 +72,7 @@ class BatchJob(BaseJob):
         self.backend = backend
         self.program: Sequence[str] = (sys.executable, "-m", "canary")
         self.workers: int | None = None
-        self.launcher: str | None = config.run.launcher if backend == "local" else None
+        self.launcher: str | None = config.run.launcher
         self.options: Mapping[str, Any] = {}
         ids = "\n".join((str(directory), *(job.id for job in self.jobs)))
         self._id = hashlib.sha256(ids.encode()).hexdigest()[:40]
@@ -163,7 +163,7 @@ class BatchJob(BaseJob):
             return None
         self.directory.mkdir(parents=True, exist_ok=True)
         self._write(MANIFEST, self._manifest(left, services.policy))
-        self._write(SETTINGS, self.config.asdict())
+        self._write(SETTINGS, self._settings())
         if self.backend == "local":
             self._write(OPEN, {"schema": 1, "id": self._id, "backend": self.backend})
         return self.describe(attempt)
@@ -194,6 +194,11 @@ class BatchJob(BaseJob):
 
     def _write(self, name: str, data: Mapping[str, Any]) -> None:
         fsio.write_atomic(self.directory / name, lockfile.dump(data).encode())
+
+    def _settings(self) -> dict[str, Any]:
+        """The configuration that its jobs run with: that of the run, less what has made it."""
+        data = {k: v for k, v in self.config.asdict().items() if k != "hpc"}
+        return {**data, "run": {**data["run"], "launcher": self.launcher}}
 
     def _manifest(self, left: Sequence[Job], policy: Mapping[str, Any]) -> dict[str, Any]:
         first = left[0]

@@ -15,6 +15,7 @@ from canary_slurm.launcher import SlurmLauncher
 from canary_slurm.options import Batching, HpcSettings, batching_of
 from canary_slurm.packing import Pack, pack
 from canary_slurm.slurm import Slurm
+from canary_slurm.srun import SrunLauncher
 
 if TYPE_CHECKING:
     from canary.config import Config
@@ -29,7 +30,7 @@ def slurm_of(config: Config) -> Slurm:
 
 def machine(config: Config, environ: Mapping[str, str]) -> Machine | None:
     """See the hook `canary_machine`."""
-    if "CANARY_BATCH_ID" in environ:
+    if "CANARY_BATCH_ID" in environ or config.run.launcher == SrunLauncher.name:
         return machines.allocation(environ)
     batching = batching_of(config)
     if batching is None or batching.backend != "slurm":
@@ -51,7 +52,8 @@ def launchers(config: Config) -> Iterable[Launcher]:
             longest=settings.interval,
             per_minute=settings.calls_per_minute,
             settle=settings.settle,
-        )
+        ),
+        SrunLauncher(),
     ]
 
 
@@ -104,6 +106,10 @@ def batches(jobs: Sequence[Job], batching: Batching, config: Config) -> list[Bat
 def _batch(packed: Pack, directory: Path, batching: Batching, config: Config) -> BatchJob:
     batch = BatchJob(packed, directory, config, batching.backend)
     batch.workers = batching.workers
+    if batching.layout == "allocation":
+        batch.launcher = SrunLauncher.name
+    elif batch.launcher in (SlurmLauncher.name, SrunLauncher.name):
+        batch.launcher = None  # the batch is what runs there
     if batching.exec:
         batch.program = batching.exec
     batch.options = {

@@ -41,7 +41,7 @@ canary run -b KEY=VALUE (repeatable):
     by:PARAMETER           one batch for each value of a parameter
     atomic                 what is connected by dependencies goes into one batch
     layout:flat|atomic|allocation
-                           allocation: one batch of all jobs, with the nodes of option=--nodes=N
+                           allocation: one batch of all jobs, on nodes:N
   workers=N                jobs at once in a batch, at most
   option=A,B,...           further words for sbatch (options=, args=, with=)
   array=true               submit batches that ask for the same as a job array

@@ -105,13 +105,14 @@ class Ask:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batching:
     """How the jobs of a run are packed: `count` 0 is a batch each, None as many as `duration`
-    (seconds) makes."""
+    (seconds) makes; `nodes` are those of an enclosing allocation."""
 
     backend: str = "slurm"
     layout: str = "flat"
     count: int | None = None
     duration: float = 1800.0
     same_nodes: bool = True
+    nodes: int = 1
     by: str | None = None
     workers: int | None = None
     array: bool = False
@@ -203,6 +204,8 @@ def _with_spec(old: Batching, key: str, text: str) -> Batching:
         return replace(old, count=0 if text == "max" else _number(key, text))
     if key == "duration":
         return replace(old, duration=_seconds(key, text))
+    if key == "nodes" and text.isdecimal():
+        return replace(old, nodes=_number(key, text))
     if key == "nodes" and text in ("same", "any"):
         return replace(old, same_nodes=text == "same")
     if key == "atomic":

@@ -53,28 +53,20 @@ def expected(job: Job) -> float:
     return min(job.expected_runtime, limit_of(job))
 
 
-def makespan(jobs: Sequence[Job], cpus: int) -> float:
-    """Seconds that the jobs take on so many CPUs: the dearest first, each where it fits first."""
-    ids = {job.id for job in jobs}
+def makespan(jobs: Sequence[Job], cpus: int, workers: int | None = None) -> float:
+    """Seconds that the jobs take on so many CPUs, at most `workers` at once: those that wait for
+    none first, the longest of them first, each where it fits first."""
+    least = -(-cpus // workers) if workers else 1
     ends: dict[str, float] = {}
     free = [0.0] * cpus
-    todo = sorted(jobs, key=lambda j: (-expected(j), j.id))
-    while todo:
-        later = []
-        for job in todo:
-            waits = [d.job.id for d in job.dependencies if d.job.id in ids]
-            if any(id not in ends for id in waits):
-                later.append(job)
-                continue
-            taken = heapq.nsmallest(min(cpus, max(1, job.cpus)), free)
-            start = max([taken[-1], *(ends[id] for id in waits)])
-            ends[job.id] = start + expected(job)
+    for level in _levels(jobs):
+        for job in sorted(level, key=lambda j: (-expected(j), j.id)):
+            taken = heapq.nsmallest(min(cpus, max(least, job.cpus)), free)
+            waits = [ends.get(d.job.id, 0.0) for d in job.dependencies]
+            ends[job.id] = end = max([taken[-1], *waits]) + expected(job)
             for at in taken:
                 free.remove(at)
-            free += [ends[job.id]] * len(taken)
-        if len(later) == len(todo):
-            break  # a cycle: the graph has refused it long ago
-        todo = later
+            free += [end] * len(taken)
     return max(ends.values(), default=0.0)
 
 
@@ -99,6 +91,8 @@ def pack(jobs: Sequence[Job], batching: Batching, node_cpus: int) -> list[Pack]:
 
 def _made(jobs: Sequence[Job], batching: Batching, node_cpus: int) -> Pack:
     nodes = max(job.nodes for job in jobs)
+    if batching.layout == "allocation":
+        nodes = max(nodes, batching.nodes)
     exclusive = any(job.exclusive for job in jobs)
     widest = max(-(-job.cpus // max(job.nodes, 1)) for job in jobs)
     if nodes > 1 or batching.layout == "allocation":
@@ -117,7 +111,7 @@ def _made(jobs: Sequence[Job], batching: Batching, node_cpus: int) -> Pack:
         nodes=nodes,
         cpus=max(1, cpus),
         gpus=max(-(-job.gpus // max(job.nodes, 1)) for job in jobs),
-        estimate=makespan(jobs, max(1, cpus * nodes)),
+        estimate=makespan(jobs, max(1, cpus * nodes), batching.workers),
         exclusive=exclusive,
     )
 

@@ -65,7 +65,7 @@ def canary_machine(config: Config) -> Machine | None:
 
 @hookimpl
 def canary_launchers(config: Config) -> Iterable[Launcher]:
-    """The launcher `slurm`."""
+    """The launchers `slurm` and `srun`."""
     from canary_slurm import grouping
 
     return grouping.launchers(config)
