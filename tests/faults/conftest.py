@@ -59,6 +59,7 @@ _RECORD = pytest.StashKey[dict]()
 
 def pytest_collection_modifyitems(items):
     here = Path(__file__).parent
+    limit = 900 if os.environ.get(ALL) else LIMIT + 15
     left_out = pytest.mark.skip(reason="slow: ./dev faults runs it")
     for item in items:
         if here in item.path.parents:
@@ -66,7 +67,7 @@ def pytest_collection_modifyitems(items):
             if item.get_closest_marker("slow") and not os.environ.get(ALL):
                 item.add_marker(left_out)
             if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(LIMIT + 15))
+                item.add_marker(pytest.mark.timeout(limit))
 
 
 @pytest.hookimpl(wrapper=True)

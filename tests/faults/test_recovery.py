@@ -97,15 +97,17 @@ POINTS = ["log.append", "store.write", "store.commit", "rename", "mkdir", "spawn
 
 @pytest.mark.experiment(7, "kill -9 at each write")
 @pytest.mark.parametrize("point", POINTS)
-def test_07_kill_at_every_write(ours, see, point):
+def test_07_kill_at_every_write(ours, see, point, thorough):
+    """At every third where there are many and only a part is to be tried."""
     three_jobs(ours)
-    for k in range(1, 100):
+    step = 3 if point in ("log.append", "rename", "sync") and not thorough else 1
+    for k in range(1, 100, step):
         shutil.rmtree(ours.workspace, ignore_errors=True)
         for name in ours.told(""):
             ours.flag(name).unlink()
         first = ours.run(env={"CANARY_FAULT": f"{point}:kill:{k}"})
         if first.code != -signal.SIGKILL:
-            see(first.code == 8, f"undisturbed after {k - 1} writes", first.trouble)
+            see(first.code == 8, f"undisturbed from write {k} on", first.trouble)
             break
         known = [line["name"] for line in ours.recorded()]
         second = ours.run()
@@ -281,6 +283,54 @@ def test_16_garbage_in_the_log(ours, see):
         rest = {n: o for n, o in ours.jobs().items() if n != "a"}
         see(rest == {"b": "FAILED", "c": "SUCCESS"}, "the rest is fine", ours.jobs())
         see(ours.jobs().get("a") in (None, "INTERRUPTED"), "no verdict is made up", ours.jobs())
+
+
+@pytest.mark.experiment(16, "garbage in a single record")
+def test_16_the_log_ends_anywhere(ours, see, thorough):
+    """Cut at each byte of its last lines: the rest counts, and nothing is made up."""
+    run_once(ours)
+    log = ours.sessions()[-1] / "events.jsonl"
+    whole = log.read_bytes()
+    first = whole.rindex(b'{"e":"job_finished"')
+    for at in range(first, len(whole), 1 if thorough else 150):
+        log.write_bytes(whole[:at])
+        done = ours.canary("doctor", "--rebuild")
+        see(done.code == 0, f"byte {at}: it can be rebuilt", done.trouble)
+        jobs = ours.jobs()
+        right = all(THREE[n] == o for n, o in jobs.items() if o != "INTERRUPTED")
+        see(right and len(jobs) >= 2, f"byte {at}: what was whole counts", jobs)
+    again = ours.run()
+    see(again.code == 8, "the next run goes on", again.trouble)
+    see(ours.jobs() == THREE, "and has all results", ours.jobs())
+
+
+@pytest.mark.experiment(15, "store truncated; a stale journal beside it")
+def test_15_derived_files_that_are_gone_or_cut(ours, see, thorough):
+    """Whatever is not the log can be made again, or was not needed."""
+    run_once(ours)
+    session = ours.sessions()[-1]
+    view = ours.home / "TestResults"
+    paths = [
+        *(session / "session.lock", ours.workspace / "refs" / "latest", view / ".canary-view.json"),
+        *(p for p in ours.workspace.iterdir() if p.name.startswith("workspace.sqlite3")),
+        *sorted(session.glob("*/testcase.lock")),
+    ]
+    derived = {path: path.read_bytes() for path in paths}
+    for group in [[p] for p in derived] if thorough else [list(derived)]:
+        for part in (None, 0.0, 0.5, 0.99) if thorough else (None, 0.5):
+            for path in group:
+                path.unlink(missing_ok=True)
+                if part is not None:
+                    path.write_bytes(derived[path][: int(part * len(derived[path]))])
+            at = f"{part} of {', '.join(p.name for p in group)}: "
+            done = ours.canary("doctor", "--rebuild")
+            see(done.code == 0, at + "it can be rebuilt", done.trouble)
+            see(ours.jobs() == THREE, at + "all results are there", ours.jobs())
+            status = ours.canary("status")
+            see("Traceback" not in status.text, at + "no traceback", status.trouble)
+    again = ours.run()
+    see(again.code == 8, "the next run goes on", again.trouble)
+    see(ours.told("at.a") == ["at.a.1"], "what passed is not run again", ours.told("at.a"))
 
 
 @pytest.mark.experiment(18, "two runs at once in one workspace")
