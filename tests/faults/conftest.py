@@ -134,7 +134,7 @@ def see() -> See:
 @pytest.fixture
 def world():
     """A world whose directory anybody may enter, with the executable that is on the bench."""
-    exe = Path(os.environ.get("CANARY_EXE") or harness.OURS)
+    exe = Path(os.environ.get("FAULT_EXE") or harness.OURS)
     root = Path(tempfile.mkdtemp(prefix="canary-fault-"))
     root.chmod(0o755)
     made = harness.World(root, exe)

@@ -2,7 +2,7 @@
 
 Judged is by what anybody can see: exit codes, the table of processes, files, and what the command
 line answers. Nothing of canary is imported, so that any executable of that name can be put on the
-bench (`CANARY_EXE`). Whatever is waited for is a file or the end of a process, never a span of
+bench (`FAULT_EXE`). Whatever is waited for is a file or the end of a process, never a span of
 time; the limits are for a machine that is busy.
 """
 

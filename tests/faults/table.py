@@ -33,7 +33,7 @@ def run(executable: str | None) -> dict[str, Any]:
         out = Path(place) / "table.json"
         env = {**os.environ, "FAULT_TABLE": str(out), "FAULTS_ALL": "1"}
         if executable is not None:
-            env["CANARY_EXE"] = executable
+            env["FAULT_EXE"] = executable
         words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE)]
         subprocess.run(words, env=env, check=False, cwd=HERE.parents[1])
         return dict(json.loads(out.read_text()))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from canary import config
+from canary import config, textdata
 from canary.config import Config, Layer, find_places, load, merge, override, read_layers
 from canary.declare import Settings
-from canary.errors import CanaryErrors, ConfigError
+from canary.errors import CanaryError, CanaryErrors, ConfigError
 from canary.options import Schema, options_of
 from canary.settings import core_options
 
@@ -292,3 +295,34 @@ def test_hook_directories(homes):
     )
     write(homes / "project" / "canary.toml", "")
     assert find_places(homes / "project" / "below", {}).hooks[-1].name == config.HOOKS
+
+
+# whatever is in it
+
+KEYS = st.sampled_from(sorted({p for o in core_options() for p in o.path})) | st.text(max_size=5)
+VALUES = st.recursive(
+    st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(KEYS, VALUES, max_size=3), st.sampled_from(["toml", "json", "yaml"]))
+def test_any_data_is_a_configuration_or_lines_that_name_the_file(homes, data, suffix):
+    file = homes / f"given.{suffix}"
+    try:
+        text = textdata.format_document(data) if suffix == "toml" else json.dumps(data)
+        file.write_text(text, encoding="utf-8")
+    except (UnicodeEncodeError, TypeError):
+        return
+    schema = Schema(core_options())
+    places = find_places(homes, {})
+    told = []
+    try:
+        layers = read_layers(places, {}, schema, [file])
+        made = merge(layers, schema, cwd=homes, places=places, strict=True)
+        assert made.run.grace is not None
+    except CanaryError as e:
+        told += e.errors if isinstance(e, CanaryErrors) else (e,)
+    assert all(file.name in str(error) for error in told)

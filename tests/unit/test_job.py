@@ -12,11 +12,13 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import canary.job
 from canary import lockfile
 from canary.clock import Timekeeper
-from canary.errors import RecordError
+from canary.errors import CanaryError, RecordError
 from canary.expression import compile_names
 from canary.history import RunHistory
 from canary.job import (
@@ -1146,6 +1148,43 @@ def test_a_lock_that_lacks_something_is_a_record_error(new_job, damage):
     data = {**lockfile.read(job.lockfile), **damage}
     with pytest.raises(RecordError):
         load_job_from_state(data)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=6,
+)
+
+
+def places(data, path=()):
+    """The paths of all values in nested data."""
+    if path:
+        yield path
+    if isinstance(data, (dict, list)):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from places(value, (*path, key))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_stands_in_a_lock_it_is_a_job_or_a_record_error(new_job, data):
+    job = new_job(parameters={"n": 1}, keywords=("a",), environment={"A": "b"})
+    job.create_workspace()
+    job.save()
+    lock = lockfile.read(job.lockfile)
+    *path, last = data.draw(st.sampled_from(sorted(places(lock), key=repr)))
+    at = lock
+    for key in path:
+        at = at[key]
+    if data.draw(st.booleans()):
+        at[last] = data.draw(JSON)
+    else:
+        del at[last]
+    try:
+        load_job_from_state(lock)
+    except CanaryError:
+        pass  # one line of it; anything else is a bug
 
 
 # Job: results

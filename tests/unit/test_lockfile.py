@@ -6,6 +6,8 @@ import json
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from canary import lockfile
 from canary.errors import RecordError
@@ -109,3 +111,30 @@ def test_values_of_secrets_are_left_out_wherever_they_stand():
         ],
         "n": 1,
     }
+
+
+# whatever is in it
+
+WHOLE = b'{"schema":1,"status":{"outcome":"SUCCESS"},"spec":{"id":"x","parameters":{"n":[1,2.5]}}}'
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.binary(max_size=4), st.integers(0, 8))
+def test_any_damage_is_a_record_error_or_a_lock(tmp_path_factory, at, new, gone):
+    file = tmp_path_factory.getbasetemp() / "fuzzed.lock"
+    file.write_bytes(WHOLE[:at] + new + WHOLE[at + gone :])
+    told = str(file)
+    try:
+        assert isinstance(lockfile.read(file), dict)
+    except RecordError as e:
+        told = str(e)
+    assert str(file) in told
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_record_error_or_a_lock(tmp_path_factory, data):
+    file = tmp_path_factory.getbasetemp() / "fuzzed.lock"
+    file.write_bytes(data)
+    try:
+        assert lockfile.read(file)["schema"] == 1
+    except RecordError:
+        pass

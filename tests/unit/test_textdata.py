@@ -175,3 +175,19 @@ def test_find_line(path, line):
 
 def test_find_line_in_yaml():
     assert textdata.find_line("run:\n  workers: 3\n", ("run", "workers")) == 2
+
+
+@given(st.text(max_size=60), st.sampled_from(["a.toml", "a.json", "a.yaml", "pool"]))
+def test_any_text_is_data_or_one_line_that_names_the_file(tmp_path_factory, text, name):
+    file = tmp_path_factory.getbasetemp() / name
+    try:
+        file.write_text(text, encoding="utf-8")
+    except UnicodeEncodeError:
+        return
+    told = str(file)
+    try:
+        textdata.read(file)
+    except ConfigError as e:
+        told = str(e)
+    assert str(file) in told
+    assert "\n" not in told
