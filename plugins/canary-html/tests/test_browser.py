@@ -19,6 +19,7 @@ from canary_html.reporter import HtmlReporter
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright for this Python")
 # what the page of a job is made of
 PARTS = set("article section h2 h3 p a span table tbody tr th td pre".split())  # noqa: SIM905 - words
+BEGAN = 1767323045.0
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
@@ -320,6 +321,7 @@ class Large(SampleResults):
             job = sample_job(n, outcome, directory)
             job["fullname"] = f"package{n % 97}/suite{n % 13}/case{n}.p={n % 7}"
             job["timings"] = {"running": 0.2 + noise.random(), "total": 2.0}
+            job["started_at"] = BEGAN + n // 40 * 1.2
             job["dependencies"] = [{"id": f"{n - 1:064x}", "when": None}] if n % 10 else []
             if not n % 50:
                 file = Path(job["stdout"])
@@ -329,10 +331,10 @@ class Large(SampleResults):
         super().__init__(directory, jobs)
 
     def events(self):
-        yield SessionStarted(0.0, self.session, "", (), 50_000, {}, {"n1": {"cpus": 40}})
+        yield SessionStarted(BEGAN, self.session, "", (), 50_000, {}, {"n1": {"cpus": 40}})
         for n, job in enumerate(self.jobs()):
             cpus = [{"id": str(n % 40), "slots": 1, "node": "n1"}]
-            begin = n // 40 * 1.2
+            begin = job["started_at"]
             times = {"started": begin, "stopped": begin + job["timings"]["running"]}
             yield JobSubmitted(begin, job["id"], "", 1, {"cpus": cpus})
             yield JobStarted(begin, job["id"], "")
@@ -385,6 +387,7 @@ def test_fifty_thousand_jobs(page, tmp_path):
     page.focus("canvas")
     page.keyboard.press("n")
     assert "n1 core 0" in page.inner_text(".timeline .said")
+    assert "from +0 ms" in page.inner_text(".timeline .said")
     print(
         f"50,000 jobs: {size / 1e6:.1f} MB written in {took:.1f} s, usable in {usable:.2f} s,"
         f" filters in {max(filtered):.0f} ms at most"

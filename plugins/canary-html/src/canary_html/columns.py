@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from canary.status import Outcome
@@ -109,10 +110,14 @@ def coded(texts: Iterable[str]) -> dict[str, Any]:
 def short_ids(jobs: Sequence[Job]) -> list[str]:
     """The beginnings of IDs, long enough to tell the jobs apart."""
     ids = [str(job["id"]) for job in jobs]
-    length = ID_LETTERS
-    while length < 64 and len({id[:length] for id in ids}) < len(set(ids)):
-        length += 1
-    return [id[:length] for id in ids]
+    alike = max((_common(a, b) for a, b in pairwise(sorted(ids))), default=0)
+    return [id[: max(ID_LETTERS, alike + 1)] for id in ids]
+
+
+def _common(a: str, b: str) -> int:
+    """How many letters at the beginning of both are the same."""
+    differing = (n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+    return next(differing, min(len(a), len(b)))
 
 
 def _words(job: Job) -> str:

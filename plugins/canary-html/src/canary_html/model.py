@@ -232,8 +232,9 @@ def timeline(model: Model) -> tuple[list[Place], list[Bar]]:
         at = tuple(sorted({index[place] for place in attempt.places}))
         if not at:
             at = (_free_lane(free, lanes, attempt),)
-        start, stop = attempt.started - model.began, attempt.stopped - model.began
-        bars.append(Bar(n, attempt.number, attempt.outcome, max(0.0, start), stop, at))
+        start = max(0.0, attempt.started - model.began)
+        stop = max(start, attempt.stopped - model.began)
+        bars.append(Bar(n, attempt.number, attempt.outcome, start, stop, at))
     return lanes, bars
 
 

@@ -20,13 +20,15 @@ CHUNK: Final = 1 << 18
 PASSED_ENDS: Final = 2048
 SMALLEST_ENDS: Final = 128
 
+_encode: Final = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, separators=(",", ":")
+).encode
 Page = Callable[[int, int], Tree]
 
 
 def pack(value: Any) -> str:
     """`value` as base64 of compressed JSON."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return _pack(text.encode("utf-8", "backslashreplace"))
+    return _pack(_encode(value).encode("utf-8", "backslashreplace"))
 
 
 def _pack(data: bytes) -> str:
@@ -89,7 +91,7 @@ def _fill(numbers: Iterable[int], page: Page, budget: int, limit: int) -> tuple[
 
     size = 0
     for number in numbers:
-        text = json.dumps(page(number, limit), ensure_ascii=False, separators=(",", ":"))
+        text = _encode(page(number, limit))
         texts.append(text)
         jobs.append(number)
         size += len(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from canary.declare import Reporter, Results
+from canary.errors import UsageError
 from canary.reporting import ENDS, target
 from canary_html.document import write, write_full
 from canary_html.model import read
@@ -56,6 +57,8 @@ class HtmlReporter(Reporter):
             path /= "index.html"
         full = target(options, "full") if options["full"] else None
         model = read(results)
+        if not 0 < options["size"] < MEGABYTE:
+            raise UsageError(f"--size {options['size']} is no size of a file in megabytes")
         size = max(1, int(options["size"] * MEGABYTE))
         write(model, path, size=size, limit=max(0, options["limit"]), full=full)
         if full is None:

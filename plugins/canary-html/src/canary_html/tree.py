@@ -28,23 +28,29 @@ def el(tag: str, *children: Tree | None, **attributes: str | None) -> list[Any]:
 
     Children and attributes that are None are left out.
     """
-    names = {k.rstrip("_").replace("_", "-"): v for k, v in attributes.items() if v is not None}
-    return [
-        tag,
-        {k: visible(v) for k, v in names.items()},
-        *(_shown(child) for child in children if child is not None),
-    ]
+    names = {
+        k.rstrip("_").replace("_", "-"): _harmless(v)
+        for k, v in attributes.items()
+        if v is not None
+    }
+    return [tag, names, *[_shown(child) for child in children if child is not None]]
 
 
 def _shown(child: Tree) -> Tree:
-    return Shown(visible(child)) if type(child) is str else child
+    return _harmless(child) if type(child) is str else child
+
+
+def _harmless(text: str) -> str:
+    # nearly all texts are plain, and there are millions
+    is_plain = text.isascii() and text.isprintable() and "\\" not in text
+    return text if is_plain else visible(text)
 
 
 def clip(text: str, length: int) -> Shown:
     """`text` as `visible` text, at most so many characters and a note of what was left out."""
     if len(text) <= length:
-        return Shown(visible(text))
-    return Shown(f"{visible(text[:length])} ... {len(text) - length} characters left out")
+        return Shown(_harmless(text))
+    return Shown(f"{_harmless(text[:length])} ... {len(text) - length} characters left out")
 
 
 def to_html(tree: Tree) -> str:

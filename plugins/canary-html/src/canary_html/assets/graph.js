@@ -1,6 +1,6 @@
 // Dependencies as a drawing: from left to right, what is waited for before what waits.
 
-const LEVEL = 250, SEAT = 34, BOX = 210;
+const LEVEL = 262, SEAT = 34, BOX = 222;
 
 // Jobs up to `far` steps before and behind `job`, at most `most`.
 function neighbours(report, job, far, most) {
@@ -72,7 +72,7 @@ function drawGraph(report, jobs, current = -1) {
   const boxes = jobs.map((job) => {
     const status = report.status(job);
     const name = report.name[job];
-    const short = name.length > 27 ? `…${name.slice(-26)}` : name;
+    const short = name.length > 25 ? `…${name.slice(-24)}` : name;
     return svg("a", {href: `#/job/${report.id[job]}`, class: `box ${status.kind}${
       job === current ? " current" : ""}`},
       svg("title", {}, `${name}: ${status.name}`),

@@ -112,32 +112,41 @@ class Timeline {
   }
 
   drawBars(pen, colour, width, height) {
-    const {job, start, ms, lanes, outcome} = this.report.bars;
+    const {start, ms, outcome} = this.report.bars;
     const colours = this.report.outcomes.map((o) => colour(o.kind));
-    const ink = colour("ink");
     pen.save();
     pen.beginPath();
     pen.rect(GUTTER, AXIS + USAGE + 8, width - GUTTER - 8, height);
     pen.clip();
-    for (let i = 0; i < this.count; i++) {
-      if (start[i] + ms[i] < this.from || start[i] > this.to) continue;
-      const x = this.x(start[i]);
-      const wide = Math.max(1, ms[i] * this.scale - (ms[i] * this.scale > 4 ? 1 : 0));
-      for (let k = 0; k < lanes[i].length; k += 2) {
-        const y = this.y(lanes[i][k]);
-        const high = lanes[i][k + 1] * (this.lane + GAP) - GAP;
-        if (y > height || y + high < AXIS + USAGE) continue;
+    // what did not pass is drawn last, so that it is seen however narrow it is
+    for (const isPass of [true, false]) {
+      for (let i = 0; i < this.count; i++) {
+        if ((this.report.outcomes[outcome[i]].kind === "pass") !== isPass) continue;
+        if (start[i] + ms[i] < this.from || start[i] > this.to) continue;
+        const x = this.x(start[i]);
+        const gap = ms[i] * this.scale > 4 ? 1 : 0;
+        const wide = Math.max(isPass ? 1 : 2, ms[i] * this.scale - gap);
         pen.fillStyle = colours[outcome[i]];
-        pen.fillRect(x, y, wide, high);
-        if (this.critical.has(job[i]) || i === this.current) {
-          pen.strokeStyle = ink;
-          pen.lineWidth = i === this.current ? 3 : 1.5;
-          pen.strokeRect(x, y, wide, high);
-        }
-        if (k === 0 && wide > 60) this.drawName(pen, colour, this.report.name[job[i]], x, y, wide);
+        this.drawBar(pen, colour, i, x, wide, height);
       }
     }
     pen.restore();
+  }
+
+  drawBar(pen, colour, i, x, wide, height) {
+    const {job, lanes} = this.report.bars;
+    for (let k = 0; k < lanes[i].length; k += 2) {
+      const y = this.y(lanes[i][k]);
+      const high = lanes[i][k + 1] * (this.lane + GAP) - GAP;
+      if (y > height || y + high < AXIS + USAGE) continue;
+      pen.fillRect(x, y, wide, high);
+      if (this.critical.has(job[i]) || i === this.current) {
+        pen.strokeStyle = colour("ink");
+        pen.lineWidth = i === this.current ? 3 : 1.5;
+        pen.strokeRect(x, y, wide, high);
+      }
+      if (k === 0 && wide > 60) this.drawName(pen, colour, this.report.name[job[i]], x, y, wide);
+    }
   }
 
   drawName(pen, colour, name, x, y, wide) {
@@ -156,11 +165,9 @@ class Timeline {
     pen.rect(GUTTER, AXIS, width - GUTTER - 8, USAGE);
     pen.clip();
     pen.fillStyle = colour("accent");
-    this.steps.forEach(([at, busy], i) => {
-      const end = this.steps[i + 1]?.[0] ?? this.length;
-      if (end < this.from || at > this.to || end === at) return;
+    this.busyByPixel(Math.ceil(width - GUTTER - 8)).forEach((busy, i) => {
       const high = USAGE * busy / this.cores;
-      pen.fillRect(this.x(at), AXIS + USAGE - high, Math.max(0.5, (end - at) * this.scale), high);
+      pen.fillRect(GUTTER + i, AXIS + USAGE - high, 1.02, high);
     });
     pen.restore();
     pen.fillStyle = colour("muted");
@@ -175,6 +182,19 @@ class Timeline {
       pen.fillText(duration(Math.round(at)), Math.max(x, GUTTER + 14), 10);
       pen.fillRect(x, AXIS - 5, 1, 5);
     }
+  }
+
+  // How many cores were in use, as the mean over the time that a pixel stands for.
+  busyByPixel(pixels) {
+    const sums = new Float64Array(pixels);
+    this.steps.forEach(([at, busy], i) => {
+      const left = Math.max(0, (at - this.from) * this.scale);
+      const right = Math.min(pixels, ((this.steps[i + 1]?.[0] ?? this.length) - this.from) * this.scale);
+      for (let pixel = Math.floor(left); pixel < right; pixel++) {
+        sums[pixel] += busy * (Math.min(right, pixel + 1) - Math.max(left, pixel));
+      }
+    });
+    return sums;
   }
 
   zoom(factor, at = (this.from + this.to) / 2) {
@@ -277,7 +297,9 @@ class Timeline {
   }
 }
 
+// A step of at least so many milliseconds whose multiples are easily read.
 function niceStep(least) {
-  const power = 10 ** Math.floor(Math.log10(Math.max(1, least)));
-  return [1, 2, 5, 10].map((n) => n * power).find((n) => n >= least);
+  const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1, 2, 5, 10, 15, 30, 1, 2, 5, 10, 15, 30, 1, 2, 6, 12]
+    .map((n, i) => n * (i < 9 ? 1 : i < 15 ? 1000 : i < 21 ? 60_000 : 3_600_000));
+  return steps.find((n) => n >= least) ?? Math.ceil(least / 86_400_000) * 86_400_000;
 }
