@@ -83,6 +83,12 @@ def _guarded(words: list[str]) -> int:
         return int(e.exit_code)
     except (BrokenPipeError, KeyboardInterrupt):
         raise
+    except OSError as e:
+        # the system refuses what was asked for: a name that is too long, a disk that is full
+        if call.debug:
+            _show_trace(e)
+        call.say("ERROR", f"{e.filename}: {e.strerror}" if e.filename else f"{e}")
+        return 1
     except Exception as e:  # noqa: BLE001 - the last place where a bug can be told from an error
         _show_trace(e)
         call.say("ERROR", f"this is a bug in canary, please report it: {type(e).__name__}: {e}")
@@ -136,6 +142,9 @@ class _Call:
         layers.append(config.Layer("command line", entries=tuple(main.entries())))
         first = config.merge(layers, schema, cwd=cwd, places=places, strict=False, tolerant=True)
         self.settle(first, main)
+        if main.has("-v", "-q"):
+            level = config.Entry(("log_level",), _LEVELS[self.level], "options -v and -q")
+            layers.append(config.Layer("command line", entries=(level,)))
         self.warn_of_old_tool(installed)
         boot = _Boot(self, main, core, installed, places, layers, first)
         word, rest = main.command, main.rest

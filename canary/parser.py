@@ -50,6 +50,11 @@ class Parser(argparse.ArgumentParser):
             message = f"unknown option {unknown[1]}"
         raise UsageError(f"{self.prog}: {message}", hint=hint)
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        if action.option_strings and "--" in arg_strings:  # of which argparse makes a list
+            raise argparse.ArgumentError(action, "'--' is no value")
+        return super()._get_values(action, arg_strings)
+
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:  # noqa: ARG002 - argparse's
         """End the parsing."""
         raise Finished
@@ -193,7 +198,7 @@ def describe(parser: argparse.ArgumentParser) -> dict[str, Any]:
                     "choices": None if choices is None else list(choices),
                     "nargs": action.nargs,
                     "default": None if action.default == argparse.SUPPRESS else action.default,
-                    "help": (action.help or "").replace("%%", "%"),
+                    "help": parser._get_formatter()._expand_help(action) if action.help else "",
                 }
             )
     return {"arguments": rows, "words": words} if words else {"arguments": rows}

@@ -52,6 +52,8 @@ def find_specs(request: RunRequest, config: Config, book: Catalog | None) -> Col
         known = book.graph()
         if not known.specs:
             raise NothingToRun("no tests are known to this workspace", hint="canary run PATH")
+        if request.timeouts:
+            known = _with_timeouts(known, gather.expand_context(request, config))
         return Collected(known, (), (), generate.Cache())
     generators = gather.spec_generators(config)
     files = collect.find(request.roots, list(generators.values()), gather.ignore(config))
@@ -67,6 +69,17 @@ def find_specs(request: RunRequest, config: Config, book: Catalog | None) -> Col
     errors = (*made.errors, *faults)
     mark = _fingerprint(files, request, config) if not (errors or cache.loaded) else None
     return Collected(built, errors, tuple(made.bad_files), cache, mark)
+
+
+def _with_timeouts(known: graph.SpecGraph, context: ExpandContext) -> graph.SpecGraph:
+    """Stored specs with the timeouts of this command line, but for those with one of their own."""
+    specs = {
+        id: spec
+        if spec.timeout_explicit
+        else replace(spec, timeout=context.timeout_for(spec.keywords))
+        for id, spec in known.specs.items()
+    }
+    return replace(known, specs=specs)
 
 
 def _fingerprint(files: Sequence[SpecFile], request: RunRequest, config: Config) -> str:

@@ -55,9 +55,10 @@ class PlainDisplay(Display):
             if not self.quiet:
                 self._lines.append(self._row(event))
         elif isinstance(event, SessionStarted):
-            self._lines += _excluded(event)
-            self._lines.append(f"INFO: session {event.session}: {event.jobs} jobs")
-        elif isinstance(event, Notice):
+            if not self.quiet:
+                self._lines += _excluded(event)
+                self._lines.append(f"INFO: session {event.session}: {event.jobs} jobs")
+        elif isinstance(event, Notice) and not (self.quiet and event.level == "info"):
             self._lines.append(f"{event.level.upper()}: {clean(event.text)}")
         elif isinstance(event, JobStarted):
             pass  # only ends are shown: the runner says what runs on SIGUSR1

@@ -56,6 +56,8 @@ def expand(words: Iterable[str], environ: Mapping[str, str]) -> list[str]:
                 raise UsageError(f"{word}: cannot be read: {e}") from None
         else:
             out.append(word)
+    if odd := [word for word in out if "\0" in word]:
+        raise UsageError(f"a NUL character in {odd[0]!r}")
     return out
 
 

@@ -63,7 +63,10 @@ def test_help(canary):
     [
         (["stauts"], "there is no command 'stauts' [did you mean status?]"),
         (["zzz"], "there is no command 'zzz' [canary --help lists all]"),
-        (["hpc", "run"], "there is no command 'hpc' here [pip install canary-slurm]"),
+        (
+            ["-p", "no:canary-slurm", "hpc", "run"],
+            "there is no command 'hpc' here [pip install canary-slurm]",
+        ),
         (["flux"], "there is no command 'flux' here"),
         (["dist"], "there is no command 'dist' here"),
         (["."], "there is no command '.' [to run it: canary run .]"),
