@@ -9,6 +9,7 @@ all files are returned together.
 
 from __future__ import annotations
 
+import fcntl
 import marshal
 import os
 import select
@@ -160,6 +161,7 @@ class _Collector:
     def _start(self) -> None:
         fault("fork")
         r, w = os.pipe()
+        _widen(w)
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
@@ -221,6 +223,14 @@ class _Collector:
                     pass
             os.waitpid(self.pid, 0)
             self.pid = 0
+
+
+def _widen(pipe: int) -> None:
+    """Give a pipe room for what one collector finds while another is listened to."""
+    try:
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1 << 20)
+    except (AttributeError, OSError):  # known to Linux, and limited there for each user
+        pass
 
 
 def _frames(buffer: bytearray) -> Iterator[Answer]:

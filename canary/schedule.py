@@ -20,7 +20,7 @@ from canary.errors import CanaryError, LaunchError
 from canary.events import Event, JobFinished, JobStarted, JobSubmitted, Notice
 from canary.job import BaseJob, JobServices, MissingSourceError
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, News, Started
-from canary.loop import Loop
+from canary.loop import Loop, Timer
 from canary.ready import Node, ReadyQueue, Running, wire
 from canary.resources import ResourcePool
 from canary.status import Category, Outcome
@@ -83,6 +83,7 @@ class Scheduler:
         self._dispatching = False
         self._abandoned = False
         self._paused_at = 0.0
+        self._limit: Timer | None = None
 
     # the walk
 
@@ -118,7 +119,7 @@ class Scheduler:
             if not node.job.state.is_done():
                 self._settle(node)
         if self.policy.session_timeout:
-            self.loop.call_later(self.policy.session_timeout, self._session_timeout)
+            self._limit = self.loop.call_later(self.policy.session_timeout, self._session_timeout)
         self._dispatch()
 
     def _abandon(self) -> None:
@@ -446,6 +447,9 @@ class Scheduler:
     def resume(self) -> None:
         """Go on."""
         gap = self.loop.monotonic() - self._paused_at
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = self.loop.call_at(self._limit.at + gap, self._session_timeout)
         for running in self._running.values():
             if running.job.timekeeper.started > 0:
                 running.job.timekeeper.paused += gap

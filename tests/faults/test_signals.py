@@ -134,7 +134,7 @@ def test_04_second_interrupt(world, see):
 
 @pytest.mark.experiment(11, "paused for longer than a time limit")
 def test_11_pause(world, see):
-    """Paused for twice its limit; the clock of the job stands still meanwhile."""
+    """Paused for twice its limit; the clocks of job and session stand still meanwhile."""
     limit, pause = 5.0, 10.0
     body = """
         tell_pid("main")
@@ -145,7 +145,7 @@ def test_11_pause(world, see):
         child.kill()
     """
     world.job("a", body, directives=f"canary.directives.timeout({limit})")
-    runner = world.start(*world.words())
+    runner = world.start(*world.words(*world.only_ours(f"--session-timeout={pause}")))
     world.await_flags("up", runner=runner)
     began = time.time()
     runner.send(signal.SIGTSTP)
