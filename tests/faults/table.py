@@ -1,6 +1,7 @@
 """Prints what came of each experiment, ours beside what the older tool did.
 
     python tests/faults/table.py [OURS.json]     the table; without a file the experiments are run
+    python tests/faults/table.py --list          which test is which experiment, for README.md
     PEER=/path/to/canary python tests/faults/table.py --record
                                                  run them with that executable, and keep what came
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,9 @@ RECORD = HERE / "peer.json"
 ELSEWHERE = {
     29: ("a scheduler that lies", "plugins/canary-slurm/tests"),
 }
+MARKED = re.compile(
+    r"mark\.experiment\((\d+), \"([^\"]+)\"\)(?:\n@.*(?:\n[ )\]}].*)*)*\ndef (test\w+)\("
+)
 ROW = "{:>2}  {:<58} {:<7} {:>6}  {:<7} {}"
 
 
@@ -70,6 +75,24 @@ def show(ours: dict[str, Any]) -> None:
     print("holds: every trial went as it should; fails: one did not; skipped: not asked of it")
 
 
+def tests() -> dict[int, tuple[str, list[str]]]:
+    """The title of each experiment and its tests, `FILE::NAME` each."""
+    found = {number: (title, [where]) for number, (title, where) in ELSEWHERE.items()}
+    for path in sorted(HERE.glob("test_*.py")):
+        for number, title, name in MARKED.findall(path.read_text()):
+            known = found.setdefault(int(number), (title, []))[1]
+            known.append(f"{path.stem}::{name}")
+    return found
+
+
+def listed() -> str:
+    """The same as a table of Markdown."""
+    lines = ["| # | experiment | tests |", "| ---: | --- | --- |"]
+    for number, (title, names) in sorted(tests().items()):
+        lines.append(f"| {number} | {title} | {', '.join(f'`{n}`' for n in names)} |")
+    return "\n".join(lines) + "\n"
+
+
 def _short(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= 100 else f"{line[:99]}…"
@@ -77,6 +100,9 @@ def _short(text: str) -> str:
 
 def main(words: list[str]) -> int:
     """Do what the words say."""
+    if words == ["--list"]:
+        print(listed(), end="")
+        return 0
     if words == ["--record"]:
         record(os.environ["PEER"])
         return 0

@@ -1,0 +1,58 @@
+"""The table of experiments is complete, and what the older tool did is on record."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def load():
+    spec = importlib.util.spec_from_file_location("table", HERE / "table.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_each_experiment_has_a_test_and_one_title():
+    texts = "".join(path.read_text() for path in HERE.glob("test_*.py"))
+    mark = re.compile(r"^@pytest\.mark\.experiment\((\d+), \"([^\"]+)\"\)$", re.MULTILINE)
+    marks = mark.findall(texts)
+    table = load()
+    assert sorted(table.tests()) == list(range(1, 31))
+    assert {int(n): t for n, t in marks} == {
+        n: t for n, (t, _) in table.tests().items() if n not in table.ELSEWHERE
+    }
+    assert len({(n, t) for n, t in marks}) == len({n for n, _ in marks})
+    assert len(marks) == sum(
+        len(names) for n, (_, names) in table.tests().items() if n not in table.ELSEWHERE
+    )
+
+
+def test_the_list_in_the_manual_is_up_to_date():
+    assert load().listed() in (HERE / "README.md").read_text(), (
+        "python tests/faults/table.py --list"
+    )
+
+
+def test_what_the_older_tool_did_is_on_record():
+    kept = json.loads((HERE / "peer.json").read_text())
+    assert kept["version"].startswith("26.")
+    assert {e["verdict"] for e in kept["experiments"].values()} <= {"holds", "fails", "skipped"}
+    assert sum(e["verdict"] == "fails" for e in kept["experiments"].values()) > 5
+
+
+def test_it_is_printed(capsys, tmp_path):
+    table = load()
+    ours = {"1": {"title": "a title", "verdict": "holds", "says": [], "seconds": 1.25}}
+    (tmp_path / "ours.json").write_text(json.dumps(ours))
+    assert table.main([str(tmp_path / "ours.json")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 32
+    assert re.match(r" 1  a title +holds +1\.[23]  fails ", lines[1])
+    ours["1"]["verdict"] = "fails"
+    (tmp_path / "ours.json").write_text(json.dumps(ours))
+    assert table.main([str(tmp_path / "ours.json")]) == 1
