@@ -8,6 +8,7 @@ import pytest
 
 from canary_nvidia import detect
 from canary_nvidia.detect import DetectionError, Device
+from canary_nvidia.plugin import has_driver
 
 WHOLE = [f"GPU-{n:08x}-0000-0000-0000-000000000000" for n in range(8)]
 SLICES = [f"MIG-00000000-0000-0000-0000-{n:012x}" for n in (0, 2)]
@@ -58,7 +59,7 @@ def test_an_error_of_the_library_is_told(standin):
 
 def test_no_library_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
-    if detect.has_driver():
+    if has_driver():
         pytest.skip("this machine has the real library")
     with pytest.raises(DetectionError, match="NVML Shared Library Not Found"):
         detect.find(20.0)
@@ -76,12 +77,6 @@ def test_a_library_that_hangs_costs_the_time_that_it_is_given(standin):
     with pytest.raises(DetectionError, match=r"no answer in 0\.5 s"):
         detect.find(0.5)
     assert 0.5 <= time.monotonic() - began < 10
-
-
-def test_looking_for_a_driver(tmp_path):
-    assert not detect.has_driver([str(tmp_path / "nvidiactl")])
-    (tmp_path / "nvidiactl").touch()
-    assert detect.has_driver([str(tmp_path / "nvidiactl")])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from canary_nvidia.plugin import NvidiaSettings, Plugin
+from canary_nvidia.plugin import NvidiaSettings, Plugin, has_driver
 
 FOUND = {"CANARY_NVIDIA_DETECT": "always"}
 UUID = "GPU-%08x-0000-0000-0000-000000000000"
@@ -156,7 +156,28 @@ def test_it_can_be_asked_for_by_name(standin, outputs):
     assert found["use.gpus=1"] == f"={UUID % 0}=0="
 
 
-def test_loading_the_plugin_loads_nothing_of_nvidia():
-    check = "import sys, canary_nvidia.plugin; print({'pynvml', 'subprocess'} & set(sys.modules))"
+def test_looking_for_a_driver(tmp_path):
+    assert not has_driver([str(tmp_path / "nvidiactl")])
+    (tmp_path / "nvidiactl").touch()
+    assert has_driver([str(tmp_path / "nvidiactl")])
+
+
+def test_looking_for_gpus_where_there_is_no_driver_loads_nothing():
+    if has_driver():
+        pytest.skip("there is a driver here")
+    check = """
+import sys
+from canary_nvidia.plugin import NvidiaSettings, Plugin
+
+class Config:
+    def settings(self, kind):
+        return kind()
+
+    def get(self, key):
+        return "auto"
+
+assert Plugin().canary_resources(Config()) is None
+print({"pynvml", "subprocess", "canary_nvidia.detect"} & set(sys.modules))
+"""
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -86,12 +85,14 @@ class Plugin:
     @hookimpl
     def canary_job_env(self, job: Job) -> Mapping[str, str]:
         """What the job has, and what is set for MPI; what is set already is left as it is."""
+        from shlex import join
+
         settings = self._settings
         env = {"CANARY_MPI_RANKS": str(_cpus(job)), **_hosts(job)}
         given = {
             "CANARY_MPI_EXEC": settings.exec,
             "CANARY_MPI_BIND": settings.bind,
-            "CANARY_MPI_FLAGS": shlex.join(settings.flags),
+            "CANARY_MPI_FLAGS": join(settings.flags),
             "CANARY_MPI_GPUS": settings.gpus,
         }
         env.update(given)

@@ -1,7 +1,7 @@
 """Which NVIDIA GPUs this process may give to jobs.
 
-Asking costs a process, so it is done only where the driver has left its files; and it has a time
-limit, because a broken driver may never answer. What a job is then told is not known here.
+Asking costs a process, and has a time limit, because a broken driver may never answer. What a job
+is then told is not known here.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from canary_nvidia import probe
-
-# the driver's, and what stands for it in a Linux that runs on Windows
-SIGNS: Final = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg")
 
 
 class DetectionError(Exception):
@@ -32,11 +29,6 @@ class Device:
     index: int
     uuid: str
     properties: dict[str, Any]
-
-
-def has_driver(signs: Iterable[str] = SIGNS) -> bool:
-    """Is there a driver? Costs a few looks at the file system."""
-    return any(Path(sign).exists() for sign in signs)
 
 
 def find(seconds: float) -> tuple[list[Device], list[str]]:

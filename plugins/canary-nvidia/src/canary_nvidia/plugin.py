@@ -6,7 +6,7 @@ How GPUs are found is in `canary_nvidia.detect`, loaded only where there is a dr
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from canary.job import Job
 
 VARIABLE: Final = "CUDA_VISIBLE_DEVICES"
+# files of the driver, and of what stands for it in a Linux that runs on Windows
+SIGNS: Final = ("/dev/nvidiactl", "/proc/driver/nvidia/version", "/dev/dxg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +103,18 @@ class Plugin:
         settings = config.settings(NvidiaSettings)
         if settings.detect == "never" or config.get("gpu_backend") not in ("auto", "nvidia"):
             return []
+        if settings.detect == "auto" and not has_driver():
+            return []
         from canary_nvidia import detect
 
-        if settings.detect == "auto" and not detect.has_driver():
-            return []
         devices, problems = detect.find(settings.timeout)
         for problem in problems:
             config.plugins.say("WARNING", f"canary-nvidia: {problem}")
         devices = detect.visible(devices, os.environ.get(VARIABLE))
         self._uuids = {d.id: d.uuid for d in devices}
         return [{"id": d.id, "properties": d.properties} for d in devices]
+
+
+def has_driver(signs: Iterable[str] = SIGNS) -> bool:
+    """Is there a driver? Costs a few looks at the file system."""
+    return any(os.path.exists(sign) for sign in signs)  # noqa: PTH110 - without loading anything
