@@ -223,9 +223,12 @@ def _strategy(
     if criteria.only == "all" and criteria.named is None:
         return roots
     chosen = {id for id in graph.descendants(roots) if id not in masks}
+    explicit = criteria.named is not None and criteria.only == "all"
+    needed = _needed(graph, chosen.union(masks), chosen, earlier, again=explicit)
     if criteria.dependencies:
-        explicit = criteria.named is not None and criteria.only == "all"
-        chosen |= _needed(graph, chosen.union(masks), chosen, earlier, again=explicit)
+        return chosen | needed
+    if never := sorted(graph.specs[id].name for id in needed if id not in earlier):
+        raise UsageError(f"--no-deps: {never[0]} is needed, and has not run", hint="leave it out")
     return chosen
 
 

@@ -256,13 +256,22 @@ def test_an_upstream_that_is_to_be_renewed_runs_again():
     assert plan.standing == ()
 
 
-@pytest.mark.parametrize(("dependencies", "run", "standing"), [(True, "abc", ""), (False, "c", "")])
-def test_a_named_job_brings_what_it_needs_unless_told_otherwise(dependencies, run, standing):
+def test_a_named_job_brings_what_it_needs():
     specs = [spec("a"), spec("b", "a"), spec("c", "b"), spec("x")]
-    plan = choose(specs, named=frozenset("c"), only="all", dependencies=dependencies)
-    assert "".join(plan.run) == run
-    assert "".join(plan.standing) == standing
+    plan = choose(specs, named=frozenset("c"), only="all")
+    assert plan.run == ("a", "b", "c")
+    assert plan.standing == ()
     assert left_out(plan)["x"] == "not named"
+
+
+def test_without_what_it_needs_a_named_job_is_refused():
+    specs = [spec("a"), spec("b", "a"), spec("c", "b")]
+    with pytest.raises(UsageError, match="a is needed, and has not run"):
+        choose(specs, named=frozenset("c"), only="all", dependencies=False)
+    known = {"a": "SUCCESS", "b": "SUCCESS"}
+    plan = choose(specs, known, named=frozenset("c"), only="all", dependencies=False)
+    assert plan.run == ("c",)
+    assert plan.standing == ("b",)
 
 
 def test_a_named_job_that_passed_runs_with_its_dependents_and_its_upstream_stands_in():
