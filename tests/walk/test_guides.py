@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-PAGES = ("cdash", "events", "history")
+PAGES = ("cdash", "events", "history", "tui")
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -1,0 +1,1 @@
+"""A workspace to look at, and to work with, in a terminal."""
