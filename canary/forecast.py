@@ -7,7 +7,7 @@ do if every job took as long as expected and passed. Nothing is started, staged 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from math import isfinite
 from typing import Final
@@ -29,6 +29,19 @@ class Planned:
     assigned: Assigned
 
 
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Jobs in the order of their starts, and others with the reason why they would never start."""
+
+    planned: Sequence[Planned]
+    refused: Sequence[tuple[BaseJob, str]]
+
+    @property
+    def seconds(self) -> float:
+        """When the last one ends."""
+        return max((p.end for p in self.planned), default=0.0)
+
+
 def expected(job: BaseJob) -> float:
     """Seconds to plan with."""
     return job.expected_runtime if isfinite(job.expected_runtime) else UNKNOWN
@@ -40,15 +53,15 @@ def forecast(
     *,
     workers: int | None = None,
     seconds: Callable[[BaseJob], float] = expected,
-) -> list[Planned]:
-    """The jobs in the order of their starts.
+) -> Forecast:
+    """When each job that is not over would start and end.
 
-    Left out is what can never fit, what waits for such a job, and what is over. `seconds` says how
-    long each takes, whatever the scheduler expects.
+    `seconds` says how long each takes, whatever the scheduler expects.
     """
     pool = ResourcePool(machine)
     queue = ReadyQueue(pool)
-    for node in wire(jobs).values():
+    nodes = wire(jobs)
+    for node in nodes.values():
         if pool.refusal(node.request) is not None:
             node.waits = -1  # never
         elif not node.waits:
@@ -70,7 +83,7 @@ def forecast(
             heapq.heappush(ends, (end, len(plan), first))
             plan.append(Planned(job, now, end, assigned))
         if not ends:
-            return plan
+            break
         now, _, node = heapq.heappop(ends)
         pool.checkin(running.pop(node.job.id).assigned)
         alone = False
@@ -78,3 +91,11 @@ def forecast(
             child.waits -= 1
             if not child.waits:
                 queue.push(child)
+    never = nodes.keys() - {p.job.id for p in plan}
+    left = (node for id, node in nodes.items() if id in never)
+    return Forecast(plan, [(node.job, _why(node, pool, never)) for node in left])
+
+
+def _why(node: Node, pool: ResourcePool, never: Set[str]) -> str:
+    before = [d.job.display_name() for d in node.job.dependencies if d.job.id in never]
+    return pool.refusal(node.request) or f"waits for {', '.join(before)}"

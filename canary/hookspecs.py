@@ -26,6 +26,7 @@ from canary.declare import Settings as Settings
 if TYPE_CHECKING:
     from canary.config import Config
     from canary.events import Event, Summary
+    from canary.forecast import Forecast
     from canary.job import BaseJob, Job
     from canary.launch import Exit, Launcher
     from canary.plugins import PluginManager
@@ -135,6 +136,16 @@ def canary_launchers(config: Config) -> Iterable[Launcher] | None:
     the default.
 
     When: after the machine is known. Two of one name are an error naming both.
+    """
+
+
+@hookspec(firstresult=True)
+def canary_plan(plan: Forecast, config: Config) -> Iterable[str] | None:
+    """Show what a dry run has found instead of the core's table, as lines of text; first answer
+    wins.
+
+    When: `canary run --dry-run`, in place of all that follows. Example: draw
+    `[(p.start, p.end, p.assigned) for p in plan.planned]`.
     """
 
 

@@ -523,11 +523,8 @@ class Job(BaseJob):
         return entries
 
     def assign_resources(self, arg: dict[str, list[dict[str, Any]]]) -> None:
-        """Set `CANARY_<TYPE>_IDS` and expand `%(<type>_ids)s` in the variables.
-
-        Over several nodes, where IDs of one may be those of another, there are `<TYPE>_NODE_IDS`
-        (`NODE:ID`) and `NODE_IDS` beside them.
-        """
+        """Set `CANARY_<TYPE>_IDS` and expand `%(<type>_ids)s` in the variables; over several nodes
+        also `<TYPE>_NODE_IDS` (`NODE:ID`) and `NODE_IDS`."""
         self._assigned = arg
         ids = {
             f"{_singular(t)}_ids": ",".join(str(x["id"]) for x in entries)
@@ -575,8 +572,12 @@ class Job(BaseJob):
     @property
     def expected_runtime(self) -> float:
         """See `BaseJob.expected_runtime`."""
-        known = self.load_cached_runs().count or self.guess is not None
-        return self.runtime if known else super().expected_runtime
+        return self.runtime if self.is_foreseen else super().expected_runtime
+
+    @property
+    def is_foreseen(self) -> bool:
+        """Is its run time known, or guessed from others?"""
+        return self.guess is not None or self.load_cached_runs().count > 0
 
     def cost(self) -> float:
         """Euclidean norm of cpus and runtime, unless the spec gives a weight."""
@@ -791,6 +792,7 @@ class Job(BaseJob):
             self.status = status
         measured = {
             "duration": self.timekeeper.running(),
+            "expected": self.runtime if self.is_foreseen else -1.0,
             "user": usage.user,
             "system": usage.system,
             "max_rss": usage.max_rss,

@@ -131,9 +131,8 @@ class ReadyQueue:
         """Take the dearest job that may start beside what runs; the dearest of all keeps what it
         waits for."""
         # a job that waits for a lock takes nothing from the others meanwhile
-        heaps = list(self._heaps.values())
-        if self._pool.has_locked:
-            heaps = [heap for heap in heaps if not self._pool.is_locked(heap[0][1].request)]
+        locked = self._pool.is_locked
+        heaps = [h for h in self._heaps.values() if not locked(h[0][1].request)]
         if not heaps:
             return None
         dearest = min(heaps)

@@ -248,7 +248,9 @@ class ResourcePool:
 
     def _refusal(self, request: Request) -> str | None:
         if request.nodes > len(self._nodes):
-            return f"needs {request.nodes} nodes, the machine has {len(self._nodes)}"
+            wanted = " and ".join(_amount(n, t) for t, n in request.slots if n)
+            what = f"{request.nodes} nodes{' for ' * bool(wanted)}{wanted}"
+            return f"needs {what}, the machine has {len(self._nodes)}"
         if request.nodes > 1 and not self.machine.allow_multinode:
             return f"needs {request.nodes} nodes, and jobs over several nodes are not allowed here"
         for type, n in request.slots:
@@ -311,11 +313,6 @@ class ResourcePool:
     def is_locked(self, request: Request) -> bool:
         """Does somebody hold a lock that it wants?"""
         return bool(request.locks) and not self._locked.isdisjoint(request.locks)
-
-    @property
-    def has_locked(self) -> bool:
-        """Does anybody hold a lock?"""
-        return bool(self._locked)
 
     def can_hold(self, request: Request) -> bool:
         """Would `checkout` succeed now? Locks are left out of account: see `is_locked`."""

@@ -37,6 +37,7 @@ from canary.config import Config
 from canary.declare import Display
 from canary.errors import CanaryError, CanaryErrors, ExitCode, NothingToRun, UsageError
 from canary.events import Event, JobFinished, Notice, SessionFinished, SessionStarted, Summary
+from canary.forecast import Forecast, forecast
 from canary.home import Workspace
 from canary.job import BaseJob, Job
 from canary.launch import Launcher
@@ -123,8 +124,8 @@ def preview(request: RunRequest, config: Config) -> tuple[Collected, Plan]:
     return collected, planning.make_plan(collected.graph, request, config, {})
 
 
-def dry_run(request: RunRequest, config: Config) -> list[Job]:
-    """The jobs that `run` would run, in order; nothing is written and nothing is run."""
+def dry_run(request: RunRequest, config: Config) -> Forecast:
+    """What `run` would run, and when; nothing is written and nothing is run."""
     here = home.find(Path(request.cwd), request.canary_dir)
     book = Catalog(here.database) if here and here.database.exists() and not request.wipe else None
     try:
@@ -143,7 +144,8 @@ def dry_run(request: RunRequest, config: Config) -> list[Job]:
         raise CanaryErrors(collected.errors)
     machine = gather.find_machine(request, config)
     nowhere = ("", Path(request.cwd))
-    return planning.build_jobs(request, collected, plan, earlier, machine, nowhere, histories)
+    jobs = planning.build_jobs(request, collected, plan, earlier, machine, nowhere, histories)
+    return forecast(jobs, machine, workers=request.policy.workers)
 
 
 def _execute(

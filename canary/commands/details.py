@@ -16,7 +16,7 @@ from canary.table import clean, say, table
 
 if TYPE_CHECKING:
     from canary.declare import Reporter, Results
-    from canary.job import Job
+    from canary.forecast import Forecast
 
 CAPTURE_BYTES = 16384
 
@@ -26,6 +26,12 @@ def running(result: Result) -> float:
     times = result.times
     start, stop = times.get("started", -1.0), times.get("stopped", -1.0)
     return stop - start if 0 < start <= stop else -1.0
+
+
+def expected(result: Result) -> str:
+    """How long it was expected to take, for people; nothing if nobody knew."""
+    seconds = result.measured.get("expected")
+    return format_duration(seconds) if isinstance(seconds, (int, float)) else ""
 
 
 def show_durations(results: Sequence[Result], n: int) -> None:
@@ -71,29 +77,26 @@ def write_reports(
         try:
             options = {"cwd": cwd, **vars(parser.parse_args([]))}
             paths = offered[name].report(results, options)
-        except Exception as e:  # noqa: BLE001 - whatever a reporter raises is said, no more
+        except (Exception, SystemExit) as e:  # noqa: BLE001 - whatever a reporter does is said, no more
             say("warning", f"report {name}: {type(e).__name__}: {e}")
             continue
         for path in paths:
             print(path)
 
 
-def show_plan(jobs: Sequence[Job]) -> None:
-    """What would run, in the order in which jobs become ready, with what each needs."""
-    rows = [
-        [
-            job.name,
-            job.id[:7],
-            str(job.cpus),
-            str(job.gpus or ""),
-            format_duration(job.expected_runtime),
-            ", ".join(d.job.display_name() for d in job.dependencies),
-        ]
-        for job in jobs
-    ]
-    if rows:
-        print("\n".join(table(("Job", "ID", "CPUs", "GPUs", "Expected", "After"), rows)))
-    print(f"{len(jobs)} jobs would run")
+def plan_lines(plan: Forecast) -> list[str]:
+    """What would run, in the order of the starts, with what each needs; then what never would."""
+    rows = []
+    for p in plan.planned:
+        held = [str(sum(x["slots"] for x in p.assigned.get(t, ())) or "") for t in ("cpus", "gpus")]
+        after = ", ".join(d.job.display_name() for d in p.job.dependencies)
+        times = format_duration(p.start), format_duration(p.end - p.start)
+        rows.append([p.job.display_name(), p.job.id[:7], *held, *times, after])
+    for job, reason in plan.refused:
+        rows.append([job.display_name(), job.id[:7], "", "", "never", "", reason])
+    head = ("Job", "ID", "CPUs", "GPUs", "Start", "Expected", "After")
+    total = f"{len(plan.planned)} jobs would run, for about {format_duration(plan.seconds)}"
+    return [*(table(head, rows) if rows else ()), total]
 
 
 def show_excluded(rows: Sequence[tuple[str, str, str]]) -> None:

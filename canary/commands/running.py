@@ -120,7 +120,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if request.dry_run:
         from canary.commands import details  # not needed by most runs
 
-        details.show_plan(session.dry_run(request, config))
+        plan = session.dry_run(request, config)
+        lines = config.plugins.first("canary_plan", plan=plan, config=config)
+        print("\n".join(details.plan_lines(plan) if lines is None else lines))
         return ExitCode.OK
     try:
         summary = session.run(request, config, display_of(args, config))
@@ -142,7 +144,8 @@ def display_of(args: argparse.Namespace, config: Config) -> Display:
     found: Display | None = None
     if not config.main.plain and style.get("live") != "no":
         found = config.plugins.first("canary_display", config=config)
-    display = found or PlainDisplay(color=config.main.color)
+    quiet = config.main.log_level in ("WARNING", "ERROR", "CRITICAL")
+    display = found or PlainDisplay(color=config.main.color, quiet=quiet)
     display.long_names = style.get("name") == "long"
     return display
 

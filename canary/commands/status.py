@@ -24,6 +24,7 @@ _COLUMNS: Final[Mapping[str, Callable[[Result], str]]] = {
     "FilePath": lambda r: r.file_path,
     "Session": lambda r: r.session,
     "Exit Code": lambda r: str(r.code),
+    "Expected": details.expected,
     "Duration": lambda r: format_duration(s) if (s := details.running(r)) >= 0 else "",
     "Status": lambda r: f"{r.category} ({r.outcome})",
     "Details": lambda r: r.reason or "",

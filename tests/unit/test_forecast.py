@@ -61,14 +61,14 @@ class Some(BaseJob):
 
 
 def spans(plan):
-    return {p.job.id: (p.start, p.end) for p in plan}
+    return {p.job.id: (p.start, p.end) for p in getattr(plan, "planned", plan)}
 
 
 def test_what_fits_runs_beside_the_others_and_chains_one_after_the_other():
     a = Some("a", 2, 3.0)
     b = Some("b", 1, 2.0)
     c = Some("c", 1, 1.0, [b])
-    plan = forecast([a, b, c], Machine.single("n", cpus=3))
+    plan = forecast([a, b, c], Machine.single("n", cpus=3)).planned
     assert spans(plan) == {"a": (0.0, 3.0), "b": (0.0, 2.0), "c": (2.0, 3.0)}
     assert [p.job.id for p in plan] == ["b", "a", "c"]
     assert plan[2].assigned == {"cpus": [{"id": "0", "slots": 1, "node": "n"}]}
@@ -76,7 +76,9 @@ def test_what_fits_runs_beside_the_others_and_chains_one_after_the_other():
 
 def test_workers_and_jobs_that_are_alone():
     jobs = [Some(str(i), 1, 1.0) for i in range(3)]
-    assert [p.start for p in forecast(jobs, Machine.single("n", cpus=9), workers=2)] == [0, 0, 1]
+    made = forecast(jobs, Machine.single("n", cpus=9), workers=2)
+    assert [p.start for p in made.planned] == [0, 0, 1]
+    assert made.seconds == 2.0
     jobs.append(Some("alone", 1, 5.0, alone=True))
     assert spans(forecast(jobs, Machine.single("n", cpus=9)))["alone"] == (0.0, 5.0)
 
@@ -84,7 +86,12 @@ def test_workers_and_jobs_that_are_alone():
 def test_what_never_fits_and_what_waits_for_it_are_left_out():
     wide = Some("wide", 9)
     jobs = [wide, Some("after", 1, 1.0, [wide]), Some("ok")]
-    assert list(spans(forecast(jobs, Machine.single("n", cpus=2)))) == ["ok"]
+    made = forecast(jobs, Machine.single("n", cpus=2))
+    assert list(spans(made)) == ["ok"]
+    assert [(job.id, why) for job, why in made.refused] == [
+        ("wide", "needs 9 cpus, the machine has 2"),
+        ("after", "waits for wide"),
+    ]
 
 
 def test_what_is_over_is_left_out():
@@ -108,7 +115,7 @@ def packed(jobs, seed, *, known):
     for i, (cpus, seconds, parents) in enumerate(rows):
         before = [made[p] for p in parents]
         made.append(Some(str(i), cpus, seconds, before, guess=None if known else UNKNOWN))
-    plan = forecast(made, Machine.single("n", cpus=16), seconds=lambda job: job.seconds)
+    plan = forecast(made, Machine.single("n", cpus=16), seconds=lambda job: job.seconds).planned
     check(plan, made)
     return max(p.end for p in plan) / shortest(rows, 16)
 
@@ -148,8 +155,7 @@ def test_a_narrow_chain_is_not_kept_waiting_by_wide_jobs():
     chain = []
     for i in range(24):
         chain.append(Some(f"c{i:02}", 1, 1.0, chain[-1:]))
-    plan = forecast([*others, *chain], Machine.single("n", cpus=16))
-    assert max(p.end for p in plan) <= 26.0
+    assert forecast([*others, *chain], Machine.single("n", cpus=16)).seconds <= 26.0
 
 
 def test_twice_is_the_same():
@@ -158,7 +164,8 @@ def test_twice_is_the_same():
         for i, (cpus, seconds, parents) in enumerate(mixture(300, 7)):
             made.append(Some(str(i), cpus, seconds, [made[p] for p in parents]))
         return [
-            (p.job.id, p.start, p.assigned) for p in forecast(made, Machine.single("n", cpus=16))
+            (p.job.id, p.start, p.assigned)
+            for p in forecast(made, Machine.single("n", cpus=16)).planned
         ]
 
     assert once() == once()

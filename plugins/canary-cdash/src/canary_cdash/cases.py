@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Job = Mapping[str, Any]
 # measured by canary of each job; ctest has no such elements but the first, `Execution Time`
-_OWN: Final = frozenset({"duration", "user", "system", "max_rss"})
+_OWN: Final = frozenset({"duration", "user", "system", "max_rss", "expected"})
 # given to all tests of a CTest tree, and no label of theirs
 _NO_LABELS: Final = frozenset({"ctest"})
 _SIGNALS: Final = MappingProxyType({11: "SEGFAULT", 4: "ILLEGAL", 2: "INTERRUPT", 8: "NUMERICAL"})

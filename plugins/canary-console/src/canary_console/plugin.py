@@ -7,6 +7,7 @@ once a terminal is there to be drawn on. It must not know how anything looks.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,10 +16,12 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import canary
 from canary.declare import Settings
 from canary.errors import ConfigError
+from canary.table import width
 from canary_console.terminal import is_terminal
 
 if TYPE_CHECKING:
     from canary.config import Config
+    from canary.forecast import Forecast
     from canary_console.display import LiveDisplay
 
 # what the older tool takes for "no" in CANARY_LIVE
@@ -72,6 +75,14 @@ class Plugin:
             color=config.main.color, rows=settings.rows, refresh=settings.refresh
         )
         return self._display
+
+    @canary.hookimpl
+    def canary_plan(self, plan: Forecast) -> list[str]:
+        """A chart of what would run, and its jobs."""
+        from canary_console.gantt import plan_lines
+
+        wide = shutil.get_terminal_size((80, 24)).columns
+        return plan_lines(plan, chart_columns=wide, columns=width(sys.stdout))
 
     @canary.hookimpl
     def canary_unconfigure(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from canary.clock import format_duration
 
 # taken by canary of each job; shown when asked for, but the first
-OWN: Final = ("duration", "user", "system", "max_rss")
+OWN: Final = ("duration", "user", "system", "max_rss", "expected")
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _PLAIN: Final = "_.-~=+*#"
 
