@@ -49,6 +49,16 @@ def test_a_job_is_opened_by_name_and_id(here, canary, editor):
     assert "is gone" in canary("edit", "one.n=2", env=env, expect=2).stderr
 
 
+def test_a_job_that_has_not_run_is_opened_too(here, canary, editor):
+    file = here / "t" / "one.pyt"
+    file.parent.mkdir()
+    file.write_text(TEST)
+    canary("collect", "t")
+    done = canary("edit", "one.n=2", env={"EDITOR": editor})
+    assert done.stdout.split() == ["--wait", str(file)]
+    assert "no job 'two'" in canary("edit", "two", expect=2, env={"EDITOR": editor}).stderr
+
+
 def test_a_file_is_opened_without_a_workspace(here, canary, editor):
     (here / "a.pyt").write_text("")
     done = canary("edit", "a.pyt", env={"VISUAL": editor})

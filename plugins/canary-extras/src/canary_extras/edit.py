@@ -13,16 +13,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from canary import lookup
+from canary.catalog import Catalog
 from canary.config import Config
 from canary.declare import Command
-from canary.errors import UsageError, WorkspaceError
+from canary.errors import RecordError, UsageError, WorkspaceError
 
 VARIABLES = ("CANARY_EDITOR", "VISUAL", "EDITOR")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary edit`."""
-    parser.add_argument("what", metavar="JOB|FILE", help="a job that has run, or a file")
+    parser.add_argument("what", metavar="JOB|FILE", help="a job, or a file")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -51,11 +52,26 @@ def find_file(what: str, config: Config) -> Path:
         raise UsageError(
             f"{what}: no such file, and no workspace to look for a job of that name", hint=e.hint
         ) from None
-    job = lookup.select_job(what, store)
-    file = Path(job.file_root, job.file_path)
+    file = _of_collected(what, store.path)
+    if file is None:
+        job = lookup.select_job(what, store)
+        file = Path(job.file_root, job.file_path)
     if not file.is_file():
-        raise UsageError(f"the test file of {job.fullname} is gone: {file}")
+        raise UsageError(f"the test file of {what} is gone: {file}")
     return file
+
+
+def _of_collected(what: str, database: Path) -> Path | None:
+    """The one file of the jobs of that name, which need not have run; None if there is none."""
+    catalog = Catalog(database)
+    try:
+        specs = catalog.specs().values()
+    except RecordError:
+        return None  # of the older tool: its results say it
+    finally:
+        catalog.close()
+    files = {spec.file for spec in specs if what in (spec.name, spec.fullname, spec.id)}
+    return Path(files.pop()) if len(files) == 1 else None
 
 
 def editor(environ: Mapping[str, str]) -> list[str]:
