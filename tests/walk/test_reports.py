@@ -72,6 +72,39 @@ def canary_spec_generators():
 """
 
 
+BAD = """\
+import sys
+import canary
+
+
+class Bad(canary.Reporter):
+    help = "never works"
+
+    def __init__(self, name):
+        self.name = name
+
+    def arguments(self, parser):
+        if self.name == "needs":
+            parser.add_argument("--much", required=True)
+
+    def report(self, results, options):
+        if self.name == "leaves":
+            sys.exit(77)
+        raise RuntimeError("broken")
+
+
+@canary.hookimpl
+def canary_reporters():
+    return [Bad("leaves"), Bad("needs"), Bad("raises")]
+"""
+# one that runs and fails
+FAILS = """
+import sys
+if __name__ == "__main__":
+    sys.exit(1)
+"""
+
+
 @pytest.fixture
 def report(tmp_path, canary):
     (tmp_path / "t").mkdir()
@@ -133,3 +166,22 @@ def test_a_reporter_learns_where_jobs_ran_and_how_they_ended_before(tmp_path, re
     assert (cpu["slots"], cpu["node"]) == (1, node)
     assert past == [["one", True]]
     assert none == []
+
+
+def test_every_reporter_at_the_end_of_a_run_and_after(tmp_path, canary):
+    """Those that need more than there is say so; what the tests came to stays what it is."""
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "x.pyt").write_text(FAILS)
+    (tmp_path / "bad.py").write_text(BAD)
+    listed = canary("-p", "bad.py", "report", expect=0).stdout.splitlines()
+    names = [line.split()[0] for line in listed]
+    files = {"json", "junit", "markdown", "tap", "cdash", "github", "gitlab-codequality"}
+    server, bad = {"gitlab-issues", "gitlab-mr"}, {"leaves", "needs", "raises"}
+    assert set(names) >= files | server | bad
+    env = {n: None for n in ("GITHUB_STEP_SUMMARY", "CANARY_GITLAB_TOKEN", "GITLAB_TOKEN")}
+    done = canary("-p", "bad.py", "run", "--report", ",".join(names), "t", env=env, expect=8)
+    failed = {line.split()[2][:-1] for line in done.stderr.splitlines() if ": report " in line}
+    assert failed >= server | bad
+    assert not failed & files
+    for name in sorted(files):
+        canary("report", name, env=env, expect=0)
