@@ -23,9 +23,6 @@ from typing import Any
 
 HERE = Path(__file__).parent
 RECORD = HERE / "peer.json"
-ELSEWHERE = {
-    29: ("a scheduler that lies", "plugins/canary-slurm/tests"),
-}
 MARKED = re.compile(
     r"mark\.experiment\((\d+), \"([^\"]+)\"\)(?:\n@.*(?:\n[ )\]}].*)*)*\ndef (test\w+)\("
 )
@@ -63,12 +60,9 @@ def show(ours: dict[str, Any]) -> None:
     peer = json.loads(RECORD.read_text())
     known = peer["experiments"]
     print(ROW.format("#", "experiment", "ours", "s", "peer", f"{peer['version']}, what it did"))
-    nobody: dict[str, Any] = {"verdict": "-", "says": [], "seconds": 0.0}
+    nobody: dict[str, Any] = {"title": "-", "verdict": "-", "says": [], "seconds": 0.0}
     for number in range(1, 31):
-        mine, other = ours.get(str(number)), known.get(str(number), nobody)
-        if mine is None:
-            title, where = ELSEWHERE.get(number, ("", "no test"))
-            mine = {**nobody, "title": f"{title}: {where}"}
+        mine, other = ours.get(str(number), nobody), known.get(str(number), nobody)
         says = other["says"][0] if other["says"] else ""
         verdict, seconds = mine["verdict"], f"{mine['seconds']:.1f}"
         print(ROW.format(number, mine["title"][:58], verdict, seconds, other["verdict"], says))
@@ -77,7 +71,7 @@ def show(ours: dict[str, Any]) -> None:
 
 def tests() -> dict[int, tuple[str, list[str]]]:
     """The title of each experiment and its tests, `FILE::NAME` each."""
-    found = {number: (title, [where]) for number, (title, where) in ELSEWHERE.items()}
+    found: dict[int, tuple[str, list[str]]] = {}
     for path in sorted(HERE.glob("test_*.py")):
         for number, title, name in MARKED.findall(path.read_text()):
             known = found.setdefault(int(number), (title, []))[1]

@@ -23,13 +23,9 @@ def test_each_experiment_has_a_test_and_one_title():
     marks = mark.findall(texts)
     table = load()
     assert sorted(table.tests()) == list(range(1, 31))
-    assert {int(n): t for n, t in marks} == {
-        n: t for n, (t, _) in table.tests().items() if n not in table.ELSEWHERE
-    }
+    assert {int(n): t for n, t in marks} == {n: t for n, (t, _) in table.tests().items()}
     assert len({(n, t) for n, t in marks}) == len({n for n, _ in marks})
-    assert len(marks) == sum(
-        len(names) for n, (_, names) in table.tests().items() if n not in table.ELSEWHERE
-    )
+    assert len(marks) == sum(len(names) for _, names in table.tests().values())
 
 
 def test_the_list_in_the_manual_is_up_to_date():
