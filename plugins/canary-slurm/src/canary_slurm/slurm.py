@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import time
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -222,8 +221,3 @@ def expand(names: str) -> list[str]:
             for n in range(int(low), int(high or low) + 1):
                 out += expand(f"{head}{n:0{len(low)}d}{tail}")
     return out
-
-
-def now() -> float:
-    """Seconds for `Pace`."""
-    return time.monotonic()

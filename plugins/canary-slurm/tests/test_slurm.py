@@ -1,0 +1,200 @@
+"""What Slurm's answers mean, read without one; a real one answers in test_cluster."""
+
+from __future__ import annotations
+
+import itertools
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from canary.errors import ResourceError
+from canary.launch import ExitReason, Launch
+from canary_slurm import machine, srun
+from canary_slurm.slurm import Pace, Refused, Seen, Slurm, expand, minutes
+
+
+def program(directory, name, text):
+    """A program that answers so: what a Slurm says that we cannot bring to say it."""
+    path = directory / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.fixture
+def slurm(tmp_path):
+    return Slurm(limit=1.0, environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+
+
+@pytest.mark.parametrize(
+    ("names", "hosts"),
+    [
+        ("", []),
+        ("n1", ["n1"]),
+        ("n[1-3,7],m", ["n1", "n2", "n3", "n7", "m"]),
+        ("n[08-10]", ["n08", "n09", "n10"]),
+        ("r[1-2]n[1-2]", ["r1n1", "r1n2", "r2n1", "r2n2"]),
+        ("a-b[1]x,c", ["a-b1x", "c"]),
+    ],
+)
+def test_a_list_of_hosts(names, hosts):
+    assert expand(names) == hosts
+
+
+@given(st.integers(1, 999), st.integers(0, 50))
+def test_a_range_has_all_its_hosts(first, more):
+    assert expand(f"n[{first}-{first + more}]") == [f"n{first + i}" for i in range(more + 1)]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.1, "1"), (60, "1"), (60.5, "2"), (3600, "60")])
+def test_a_limit_is_in_whole_minutes(seconds, text):
+    assert minutes(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("gres", "n"),
+    [("(null)", 0), ("gpu:4", 4), ("gpu:a100:4(S:0-1),nic:2", 4), ("gpu:a:2,gpu:b:1", 3)],
+)
+def test_gpus_of_a_node(gres, n):
+    assert machine.gpus_of(gres) == n
+
+
+def test_an_allocation_stands_in_the_environment():
+    environ = {
+        "SLURM_JOB_NODELIST": "n[1-2],m1",
+        "SLURM_JOB_CPUS_PER_NODE": "8(x2),4",
+        "CUDA_VISIBLE_DEVICES": "0,1",
+    }
+    found = machine.allocation(environ)
+    assert [(n.id, len(n.resources["cpus"]), len(n.resources["gpus"])) for n in found.nodes] == [
+        ("n1", 8, 2),
+        ("n2", 8, 2),
+        ("m1", 4, 2),
+    ]
+    assert machine.allocation({}) is None
+
+
+def test_a_cluster_of_unequal_nodes(slurm, tmp_path):
+    program(tmp_path, "sinfo", "echo 'n1|16|2|gpu:2'; echo 'n2|8|1|(null)'; echo 'n1|16|2|gpu:2'")
+    nodes = machine.cluster(slurm).nodes
+    assert [(n.id, len(n.resources["cpus"]), len(n.resources["gpus"])) for n in nodes] == [
+        ("n1", 8, 2),
+        ("n2", 8, 0),
+    ]
+    assert len(machine.cluster(slurm, threads=True).nodes[0].resources["cpus"]) == 16
+
+
+@pytest.mark.parametrize("text", ["exit 1", "true", "sleep 5"])
+def test_a_cluster_that_says_nothing_is_an_error(slurm, tmp_path, text):
+    program(tmp_path, "sinfo", text)
+    with pytest.raises(ResourceError):
+        machine.cluster(slurm)
+
+
+def test_without_slurm_it_says_so(tmp_path):
+    slurm = Slurm(environment={"PATH": str(tmp_path)})
+    with pytest.raises(ResourceError, match="no Slurm here"):
+        machine.cluster(slurm)
+
+
+def test_one_call_says_the_states_of_all(slurm, tmp_path):
+    program(tmp_path, "squeue", 'echo "$@" >>calls; echo "1|RUNNING|None"; echo "9|RUNNING|None"')
+    assert slurm.states(["1", "2_3"]) == {"1": Seen("RUNNING", "None")}
+
+
+def test_silence_is_an_error_and_never_an_end(slurm, tmp_path):
+    for text in ("sleep 5", "echo 'Unable to contact slurm controller' >&2; exit 1", "exit 1"):
+        program(tmp_path, "squeue", text)
+        with pytest.raises(OSError, match="squeue"):
+            slurm.states(["1"])
+    program(
+        tmp_path, "squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1"
+    )
+    assert slurm.states(["1"]) == {}
+
+
+def test_accounts_are_read_and_their_absence_is_an_error(slurm, tmp_path):
+    program(tmp_path, "sacct", "echo '1|CANCELLED by 0'; echo '2|'")
+    assert slurm.accounted(["1", "2"]) == {"1": Seen("CANCELLED")}
+    program(tmp_path, "sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
+    with pytest.raises(OSError, match="sacct"):
+        slurm.accounted(["1"])
+
+
+def test_a_refusal_is_told_apart_from_silence(slurm, tmp_path):
+    program(tmp_path, "sbatch", "echo 'sbatch: error: invalid partition specified: x' >&2; exit 1")
+    with pytest.raises(Refused, match="sbatch: invalid partition specified: x"):
+        slurm.submit([], "script", {"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    program(tmp_path, "sbatch", "echo 'sbatch: error: Socket timed out on send/recv' >&2; exit 1")
+    with pytest.raises(OSError, match="Socket timed out"):
+        slurm.submit([], "script", {"PATH": f"{tmp_path}:/usr/bin:/bin"})
+
+
+@pytest.mark.parametrize(
+    ("state", "end"),
+    [
+        ("COMPLETED", ExitReason.EXITED),
+        ("TIMEOUT", ExitReason.TIMEOUT),
+        ("OUT_OF_MEMORY", ExitReason.MEMORY_LIMIT),
+        ("NODE_FAIL", ExitReason.CANCELLED),
+        ("PREEMPTED", ExitReason.CANCELLED),
+        ("REQUEUED", None),
+        ("COMPLETING", None),
+        ("a state of a later release", None),
+    ],
+)
+def test_what_is_not_known_as_an_end_is_alive(state, end):
+    assert Seen(state).end is end
+
+
+def test_the_pace_slows_down_and_is_never_more_than_its_budget():
+    pace = Pace(10.0, 12)
+    now, calls = 0.0, []
+    while now < 300.0:
+        if pace.due(now):
+            calls.append(now)
+            pace.asked(now)
+        now += 0.05
+    gaps = [b - a for a, b in itertools.pairwise(calls)]
+    assert max(gaps) < 10.2
+    assert gaps[-1] > 9.9
+    for start in calls:
+        assert sum(start <= c < start + 60.0 for c in calls) <= 12
+
+
+def test_a_change_makes_it_quick_and_a_failure_slow():
+    pace = Pace(10.0, 60)
+    for failures in range(1, 9):
+        pace.asked(0.0, failed=True)
+        assert not pace.due(min(2.0**failures, 60.0) - 0.1)
+        assert pace.due(60.1)
+    pace.asked(100.0, changed=True)
+    assert pace.due(101.1)
+    pace.asked(101.1)
+    pace.hurry(101.1)
+    assert pace.due(101.7)
+
+
+def launch(*nodes):
+    entries = [{"id": "0", "slots": 1, "node": node} for node in nodes]
+    return Launch(
+        id="i",
+        name="n",
+        argv=("true",),
+        cwd="/",
+        env={"SLURM_NTASKS": "4", "A": "b"},
+        stdout="/dev/null",
+        resources={"cpus": entries},
+    )
+
+
+def test_a_job_of_this_node_is_started_here_and_one_of_another_there():
+    environ = {"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n1"}
+    assert srun.on_node(launch("n1"), environ) == launch("n1")
+    assert srun.on_node(launch("n2", "n1"), environ).argv == ("true",)
+    there = srun.on_node(launch("n2", "n3"), environ)
+    assert there.argv[0] == "srun"
+    assert there.argv[-3:] == ("--nodelist=n2", "--", "true")
+    assert there.env == {"A": "b"}
+    assert srun.on_node(launch("n2"), {}) == launch("n2")
