@@ -7,6 +7,7 @@ import random
 import shutil
 import time
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -362,7 +363,8 @@ def test_fifty_thousand_jobs(page, tmp_path):
     filtered = page.evaluate(
         """async () => {
           const box = document.querySelector("input"), times = [];
-          for (const words of ["suite7", "suite7 p=3", "outcome:failed", "case4999", ""]) {
+          const queries = ["suite7", "suite7 p=3", "outcome:failed", "case4999", ""];
+          for (const words of [...queries, ...queries, ...queries]) {
             const began = performance.now();
             box.value = words;
             box.dispatchEvent(new Event("input"));
@@ -390,5 +392,5 @@ def test_fifty_thousand_jobs(page, tmp_path):
     assert "from +0 ms" in page.inner_text(".timeline .said")
     print(
         f"50,000 jobs: {size / 1e6:.1f} MB written in {took:.1f} s, usable in {usable:.2f} s,"
-        f" filters in {max(filtered):.0f} ms at most"
+        f" filters in {median(filtered):.0f} ms"
     )

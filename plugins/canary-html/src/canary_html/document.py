@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -220,7 +220,10 @@ def write_full(model: Model, directory: Path, report: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "report.css").write_text(asset("report.css"), encoding="utf-8")
     back = os.path.relpath(report, directory)
-    link: Callable[[int], str] = lambda number: f"{model.jobs[number]['id']}.html"  # noqa: E731 - one line that needs `model`
+
+    def link(number: int) -> str:
+        return f"{model.jobs[number]['id']}.html"
+
     for number, job in enumerate(model.jobs):
         page = job_page(model, number, limit=FULL_ENDS, link=link)
         way = el("p", el("a", Shown("← all jobs"), href=f"{back}#/job/{job['id']}"), class_="way")

@@ -26,6 +26,7 @@ class Report {
     this.counts = new Map();
     for (const outcome of this.outcome) this.counts.set(outcome, (this.counts.get(outcome) ?? 0) + 1);
     this.unpacked = new Map();
+    this.orders = new Map();
     this.search = this.name.map((name, job) => [
       name, this.id[job], this.text("reason", job), this.text("file", job), this.text("words", job),
       this.outcomes[this.outcome[job]].name,
@@ -38,6 +39,16 @@ class Report {
 
   status(job) {
     return this.outcomes[this.outcome[job]];
+  }
+
+  // All jobs sorted; remembered, so that a filter has nothing to sort.
+  order(sort) {
+    if (!this.orders.has(sort)) {
+      const keys = (SORTS[sort.replace("-", "")] ?? SORTS.status)(this);
+      const sign = sort.startsWith("-") ? -1 : 1;
+      this.orders.set(sort, [...keys.keys()].sort((a, b) => sign * (keys[a] - keys[b] || a - b)));
+    }
+    return this.orders.get(sort);
   }
 
   // The number of the job whose ID begins as `id` does; -1 if there is none.
@@ -60,12 +71,12 @@ class Report {
 // What is wrong comes first.
 const RANK = {fail: 0, aborted: 1, none: 2, notrun: 3, pass: 4, out: 5};
 const SORTS = {
-  status: (report, a, b) => RANK[report.status(a).kind] - RANK[report.status(b).kind]
-    || report.outcome[a] - report.outcome[b],
-  name: () => 0,
-  ms: (report, a, b) => report.ms[a] - report.ms[b],
-  at: (report, a, b) => report.at[a] - report.at[b],
-  attempt: (report, a, b) => report.attempt[a] - report.attempt[b],
+  status: (report) => report.outcome.map((number) =>
+    100 * RANK[report.outcomes[number].kind] + number),
+  name: (report) => report.outcome.map(() => 0),
+  ms: (report) => report.ms,
+  at: (report) => report.at,
+  attempt: (report) => report.attempt,
 };
 
 // Words that must all be found, `-word` that must not, `outcome:X` (any of them), `slower:SECONDS`.
@@ -104,13 +115,7 @@ function compileQuery(report, text) {
 
 // The jobs that a query finds, in the order of `sort`, a key of SORTS, with `-` for the reverse.
 function select(report, query, sort) {
-  const matches = compileQuery(report, query);
-  const found = [];
-  for (let job = 0; job < report.count; job++) if (matches(job)) found.push(job);
-  const key = sort.replace("-", "");
-  const sign = sort.startsWith("-") ? -1 : 1;
-  const compare = SORTS[key] ?? SORTS.status;
-  return found.sort((a, b) => sign * (compare(report, a, b) || a - b) || a - b);
+  return report.order(sort).filter(compileQuery(report, query));
 }
 
 function duration(ms) {
