@@ -10,18 +10,39 @@ from collections.abc import Hashable
 from typing import Any, Final
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.parser import Parser
+from yaml.reader import Reader
+from yaml.resolver import Resolver
+from yaml.scanner import Scanner
 
 from canary.errors import ConfigError
+
+try:
+    from yaml.cyaml import CParser
+except ImportError:  # built without libyaml: the parser in Python takes five times as long
+
+    class CParser(Reader, Scanner, Parser):  # type: ignore[no-redef]  # it takes its place
+        """What reads text, as one."""
+
+        def __init__(self, text: str) -> None:
+            Reader.__init__(self, text)
+            Scanner.__init__(self)
+            Parser.__init__(self)
+
 
 MAX_DEPTH: Final = 50
 MAX_ALIASES: Final = 100
 
 
-class _Loader(yaml.SafeLoader):
-    """`SafeLoader` with a ceiling."""
+class _Loader(Composer, CParser, SafeConstructor, Resolver):
+    """`SafeLoader`, with the parser of libyaml and a ceiling."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
+        CParser.__init__(self, text)
+        for part in (Composer, SafeConstructor, Resolver):
+            part.__init__(self)
         self._depth = 0
         self._aliases = 0
 
@@ -56,8 +77,15 @@ class _Loader(yaml.SafeLoader):
 
 def parse(text: str, file: str) -> Any:
     """The one document in `text`; ConfigError naming file and line if it cannot be read."""
+    return load(text, file)[0]
+
+
+def load(text: str, file: str) -> tuple[Any, yaml.Node | None]:
+    """As `parse`, with the node of it all: what says where each part stands."""
+    loader = _Loader(text)
     try:
-        return _Loader(text).get_single_data()
+        node: yaml.Node | None = loader.get_single_node()
+        return loader.construct_document(node) if node else None, node
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         problem = e.problem or e.context or "not YAML"

@@ -62,15 +62,13 @@ def read(path: str) -> tuple[Any, Place]:
         text = textdata.read_text(path)
         if path.endswith(".toml"):
             return textdata.parse_toml(text, path), Place(path, dict(_toml_lines(text)))
-        data = yamldata.parse(text, path)
+        data, root = yamldata.load(text, path)
     except CanaryError as e:
         raise SpecError(e.message, hint=e.hint, file=path, line=e.line, key=e.key) from None
-    return data, Place(path, _yaml_lines(text, path))
+    return data, Place(path, _yaml_lines(root, path))
 
 
-def _yaml_lines(text: str, file: str) -> dict[Path, int]:
-    # the limits were kept: the text has been read once
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+def _yaml_lines(root: yaml.Node | None, file: str) -> dict[Path, int]:
     lines: dict[Path, int] = {}
     todo: list[tuple[Path, yaml.Node]] = [] if root is None else [((), root)]
     count = 0
