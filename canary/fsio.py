@@ -122,7 +122,10 @@ def drop_output() -> None:
 def is_network(path: str | Path) -> bool:
     """Is `path` on a file system shared between hosts (by the mount table; False if that cannot be
     known)?"""
-    kinds = "nfs nfs4 lustre gpfs cifs smb3 beegfs ceph panfs afs 9p fuse.sshfs".split()
+    kinds = (
+        *("nfs", "nfs4", "lustre", "gpfs", "cifs", "smb3"),
+        *("beegfs", "ceph", "panfs", "afs", "9p", "fuse.sshfs"),
+    )
     try:
         real = os.path.realpath(path)
         with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as f:
