@@ -26,7 +26,6 @@ from canary.declare import Settings as Settings
 if TYPE_CHECKING:
     from canary.config import Config
     from canary.events import Event, Summary
-    from canary.forecast import Forecast
     from canary.job import BaseJob, Job
     from canary.launch import Exit, Launcher
     from canary.plugins import PluginManager
@@ -140,12 +139,11 @@ def canary_launchers(config: Config) -> Iterable[Launcher] | None:
 
 
 @hookspec(firstresult=True)
-def canary_plan(plan: Forecast, config: Config) -> Iterable[str] | None:
-    """Show what a dry run has found instead of the core's table, as lines of text; first answer
-    wins.
+def canary_plan(jobs: Sequence[Job], machine: Machine, config: Config) -> Iterable[str] | None:
+    """Show what would run where, as lines of text; first answer wins.
 
-    When: `canary run --dry-run`, in place of all that follows. Example: draw
-    `[(p.start, p.end, p.assigned) for p in plan.planned]`.
+    When: `canary run --dry-run`, in place of all that follows. None: let another show it, in the
+    end the core, with a table. Example: a chart of who has which CPU when.
     """
 
 

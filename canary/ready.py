@@ -16,15 +16,15 @@ from typing import Final
 
 from canary.job import BaseJob
 from canary.launch import Launcher
-from canary.resources import Assigned, Request, ResourcePool
+from canary.resources import AMOUNTS, Assigned, Request, ResourcePool
 from canary.status import Outcome
 
 # steps to the double, by which costs count as equal, and lengths as those of one heap
 COSTS: Final = 14
 LENGTHS: Final = 2
 
-Kind = tuple[Request, bool, int]
-Heap = list[tuple[tuple[int, float, float, int], "Node"]]
+Shape = tuple[Request, bool]
+Heap = list[tuple[tuple[int, int, float, int], "Node"]]
 
 
 @dataclass(slots=True)
@@ -112,40 +112,39 @@ class ReadyQueue:
 
     def __init__(self, pool: ResourcePool) -> None:
         self._pool = pool
-        self._heaps: dict[Kind, Heap] = {}
-        self._shares: dict[Request, float] = {}
+        self._shapes: dict[Shape, dict[int, Heap]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._heaps)
+        return bool(self._shapes)
 
     def push(self, node: Node) -> None:
         """Add a job whose turn it may be."""
-        key = (-_step(node.rank, COSTS), -self._share(node.request), -node.rank, node.order)
-        heapq.heappush(self._heaps.setdefault(_kind(node), []), (key, node))
+        width = sum(n for type, n in node.request.slots if type not in AMOUNTS)
+        key = (-_step(node.rank, COSTS), -width, -node.rank, node.order)
+        heaps = self._shapes.setdefault((node.request, node.job.exclusive), {})
+        heapq.heappush(heaps.setdefault(_length(node), []), (key, node))
 
     def clear(self) -> None:
         """Forget all."""
-        self._heaps.clear()
+        self._shapes.clear()
 
     def next(self, running: Collection[Running], now: float) -> Node | None:
         """Take the dearest job that may start beside what runs; the dearest of all keeps what it
         waits for."""
         # a job that waits for a lock takes nothing from the others meanwhile
-        locked = self._pool.is_locked
-        heaps = [h for h in self._heaps.values() if not locked(h[0][1].request)]
-        if not heaps:
+        shapes = [s for s in self._shapes.items() if not self._pool.is_locked(s[0][0])]
+        if not shapes:
             return None
-        dearest = min(heaps)
+        dearest = min(heap for _, heaps in shapes for heap in heaps.values())
         first = dearest[0][1]
         if self._fits(first, running):
             return self._take(dearest)
-        if first.job.exclusive or len(heaps) == 1:
+        if first.job.exclusive:
             return None  # let the machine run empty for it
+        fitting = (h for (r, alone), h in shapes if not alone and self._pool.can_hold(r))
         start: float | None = None
-        for heap in sorted(heaps)[1:]:
+        for heap in sorted(heap for heaps in fitting for heap in heaps.values()):
             node = heap[0][1]
-            if node.job.exclusive or not self._fits(node, running):
-                continue
             if _share_nothing(node, first):
                 return self._take(heap)
             if start is None:
@@ -157,18 +156,11 @@ class ReadyQueue:
     def _take(self, heap: Heap) -> Node:
         node = heapq.heappop(heap)[1]
         if not heap:
-            del self._heaps[_kind(node)]
+            shape = (node.request, node.job.exclusive)
+            del self._shapes[shape][_length(node)]
+            if not self._shapes[shape]:
+                del self._shapes[shape]
         return node
-
-    def _share(self, request: Request) -> float:
-        """How much of the machine it wants."""
-        share = self._shares.get(request)
-        if share is None:
-            machine = self._pool.machine
-            parts = [n / (machine.count(type) or 1) for type, n in request.slots]
-            share = max([request.nodes / len(machine.nodes) if request.nodes > 1 else 0, *parts])
-            self._shares[request] = share
-        return share
 
     def _fits(self, node: Node, running: Collection[Running]) -> bool:
         if node.job.exclusive:
@@ -182,8 +174,8 @@ class ReadyQueue:
         return self._pool.free_at(wide.request, [(r.expected_end, r.assigned) for r in ordered])
 
 
-def _kind(node: Node) -> Kind:
-    return node.request, node.job.exclusive, _step(node.job.expected_runtime, LENGTHS)
+def _length(node: Node) -> int:
+    return _step(node.job.expected_runtime, LENGTHS)
 
 
 def _share_nothing(node: Node, wide: Node) -> bool:

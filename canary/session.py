@@ -37,7 +37,6 @@ from canary.config import Config
 from canary.declare import Display
 from canary.errors import CanaryError, CanaryErrors, ExitCode, NothingToRun, UsageError
 from canary.events import Event, JobFinished, Notice, SessionFinished, SessionStarted, Summary
-from canary.forecast import Forecast, forecast
 from canary.home import Workspace
 from canary.job import BaseJob, Job
 from canary.launch import Launcher
@@ -45,7 +44,7 @@ from canary.lockfile import dump, public, public_environment
 from canary.loop import Loop, Timer
 from canary.planning import Collected
 from canary.request import RunRequest
-from canary.resources import ResourcePool
+from canary.resources import Machine, ResourcePool
 from canary.schedule import Scheduler
 from canary.select import Earlier, Plan
 from canary.status import Category, Outcome
@@ -124,8 +123,8 @@ def preview(request: RunRequest, config: Config) -> tuple[Collected, Plan]:
     return collected, planning.make_plan(collected.graph, request, config, {})
 
 
-def dry_run(request: RunRequest, config: Config) -> Forecast:
-    """What `run` would run, and when; nothing is written and nothing is run."""
+def dry_run(request: RunRequest, config: Config) -> tuple[list[Job], Machine]:
+    """The jobs that `run` would run, in order, and on what; nothing is written, nothing is run."""
     here = home.find(Path(request.cwd), request.canary_dir)
     book = Catalog(here.database) if here and here.database.exists() and not request.wipe else None
     try:
@@ -145,7 +144,7 @@ def dry_run(request: RunRequest, config: Config) -> Forecast:
     machine = gather.find_machine(request, config)
     nowhere = ("", Path(request.cwd))
     jobs = planning.build_jobs(request, collected, plan, earlier, machine, nowhere, histories)
-    return forecast(jobs, machine, workers=request.policy.workers)
+    return jobs, machine
 
 
 def _execute(

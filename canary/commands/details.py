@@ -16,7 +16,7 @@ from canary.table import clean, say, table
 
 if TYPE_CHECKING:
     from canary.declare import Reporter, Results
-    from canary.forecast import Forecast
+    from canary.job import Job
 
 CAPTURE_BYTES = 16384
 
@@ -84,19 +84,21 @@ def write_reports(
             print(path)
 
 
-def plan_lines(plan: Forecast) -> list[str]:
-    """What would run, in the order of the starts, with what each needs; then what never would."""
-    rows = []
-    for p in plan.planned:
-        held = [str(sum(x["slots"] for x in p.assigned.get(t, ())) or "") for t in ("cpus", "gpus")]
-        after = ", ".join(d.job.display_name() for d in p.job.dependencies)
-        times = format_duration(p.start), format_duration(p.end - p.start)
-        rows.append([p.job.display_name(), p.job.id[:7], *held, *times, after])
-    for job, reason in plan.refused:
-        rows.append([job.display_name(), job.id[:7], "", "", "never", "", reason])
-    head = ("Job", "ID", "CPUs", "GPUs", "Start", "Expected", "After")
-    total = f"{len(plan.planned)} jobs would run, for about {format_duration(plan.seconds)}"
-    return [*(table(head, rows) if rows else ()), total]
+def plan_lines(jobs: Sequence[Job]) -> list[str]:
+    """What would run, in the order in which jobs become ready, with what each needs."""
+    rows = [
+        [
+            job.name,
+            job.id[:7],
+            str(job.cpus),
+            str(job.gpus or ""),
+            format_duration(job.expected_runtime),
+            ", ".join(d.job.display_name() for d in job.dependencies),
+        ]
+        for job in jobs
+    ]
+    lines = table(("Job", "ID", "CPUs", "GPUs", "Expected", "After"), rows) if rows else []
+    return [*lines, f"{len(jobs)} jobs would run"]
 
 
 def show_excluded(rows: Sequence[tuple[str, str, str]]) -> None:

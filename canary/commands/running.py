@@ -120,9 +120,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if request.dry_run:
         from canary.commands import details  # not needed by most runs
 
-        plan = session.dry_run(request, config)
-        lines = config.plugins.first("canary_plan", plan=plan, config=config)
-        print("\n".join(details.plan_lines(plan) if lines is None else lines))
+        jobs, machine = session.dry_run(request, config)
+        lines = config.plugins.first("canary_plan", jobs=jobs, machine=machine, config=config)
+        print("\n".join(details.plan_lines(jobs) if lines is None else lines))
         return ExitCode.OK
     try:
         summary = session.run(request, config, display_of(args, config))

@@ -5,10 +5,15 @@ The scheduler's tests show it at work; here are its rules, one by one.
 
 from __future__ import annotations
 
+import heapq
+import runpy
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canary.job import BaseJob, Dependency
 from canary.ready import ReadyQueue, Running, wire
 from canary.resources import LOCK, Machine, Request, ResourcePool
 
@@ -250,3 +255,105 @@ def test_a_lock_is_never_held_twice(wants, data):
     for assigned in held.values():
         pool.checkin(assigned)
     assert pool.idle
+
+
+# how well jobs are packed: against the shortest time that any schedule can have
+
+TREES = runpy.run_path(str(Path(__file__).parents[1] / "bench" / "trees.py"))
+UNKNOWN = 300.0
+
+
+class Sleep(BaseJob):
+    """A job of so many CPUs that takes so long; `guess` is what is known of that beforehand."""
+
+    def __init__(self, number, cpus, seconds, depends=(), guess=None):
+        super().__init__()
+        self.number, self.cpus, self.seconds = number, cpus, seconds
+        self.guess = seconds if guess is None else guess
+        self.dependencies = [Dependency(job, None) for job in depends]
+
+    @property
+    def id(self):
+        return str(self.number)
+
+    @property
+    def expected_runtime(self):
+        return self.guess
+
+    def cost(self):
+        return (self.cpus**2 + self.guess**2) ** 0.5
+
+    def required_resources(self):
+        return [{"type": "cpus", "slots": self.cpus}]
+
+    def total_timeout(self):
+        return UNKNOWN
+
+    def display_name(self, **kwargs):
+        return self.id
+
+    def nothing(self, *_):
+        raise AssertionError("nothing is run here")
+
+    assign_resources = free_resources = refresh_readiness = refresh = save = nothing
+    is_runnable = is_ready = nothing
+
+
+def makespan(jobs, cpus=16):
+    """The time that they take, on a clock that jumps from one end to the next."""
+    pool = ResourcePool(Machine.single("n", cpus=cpus))
+    queue = ReadyQueue(pool)
+    for node in wire(jobs).values():
+        if not node.waits:
+            queue.push(node)
+    running, ends, now, begun = {}, [], 0.0, 0
+    while queue or ends:
+        while node := queue.next(running.values(), now):
+            job, begun = node.job, begun + 1
+            end = now + job.expected_runtime
+            assigned = pool.checkout(node.request)
+            running[job.id] = Running(job, assigned, node.request, 1, now, end)
+            heapq.heappush(ends, (now + job.seconds, begun, node))
+        now, _, node = heapq.heappop(ends)
+        pool.checkin(running.pop(node.job.id).assigned)
+        for child in node.children:
+            child.waits -= 1
+            if not child.waits:
+                queue.push(child)
+    assert begun == len(jobs)
+    assert pool.idle
+    return now
+
+
+def packed(n, seed, *, known):
+    """The makespan on 16 CPUs, in units of the shortest there can be."""
+    rows = TREES["mixture"](n, seed)
+    jobs = []
+    for i, (cpus, seconds, parents) in enumerate(rows):
+        before = [jobs[p] for p in parents]
+        jobs.append(Sleep(i, cpus, seconds, before, None if known else UNKNOWN))
+    return makespan(jobs) / TREES["shortest"](rows, 16)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+def test_jobs_of_known_length_are_packed_tightly(seed):
+    assert packed(1000, seed, known=True) <= 1.03
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+def test_jobs_of_unknown_length_are_packed_well(seed):
+    assert packed(1000, seed, known=False) <= 1.15
+
+
+@pytest.mark.timeout(150)  # five seconds of CPU time each
+@pytest.mark.parametrize(("known", "limit"), [(True, 1.03), (False, 1.15)])
+def test_a_hundred_thousand_jobs(known, limit):
+    assert packed(100_000, 1, known=known) <= limit
+
+
+def test_a_narrow_chain_is_not_kept_waiting_by_wide_jobs():
+    """The chain takes nearly as long as all the others together; it must go on all the time."""
+    chain = []
+    for i in range(24):
+        chain.append(Sleep(i, 1, 1.0, chain[-1:]))
+    assert makespan([*(Sleep(100 + i, 3, 1.0) for i in range(110)), *chain]) <= 26.0

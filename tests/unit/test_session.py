@@ -591,8 +591,8 @@ def test_a_preview_writes_nothing(walk):
     collected, plan = session.preview(request, walk.config())
     assert len(collected.graph.specs) == 2
     assert [collected.graph.specs[id].name for id in plan.run] == ["a"]
-    (planned,) = session.dry_run(request, walk.config()).planned
-    assert planned.job.name == "a"
+    (job,), machine = session.dry_run(request, walk.config())
+    assert (job.name, machine.types) == ("a", {"cpus", "gpus"})
     assert sorted(os.listdir(walk.root)) == [".canary-root", "t"]
 
 

@@ -10,9 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from canary.forecast import Forecast, Planned
+from canary_console.forecast import Forecast, Planned
 from canary_console.gantt import LETTERS, chart, plan_lines
-from canary_console.plugin import Plugin
 
 CASES = Path(__file__).parent / "cases"
 
@@ -78,11 +77,11 @@ def test_a_plan_of_nothing():
     ]
 
 
-def test_hook_canary_plan(capsys):
-    """The chart, the jobs with their letters, and what would never start."""
+def test_letters_needs_and_what_would_never_start():
     never = SimpleNamespace(id="x", display_name=lambda: "huge")
     made = [planned("gpu", 0, 2, "0", gpus=2), planned("b", 0, 1, "1")]
-    lines = Plugin().canary_plan(Forecast(made, [(never, "needs 9 cpus")]))
+    plan = Forecast(made, [(never, "needs 9 cpus")])
+    lines = plan_lines(plan, chart_columns=80, columns=80)
     text = "\n".join(" ".join(line.split()) for line in lines)
     assert "a 0.00s 2.00s 1 cpus, 2 gpus gpu\nb 0.00s 1.00s 1 cpus b" in text
     assert "never huge: needs 9 cpus" in text
@@ -101,7 +100,7 @@ def canary(*words, cwd, **env):
     return done.stdout
 
 
-def test_from_the_dry_run_to_what_it_came_to(jobs, tmp_path):
+def test_hook_canary_plan(jobs, tmp_path):
     """Nothing known; then a run; then it is known how long they take, and how long they took."""
     jobs("short: true", "long: sleep 0.4", "other: true")
     words = ("-r", "cpus=2", "run", "--only", "all", "t")

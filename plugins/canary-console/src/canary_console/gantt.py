@@ -1,6 +1,6 @@
 """A plan as a chart in plain text: a line for each CPU, time from left to right, a letter a job.
 
-It draws what it is handed and decides nothing: when jobs would run is the core's to say.
+It draws what it is handed and decides nothing: `forecast` says when jobs would run.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from itertools import groupby
 from typing import Final
 
 from canary.clock import format_duration
-from canary.forecast import Forecast, Planned
 from canary.table import clean, table
+from canary_console.forecast import Forecast, Planned
 
 LETTERS: Final = string.ascii_letters + string.digits
 IDLE: Final = "."

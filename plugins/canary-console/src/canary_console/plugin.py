@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -21,7 +21,8 @@ from canary_console.terminal import is_terminal
 
 if TYPE_CHECKING:
     from canary.config import Config
-    from canary.forecast import Forecast
+    from canary.job import Job
+    from canary.resources import Machine
     from canary_console.display import LiveDisplay
 
 # what the older tool takes for "no" in CANARY_LIVE
@@ -77,10 +78,12 @@ class Plugin:
         return self._display
 
     @canary.hookimpl
-    def canary_plan(self, plan: Forecast) -> list[str]:
+    def canary_plan(self, jobs: Sequence[Job], machine: Machine, config: Config) -> list[str]:
         """A chart of what would run, and its jobs."""
+        from canary_console.forecast import forecast
         from canary_console.gantt import plan_lines
 
+        plan = forecast(jobs, machine, workers=config.run.workers)
         wide = shutil.get_terminal_size((80, 24)).columns
         return plan_lines(plan, chart_columns=wide, columns=width(sys.stdout))
 
