@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
+import zlib
 
+import html5lib
 import pytest
 
 TEST = """\
@@ -70,7 +73,8 @@ def test_what_is_named_is_rebaselined(tree, words, taken):
 
 
 @pytest.mark.parametrize(
-    ("answer", "taken"), [("y\n", 1), ("n\n", 0), ("q\n", 0), ("", 0), ("?\na\n", 1)]
+    ("answer", "taken"),
+    [("y\n", 1), ("n\n", 0), ("q\n", 0), ("", 0), ("?\na\n", 1)],
 )
 def test_one_is_asked(tree, answer, taken):
     canary(tree, "run", "t", expect=2)
@@ -122,3 +126,102 @@ def test_hook_canary_rebaseline(tree):
     canary(tree, "run", "t", expect=2)
     canary(tree, "-p", "mine.py", "rebaseline", expect=0)
     assert (tree / "TestResults" / "heat" / "seen").exists()
+
+
+SEVERAL = """\
+import canary
+
+for name in ("text.txt", "numbers.txt", "picture.png", "blob.bin", "odd.txt", "fresh.txt"):
+    canary.directives.baseline(src=name, dst=f"refs/{name}")
+    canary.directives.copy(f"new/{name}")
+if __name__ == "__main__":
+    pass
+"""
+
+
+def png(colour):
+    """A picture of 60 by 40 pixels with a square in it."""
+    rows = b"".join(
+        b"\0"
+        + b"".join(colour if 10 < x < 30 and 5 < y < 25 else b"\xff\xff\xff" for x in range(60))
+        for y in range(40)
+    )
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 60, 40, 8, 2, 0, 0, 0))]
+    parts += [(b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    chunks = (
+        struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in parts
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+@pytest.fixture
+def several(tmp_path):
+    """A job with a difference of each kind."""
+    lines = [f"line {n} of the text" for n in range(40)]
+    changed = [*lines[:9], "line 9 of another text", *lines[10:30], "one more", *lines[30:]]
+    numbers = "step {} residual {:.10e}\n"
+    files = {
+        "text.txt": ("\n".join(lines).encode(), "\n".join(changed).encode()),
+        "numbers.txt": (
+            "".join(numbers.format(n, 1 / (n + 1)) for n in range(5)).encode(),
+            "".join(numbers.format(n, (1 + n * 1e-8) / (n + 1)) for n in range(5)).encode(),
+        ),
+        "picture.png": (png(b"\xff\0\0"), png(b"\0\0\xff")),
+        "blob.bin": (b"\0\1\2", b"\0\1\3\4"),
+        "odd.txt": (b"<b>old</b> & \x1b[31m", b"</td><script>alert(1)</script> \xe2\x80\xae"),
+        "fresh.txt": (None, b"the first\n"),
+    }
+    (tmp_path / "t" / "refs").mkdir(parents=True)
+    (tmp_path / "t" / "new").mkdir()
+    (tmp_path / "t" / "x.pyt").write_text(SEVERAL)
+    for name, (old, new) in files.items():
+        (tmp_path / "t" / "new" / name).write_bytes(new)
+        if old is not None:
+            (tmp_path / "t" / "refs" / name).write_bytes(old)
+    canary(tmp_path, "run", "t", expect=0)
+    return tmp_path
+
+
+def test_differences_are_shown_on_a_page(several):
+    words = ["--dry-run", "--rtol", "1.5e-8", "--html", "out/d.html"]
+    done = canary(several, "rebaseline", *words, expect=0)
+    assert (
+        "4 numbers differ, by at most 4e-08 relatively; 3 by more than the tolerance" in done.stdout
+    )
+    assert done.stdout.endswith("The differences are in out/d.html\n")
+    data = (several / "out" / "d.html").read_bytes()
+    tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(data)
+    said = ["".join(e.itertext()).partition("refs/")[2] for e in tree.iter("summary")]
+    assert said == [
+        "text.txt the text differs",
+        "numbers.txt 4 numbers differ, by at most 4e-08 relatively; 3 by more than the tolerance",
+        "picture.png the picture differs",
+        "blob.bin 3 bytes become 4",
+        "odd.txt the text differs",
+        "fresh.txt new, 10 bytes",
+    ]
+    verdicts = [e.text for e in tree.iter("td") if e.get("class") in ("within", "beyond")]
+    assert verdicts == ["✗ beyond"] * 3 + ["✓ within"]
+    marks = ["".join(e.itertext()) for e in tree.iter("mark")]
+    assert marks[0] == "the"
+    assert marks[1] == "another"
+    added = ["".join(e.itertext()) for e in tree.iter("td") if e.get("class") == "new"]
+    assert added[1] == "one more"
+    assert "</td><script>alert(1)</script> \\u202e" in added
+    assert added[-1] == "the first"
+    assert len(list(tree.iter("img"))) == 4
+    assert not list(tree.iter("script"))
+    assert (several / "t" / "refs" / "blob.bin").read_bytes() == b"\0\1\2"
+
+
+def test_each_file_is_asked_for(several):
+    answers = "n\ny\nn\ny\nq\n"
+    done = canary(several, "rebaseline", "-i", stdin=answers, expect=0)
+    assert "take refs/numbers.txt of x?" in done.stdout
+    assert done.stdout.endswith("Rebaselined 1 job(s)\n")
+    taken = {
+        file.name
+        for file in (several / "t" / "refs").iterdir()
+        if file.read_bytes() == (several / "t" / "new" / file.name).read_bytes()
+    }
+    assert taken == {"numbers.txt", "blob.bin"}

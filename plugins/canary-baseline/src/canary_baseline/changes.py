@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,7 +40,7 @@ class Change:
         """Both hold the same bytes."""
         return not self.is_new and self.source.read_bytes() == self.target.read_bytes()
 
-    def preview(self) -> Iterator[str]:
+    def preview(self, tolerance: Tolerance) -> Iterator[str]:
         """A few lines for people."""
         name = clean(os.path.relpath(self.target))
         if self.is_new:
@@ -52,14 +52,56 @@ class Change:
         old, new = self.target.read_bytes(), self.source.read_bytes()
         moved = numbers_moved(old, new)
         if moved is not None:
-            n, largest = moved
-            yield f"{name}: {n} numbers differ, by at most {largest:.3g} relatively"
+            yield f"{name}: {describe(moved, tolerance)}"
         elif is_text(old) and is_text(new):
             yield f"{name}: the text differs"
         else:
             yield f"{name}: {len(old)} bytes become {len(new)}"
             return
         yield from _lines(old, new)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """What two numbers may differ by: `absolute`, and `relative` to the larger of them."""
+
+    relative: float = 0.0
+    absolute: float = 0.0
+
+    def allows(self, moved: Moved) -> bool:
+        """Is the difference no more than this?"""
+        larger = max(abs(moved.before), abs(moved.after))
+        return moved.absolute <= self.absolute + self.relative * larger
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A number that is another now, on `line` of the file."""
+
+    line: int
+    before: float
+    after: float
+
+    @property
+    def absolute(self) -> float:
+        """The difference."""
+        return abs(self.before - self.after)
+
+    @property
+    def relative(self) -> float:
+        """The difference, relative to the larger of the two."""
+        larger = max(abs(self.before), abs(self.after), 1e-300)
+        return self.absolute / larger if self.before != self.after else 0.0
+
+
+def describe(moved: Sequence[Moved], tolerance: Tolerance) -> str:
+    """What became of the numbers, in one line."""
+    largest = max((m.relative for m in moved), default=0.0)
+    text = f"{len(moved)} numbers differ, by at most {largest:.3g} relatively"
+    if tolerance == Tolerance():
+        return text
+    beyond = sum(not tolerance.allows(m) for m in moved)
+    return f"{text}; {beyond or 'none'} by more than the tolerance"
 
 
 def changes_of(job: Job) -> list[Change]:
@@ -93,20 +135,24 @@ def is_text(data: bytes) -> bool:
     return True
 
 
-def numbers_moved(old: bytes, new: bytes) -> tuple[int, float] | None:
-    """If two texts differ in numbers alone: how many, and the largest relative difference."""
+def numbers_moved(old: bytes, new: bytes) -> list[Moved] | None:
+    """If two texts differ in numbers alone: those that do."""
     if not (is_text(old) and is_text(new)) or _NUMBER.sub(b"", old) != _NUMBER.sub(b"", new):
         return None
-    before, after = _NUMBER.findall(old), _NUMBER.findall(new)
+    before, after = list(_NUMBER.finditer(old)), list(_NUMBER.finditer(new))
     if len(before) != len(after):
         return None
-    n, largest = 0, 0.0
+    found, line, at = [], 1, 0
     for a, b in zip(before, after, strict=True):
-        if a != b:
-            x, y = (float(t.replace(b"d", b"e").replace(b"D", b"e")) for t in (a, b))
-            n += 1
-            largest = max(largest, abs(x - y) / max(abs(x), abs(y), 1e-300) if x != y else 0.0)
-    return n, largest
+        if a[0] != b[0]:
+            line += old.count(b"\n", at, a.start())
+            at = a.start()
+            found.append(Moved(line, _number(a[0]), _number(b[0])))
+    return found
+
+
+def _number(text: bytes) -> float:
+    return float(text.replace(b"d", b"e").replace(b"D", b"e"))
 
 
 def _lines(old: bytes, new: bytes) -> Iterator[str]:

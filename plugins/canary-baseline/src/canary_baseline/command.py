@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from canary import lookup
@@ -14,9 +15,12 @@ from canary.declare import Command
 from canary.errors import CanaryError, ExitCode, UsageError
 from canary.expression import compile_names
 from canary.job import Job, MissingSourceError, load_job_from_file
+from canary.reporting import replacing
+from canary.spec import Baseline
 from canary.store import Result
 from canary.table import clean, safe_write, say
-from canary_baseline.changes import Change, changes_of
+from canary_baseline import page
+from canary_baseline.changes import Change, Tolerance, changes_of
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,13 +35,43 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "-n", "--dry-run", action="store_true", help="show the differences, write nothing"
     )
     parser.add_argument(
-        "-i", "--interactive", action="store_true", help="ask for each job: yes, no, all, quit"
+        "-i", "--interactive", action="store_true", help="ask for each file: yes, no, all, quit"
+    )
+    parser.add_argument(
+        "--html", metavar="FILE", help="also write the differences as a page, side by side"
+    )
+    parser.add_argument(
+        "--rtol",
+        metavar="X",
+        type=float,
+        default=0.0,
+        help="relative tolerance to judge numbers by",
+    )
+    parser.add_argument(
+        "--atol",
+        metavar="X",
+        type=float,
+        default=0.0,
+        help="absolute tolerance to judge numbers by",
     )
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
+    if args.html is None:
+        return _run(args, config, None)
+    with replacing(Path(config.cwd, args.html)) as f:
+        f.write(page.head().encode())
+        code = _run(args, config, lambda text: f.write(text.encode()))
+        f.write(page.foot().encode())
+    _print(f"The differences are in {clean(args.html)}")
+    return code
+
+
+def _run(args: argparse.Namespace, config: Config, write: Callable[[str], object] | None) -> int:
+    """Show the differences, on a page too if there is one to `write`, and take what is wanted."""
     done = failed = 0
+    tolerance = Tolerance(args.rtol, args.atol)
     ask = args.interactive
     for job in _jobs(args, config):
         try:
@@ -46,25 +80,37 @@ def run(args: argparse.Namespace, config: Config) -> int:
             say("error", f"{job.name}: {e}")
             failed += 1
             continue
-        _show(job, changes)
+        _show(job, changes, tolerance)
+        if write is not None:
+            write("".join(page.section(job, changes, tolerance)))
         if args.dry_run:
             continue
-        if ask:
-            answer = _ask(job)
-            if answer == "q":
-                break
-            if answer == "n":
-                continue
-            ask = answer != "a"
-        try:
-            config.plugins.call("canary_rebaseline", reraise=True, job=job, config=config)
-        except CanaryError as e:
-            say("error", str(e))
-            failed += 1
-            continue
-        done += 1
+        answer = _choose(job) if ask else "a"
+        ask = ask and answer != "a"
+        if job.spec.baseline:
+            try:
+                config.plugins.call("canary_rebaseline", reraise=True, job=job, config=config)
+                done += 1
+            except CanaryError as e:
+                say("error", str(e))
+                failed += 1
+        if answer == "q":
+            break
     _print(f"Rebaselined {done} job(s)" + (f", {failed} could not be" if failed else ""))
     return ExitCode.GENERIC if failed else ExitCode.OK
+
+
+def _choose(job: Job) -> str:
+    """Ask for each of the job's actions and leave it those that are wanted; the last answer."""
+    wanted = []
+    answer = "n"
+    for action in job.spec.baseline:
+        if answer not in ("a", "q"):
+            answer = _ask(job, action)
+        if answer in ("y", "a"):
+            wanted.append(action)
+    job.spec = replace(job.spec, baseline=tuple(wanted))
+    return answer
 
 
 def _jobs(args: argparse.Namespace, config: Config) -> Iterator[Job]:
@@ -106,10 +152,10 @@ def _is_below(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
-def _show(job: Job, changes: list[Change]) -> None:
+def _show(job: Job, changes: list[Change], tolerance: Tolerance) -> None:
     _print(f"{clean(job.display_name(resolve=True))} ({job.id[:7]}, {job.status.text})")
     for change in changes:
-        for line in change.preview():
+        for line in change.preview(tolerance):
             _print("  " + line)
     for action in job.spec.baseline:
         if action.flag is not None:
@@ -120,10 +166,11 @@ def _print(line: str) -> None:
     safe_write(sys.stdout, line + "\n")
 
 
-def _ask(job: Job) -> str:
+def _ask(job: Job, action: Baseline) -> str:
     """One letter of y, n, a, q; the end of the input is q."""
+    what = f"take {action.dst} of" if action.flag is None else f"{action.flag} of"
     while True:
-        sys.stdout.write(f"rebaseline {clean(job.name)}? [y]es, [n]o, [a]ll, [q]uit: ")
+        sys.stdout.write(f"{clean(f'{what} {job.name}')}? [y]es, [n]o, [a]ll, [q]uit: ")
         sys.stdout.flush()
         line = sys.stdin.readline()
         letter = line.strip().lower()[:1]
@@ -140,6 +187,7 @@ COMMAND = Command(
     arguments=arguments,
     examples=(
         "canary rebaseline --dry-run",
+        "canary rebaseline --dry-run --rtol 1e-6 --html differences.html",
         "canary rebaseline TestResults/solver",
         "canary rebaseline -i -k heat",
     ),
