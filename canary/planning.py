@@ -198,26 +198,20 @@ def build_jobs(
 
 
 def guess_runtimes(jobs: Sequence[Job]) -> None:
-    """A job that never passed is expected to take as long as others of its file; without such, as
-    much of its limit as the jobs that are known take of theirs."""
-    files: dict[str, list[float]] = {}
-    shares: list[float] = []
+    """A job that never passed is expected to take as much of its limit as others of its file that
+    did, or, without such, as all others."""
+    shares: dict[str, list[float]] = {}
     new: list[Job] = []
     for job in jobs:
-        known = job.history
-        if known is None or not known.count:
+        if job.timeout > 0 and job.history and job.history.count:
+            for place in (job.spec.file, ""):
+                shares.setdefault(place, []).append(job.history.mean / job.timeout)
+        elif job.timeout > 0:
             new.append(job)
-            continue
-        files.setdefault(job.spec.file, []).append(known.mean)
-        if job.timeout > 0:
-            shares.append(known.mean / job.timeout)
-    usual = sorted(shares)[len(shares) // 2] if shares and new else 0.0
     for job in new:
-        sisters = files.get(job.spec.file)
-        if sisters:
-            job.guess = sum(sisters) / len(sisters)
-        elif usual and job.timeout > 0:
-            job.guess = usual * job.timeout
+        known = sorted(shares.get(job.spec.file) or shares.get("", ()))
+        if known:
+            job.guess = known[len(known) // 2] * job.timeout
 
 
 def _standing(spec: JobSpec, last: Earlier) -> Job:

@@ -29,12 +29,10 @@ def jobs(new_job):
 
 
 def test_a_new_job_takes_as_long_as_others_of_its_file(jobs):
-    assert jobs(f_a=(300.0, 2.0), f_b=(300.0, 4.0, 6.0), f_new=(300.0,), g_x=(300.0, 90.0)) == {
-        "f.a": 2.0,
-        "f.b": 5.0,
-        "f.new": 3.5,
-        "g.x": 90.0,
-    }
+    made = jobs(
+        f_a=(300.0, 2.0), f_b=(300.0, 4.0, 6.0), f_c=(300.0, 60.0), f_new=(300.0,), g=(30.0, 9.0)
+    )
+    assert made == {"f.a": 2.0, "f.b": 5.0, "f.c": 60.0, "f.new": 5.0, "g": 9.0}
 
 
 def test_of_a_new_file_the_limit_counts_as_much_as_with_the_others(jobs):
@@ -52,5 +50,5 @@ def test_what_has_run_is_not_guessed(jobs):
 
 
 def test_jobs_without_limits(jobs):
-    made = jobs(a=(-1.0, 5.0), b=(300.0,), c=(-1.0,), a_new=(-1.0,))
-    assert made == {"a": 5.0, "b": 300.0, "c": inf, "a.new": 5.0}
+    made = jobs(a=(-1.0, 5.0), b=(300.0,), c=(-1.0,))
+    assert made == {"a": 5.0, "b": 300.0, "c": inf}
