@@ -14,7 +14,7 @@ from canary.clock import format_duration
 from canary.config import Config
 from canary.home import Workspace
 from canary.lookup import open_store, select_job
-from canary.store import Store, job_record
+from canary.store import Result, Store, job_record
 from canary.table import clean, paint, safe_write, table, use_colour, width
 from canary_history import source
 from canary_history.numbers import bars, is_number, measured, running, trend
@@ -106,8 +106,8 @@ def _all(names: Sequence[str], store: Store, as_json: bool, on: bool) -> list[st
             )
             job["fullname"] = result.fullname
             job["letters"][at] = letters[result.category]
-            if result.category == "PASS" and (seconds := running(job_record(result))) >= 0:
-                job["times"][at] = seconds
+            if result.category == "PASS":
+                job["times"][at] = _seconds(result)
     for job in ends.values():
         known = [letter for letter in job["letters"] if letter in "PF"]
         job["changes"] = sum(a != b for a, b in pairwise(known))
@@ -131,6 +131,13 @@ def _all(names: Sequence[str], store: Store, as_json: bool, on: bool) -> list[st
     failing, changing = sum(j["failed"] for j in jobs), sum(j["changes"] > 1 for j in jobs)
     total = f"{len(jobs)} jobs in {len(names)} sessions: {failing} fail,"
     return [*lines, "", f"{total} {changing} changed more than once"]
+
+
+def _seconds(result: Result) -> float | None:
+    """How long it ran, from its stamps alone: there may be many results."""
+    times = result.times
+    start, stop = times.get("started", -1.0), times.get("stopped", -1.0)
+    return stop - start if 0 < start <= stop else None
 
 
 def _painted(line: str, on: bool) -> str:

@@ -68,13 +68,16 @@ class Stream:
         write(lines.encode("stream", head))
         book = Catalog(session.workspace.database)
         try:
-            specs, edges = book.specs(), book.edges()
+            # a file that cannot be read is a job that the store knows nothing more of
+            known = {row[0] for row in book.query("select spec_id from specs")}
+            edges = book.edges()
             for job in session.jobs:
                 self._jobs[job.id] = job
-                self._parts[job.id] = specs.get(job.id), edges.get(job.id, ())
+                self._parts[job.id] = job.spec if job.id in known else None, edges.get(job.id, ())
                 write(lines.encode("job", {"job": self._record(job, job.state.phase.value)}))
-            for left_out in StoredResults(session.workspace, book, session.name).jobs():
-                write(lines.encode("excluded", {"job": left_out}))
+            if book.excluded(session.name):
+                for left_out in StoredResults(session.workspace, book, session.name).jobs():
+                    write(lines.encode("excluded", {"job": left_out}))
         finally:
             book.close()
 

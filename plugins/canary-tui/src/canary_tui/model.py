@@ -194,6 +194,8 @@ class Model:
         self.live: Live | None = None
         self._paths = tuple(paths)
         self._seen: tuple[object, ...] = ()
+        self._stored: Mapping[str, Row] = {}
+        self._stored_before: str | None = None
 
     @classmethod
     def of(cls, config: Config, words: Sequence[str]) -> Model:
@@ -213,17 +215,22 @@ class Model:
         if seen == self._seen:
             return False
         self._seen = seen
-        book = Catalog(self.workspace.database)
-        try:
-            rows = {r.id: row_of(r) for r in book.results()}
-        finally:
-            book.close()
         if self.live is not None:
             self.live.update()
-            if self.live.is_running():
-                rows.update(self.live.rows)
+        if not (self.running and self._stored_before == session):
+            self._stored = self._results()
+            self._stored_before = session
+        # what a session that runs has come to stands in its log: the store is not read all the time
+        rows = {**self._stored, **(self.live.rows if self.live and self.running else {})}
         self.rows = [row for row in rows.values() if self._is_wanted(row)]
         return True
+
+    def _results(self) -> dict[str, Row]:
+        book = Catalog(self.workspace.database)
+        try:
+            return {r.id: row_of(r) for r in book.results()}
+        finally:
+            book.close()
 
     @property
     def running(self) -> bool:
