@@ -49,31 +49,17 @@ class RunHistory:
 
     def asdict(self) -> dict[str, Any]:
         """As JSON."""
-        return {
-            "count": self.count,
-            "mean": self.mean,
-            "squares": self.squares,
-            "variance": self.variance,
-            "min": self.min,
-            "max": self.max,
-            "categories": dict(self.categories),
-            "last": self.last,
-        }
+        return {**{name: getattr(self, name) for name in self.__slots__}, "variance": self.variance}
 
     @classmethod
     def fromdict(cls, data: Mapping[str, Any]) -> RunHistory:
         """Read what `asdict` wrote; an empty history if it is anything else."""
         try:
             categories = {str(k): int(v) for k, v in data.get("categories", {}).items()}
-            return cls(
-                int(data["count"]),
-                float(data["mean"]),
-                float(data["squares"]),
-                float(data["min"]),
-                float(data["max"]),
-                categories,
-                float(data["last"]),
+            mean, squares, low, high, last = (
+                float(data[name]) for name in ("mean", "squares", "min", "max", "last")
             )
+            return cls(int(data["count"]), mean, squares, low, high, categories, last)
         except (KeyError, TypeError, ValueError, AttributeError):
             return cls()
 

@@ -209,7 +209,7 @@ def guess_runtimes(jobs: Sequence[Job]) -> None:
         elif job.timeout > 0:
             new.append(job)
     for job in new:
-        known = sorted(shares.get(job.spec.file) or shares.get("", ()))
+        known = sorted(shares.get(job.spec.file) or shares.get("") or [])
         if known:
             job.guess = known[len(known) // 2] * job.timeout
 
