@@ -6,7 +6,6 @@ before or after the others; the job runs the function in a process of its own.
 
 from __future__ import annotations
 
-import ast
 import sys
 from pathlib import PurePosixPath
 from typing import Any, ClassVar
@@ -14,7 +13,6 @@ from typing import Any, ClassVar
 from canary.errors import SpecError
 from canary.frozen import FrozenDict
 from canary.spec import ExpandContext, JobSpec, Loaded, SpecFile, SpecGenerator, job_id
-from canary_pyt.attributes import WRAPPER
 
 FUNCTIONS = FrozenDict({"canary_setup": "setup", "canary_teardown": "teardown"})
 
@@ -29,6 +27,8 @@ class CanaryconfGenerator(SpecGenerator):
 
     def load(self, file: SpecFile) -> Loaded:
         """The roles that the file has functions for, each with its line."""
+        import ast
+
         try:
             with open(file.file, "rb") as f:
                 tree = ast.parse(f.read(), file.file)
@@ -48,6 +48,8 @@ class CanaryconfGenerator(SpecGenerator):
 
     def expand(self, file: SpecFile, data: Any, context: ExpandContext) -> list[JobSpec]:
         """One job for each role."""
+        from canary_pyt.attributes import WRAPPER
+
         repository = context.repository(file.file)
         directory = file.path.rpartition("/")[0]
         prefix = f"{directory}/" if directory else ""

@@ -1,4 +1,7 @@
-"""`PytGenerator`: the two halves of reading a test file, for canary's collection."""
+"""`PytGenerator`: the two halves of reading a test file, for canary's collection.
+
+They are imported when there is a file to read: a run of other formats does without.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from canary.spec import ExpandContext, JobSpec, Loaded, SpecFile, SpecGenerator
-from canary_pyt.expand import expand
-from canary_pyt.reader import load
 
 
 class PytGenerator(SpecGenerator):
@@ -20,10 +21,14 @@ class PytGenerator(SpecGenerator):
 
     def load(self, file: SpecFile) -> Loaded:
         """See `SpecGenerator.load`."""
+        from canary_pyt.reader import load
+
         return load(file.file)
 
     def expand(self, file: SpecFile, data: Any, context: ExpandContext) -> list[JobSpec]:
         """See `SpecGenerator.expand`."""
+        from canary_pyt.expand import expand
+
         return expand(file, data, context)
 
     def describe(self, file: SpecFile, data: Any) -> Mapping[str, Any]:  # noqa: ARG002 - as loaded

@@ -1,4 +1,7 @@
-"""`VvtGenerator`: the two halves of reading a test file, for canary's collection."""
+"""`VvtGenerator`: the two halves of reading a test file, for canary's collection.
+
+They are imported when there is a file to read: a run of other formats does without.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from canary.spec import ExpandContext, JobSpec, Loaded, SpecFile, SpecGenerator
-from canary_vvtest.expand import expand
-from canary_vvtest.reader import load
 
 
 class VvtGenerator(SpecGenerator):
@@ -20,10 +21,14 @@ class VvtGenerator(SpecGenerator):
 
     def load(self, file: SpecFile) -> Loaded:
         """See `SpecGenerator.load`."""
+        from canary_vvtest.reader import load
+
         return load(file.file)
 
     def expand(self, file: SpecFile, data: Any, context: ExpandContext) -> list[JobSpec]:
         """See `SpecGenerator.expand`."""
+        from canary_vvtest.expand import expand
+
         return expand(file, data, context)
 
     def describe(self, file: SpecFile, data: Any) -> Mapping[str, Any]:  # noqa: ARG002 - as loaded

@@ -1,4 +1,7 @@
-"""`YamlGenerator`: the two halves of reading a file of declared tests, for canary's collection."""
+"""`YamlGenerator`: the two halves of reading a file of declared tests, for canary's collection.
+
+They are imported when there is a file to read: a run of other formats does without.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from canary.spec import ExpandContext, JobSpec, Loaded, SpecFile, SpecGenerator
-from canary_yaml.expand import expand
-from canary_yaml.reader import read
-from canary_yaml.schema import check
 
 
 class YamlGenerator(SpecGenerator):
@@ -26,10 +26,15 @@ class YamlGenerator(SpecGenerator):
 
     def load(self, file: SpecFile) -> Loaded:
         """See `SpecGenerator.load`."""
+        from canary_yaml.reader import read
+        from canary_yaml.schema import check
+
         return Loaded(check(*read(file.file)), cacheable=True)
 
     def expand(self, file: SpecFile, data: Any, context: ExpandContext) -> list[JobSpec]:
         """See `SpecGenerator.expand`."""
+        from canary_yaml.expand import expand
+
         return expand(file, data, context)
 
     def describe(self, file: SpecFile, data: Any) -> Mapping[str, Any]:  # noqa: ARG002 - as loaded
