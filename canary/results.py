@@ -22,8 +22,7 @@ from canary.store import Result, job_record, read_object
 from canary.view import Entry, update, wanted
 
 
-def _spec_part(spec: JobSpec, result: Result | None) -> dict[str, Any]:
-    directory = result.workspace if result else None
+def _spec_part(spec: JobSpec, directory: str) -> dict[str, Any]:
     return {
         "file_root": spec.file_root,
         "file": spec.file,
@@ -87,7 +86,7 @@ def full_record(result: Result, spec: JobSpec | None, edges: Iterable[Edge]) -> 
     """A job as `Results.jobs` gives it."""
     record = job_record(result)
     if spec is not None:
-        record.update(_spec_part(spec, result))
+        record.update(_spec_part(spec, result.workspace))
     record["variables"] = read_object(result.variables)
     record["dependencies"] = [{"id": e.id, "when": e.when} for e in edges]
     record["excluded"] = None
@@ -97,27 +96,17 @@ def full_record(result: Result, spec: JobSpec | None, edges: Iterable[Edge]) -> 
 def _excluded(
     id: str, fullname: str, reason: str, session: str, spec: JobSpec | None
 ) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "id": id,
-        "name": spec.name if spec else fullname.rpartition("/")[2],
-        "fullname": spec.fullname if spec else fullname,
-        "file_path": spec.file_path if spec else "",
+    name = spec.name if spec else fullname.rpartition("/")[2]
+    root, path = (spec.file_root, spec.file_path) if spec else ("", "")
+    end = ("NOTRUN", "SKIPPED", reason, 0, "{}", "{}", 0)
+    row = Result(id, name, fullname, root, path, session, "", "", *end)
+    absent: dict[str, Any] = {
         "exec_dir": None,
-        "session": session,
         "exit_code": None,
-        "status": {"category": "NOTRUN", "outcome": "SKIPPED", "reason": reason},
         "timings": {},
-        "started_at": -1.0,
-        "stopped_at": -1.0,
-        "attempt": 0,
-        "measurements": {},
-        "variables": {},
-        "dependencies": [],
         "excluded": reason,
     }
-    if spec is not None:
-        record.update(_spec_part(spec, None))
-    return record
+    return {**full_record(row, spec, ()), **absent}
 
 
 def refresh_view(workspace: Workspace, settings: ViewSettings) -> int:
