@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from canary import session, targets, textdata
+from canary import fsio, session, targets, textdata
 from canary.catalog import Catalog
 from canary.commands import options
 from canary.config import Config
@@ -131,7 +131,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
             say("info", e.message)
             return ExitCode.OK
         raise
-    show_details(args, config, request, summary)
+    try:
+        show_details(args, config, request, summary)
+    except BrokenPipeError:  # nobody reads on
+        fsio.drop_output()
     return summary.exit_code
 
 

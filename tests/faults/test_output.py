@@ -203,6 +203,17 @@ def twenty(world):
         world.job(name, f"tell('ran.{name}')\nreturn {int(name == 'b')}")
 
 
+def test_nobody_reads_to_the_end(ours, see):
+    """What `--durations` and the like would add; there is more of it than a pipe takes."""
+    for name in TWENTY:
+        text = "x" * 20_000
+        ours.job(name, f"print({text!r})\ntell('ran.{name}')\nreturn {int(name == 'b')}")
+    words = ours.words("--durations=20", "--show-capture=oe")
+    line = '"$@" | head -n 3; exit "${PIPESTATUS[0]}"'
+    done = ours.start(*words, before=["bash", "-c", line, "bash"]).wait()
+    judge_unseen(ours, see, "details", done.code)
+
+
 def judge_unseen(world, see, what, code):
     see(code == 8, f"{what}: exit code of the tests", code)
     see(len(world.told("ran.")) == 20, f"{what}: all are run", world.told("ran."))
