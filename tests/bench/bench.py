@@ -29,7 +29,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import trees
@@ -89,7 +89,7 @@ class Bench:
         beside = self.ours.parent / "python3"
         return str(beside if beside.exists() else sys.executable)
 
-    def tree(self, kind: str, *sizes: int) -> Path:
+    def tree(self, kind: str, *sizes: int | str) -> Path:
         """The tree of that kind and size, made when first asked for."""
         root = self.work / "trees" / "-".join([kind, *map(str, sizes)])
         if not root.exists():
@@ -251,6 +251,41 @@ def collect(b: Bench) -> None:
     b.group("find, 1,000 files x 10, nothing changed", [floor, *warm], jobs=10 * n)
 
 
+def formats(b: Bench) -> None:
+    """Reading 10,000 files of each format, for the first time, against as many `.pyt` files.
+
+    Of CTest it is one build tree; what ctest itself takes for it stands beside.
+    """
+    n = 10_000
+    kinds = ("pyt", "vvt", "yaml", "toml")
+    places = {kind: b.tree("form", n, kind) for kind in kinds}
+    if ctest := shutil.which("ctest"):
+        places["ctest"] = b.tree("build", n, 2)
+    commands = [Command(k, [b.ours, "find", "-r", p], cold=True) for k, p in places.items()]
+    if ctest:
+        words = [ctest, "--test-dir", places["ctest"], "--show-only=json-v1"]
+        commands.append(Command("ctest --show-only", words))
+    walls = b.group(f"find, {n} files of two jobs", commands, jobs=2 * n)
+    for who, wall in walls.items():
+        print(f"  {who} / pyt = {wall / walls['pyt']:.3f}")
+
+
+def ctests(b: Bench) -> None:
+    """A build tree of 1,000 tests that do nothing, two at once, by ctest and by canary."""
+    ctest = shutil.which("ctest")
+    if ctest is None:
+        print("\nctest is not on this machine")
+        return
+    n = 1000
+    root = b.tree("build", 1, n)
+    commands = [
+        Command("floor true", [b.floor(), str(n), "2", "-d", ".", "true"]),
+        Command("ctest", [ctest, "--test-dir", root, "-j2", "-Q"]),
+        *b.pair(["run", "--workers", "2", root], peer=False),
+    ]
+    b.group(f"{n} tests of CTest, 2 at once", commands, jobs=n)
+
+
 def graphs(b: Bench) -> None:
     """Jobs that wait for each other."""
     for kind, size, n, width in (
@@ -353,22 +388,23 @@ def makespan(b: Bench) -> None:
 
 
 def packing(b: Bench) -> None:
-    """Jobs of 1 to 16 CPUs with dependencies on a pool of 16, the first time and when their times
-    are known; one seed, with `--full` five. The peer has 200 of them."""
+    """Jobs of 1 to 16 CPUs with dependencies on a pool of 16: the first time, and when their times
+    are known. One seed, with `--full` five; 200 of them beside the peer."""
     width = 16
+    pool = b.work / "pool.json"  # of `-r cpus=16` the peer makes several nodes
+    cpus = [{"id": str(i), "slots": 1} for i in range(width)]
+    pool.write_text(json.dumps({"nodes": [{"id": "n", "resources": {"cpus": cpus, "gpus": []}}]}))
     for n, seed in ((200, 1), *((1000, seed) for seed in range(1, 6 if b.full else 2))):
         root = b.tree("packing", n, seed)
-        words = ["-r", f"cpus={width}", "run", "--workers", str(width), root]
+        words = ["--resource-pool-file", pool, "run", "--workers", str(width), "--only", "all"]
         bound = trees.shortest(trees.mixture(n, seed), width)
         print(f"\nno schedule can be shorter than {bound:.3f} s")
-        for command in b.pair(words, peer=n == 200):
+        for command in b.pair([*words, root], peer=n == 200):
             directory = Path(tempfile.mkdtemp(dir=b.work))
-            for when, more in (("nothing known", []), ("times known", ["--only", "all"])):
-                again = Command(
-                    command.who, [*command.words[:-1], *more, root], directory=directory
-                )
-                what = f"{n} mixed sleeps, seed {seed}, {when}"
-                (wall,) = b.group(what, [again], jobs=n, reps=1).values()
+            for known in ("nothing", "their times"):
+                again = replace(command, directory=directory)
+                title = f"{n} mixed sleeps, seed {seed}, {known} known"
+                (wall,) = b.group(title, [again], jobs=n, reps=1).values()
                 print(f"  {command.who} / shortest = {wall / bound:.3f}")
 
 
@@ -376,7 +412,9 @@ WORKLOADS: dict[str, Callable[[Bench], None]] = {
     "start": start,
     "import": importing,
     "jobs": jobs,
+    "ctests": ctests,
     "collect": collect,
+    "formats": formats,
     "graphs": graphs,
     "questions": questions,
     "makespan": makespan,
