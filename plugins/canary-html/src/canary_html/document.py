@@ -22,7 +22,7 @@ from canary_html.columns import LEVELS, columns
 from canary_html.model import Model, is_trouble, totals
 from canary_html.packing import Pages, pack, pack_pages
 from canary_html.page import as_text, badge, job_page, kind, moment, sign
-from canary_html.tree import Shown, Tree, clip, el, to_html
+from canary_html.tree import Shown, Tree, clip, el, facts, to_html
 
 SCRIPTS: Final = ("build", "data", "table", "drawing", "timeline", "graph", "views", "main")
 FULL_ENDS: Final = 1 << 20
@@ -133,7 +133,7 @@ def _overview(model: Model) -> Tree:
             el("div", *tiles, class_="tiles") if tiles else el("p", "There are no jobs."),
             el("div", class_="charts", id="charts"),
             el("h2", "Session"),
-            el("table", el("tbody", *_session_facts(model, counts)), class_="facts"),
+            facts(_session_facts(model, counts)),
             _environment(model),
             id="overview",
         ),
@@ -154,7 +154,7 @@ def _tile(name: str, count: int) -> Tree:
     )
 
 
-def _session_facts(model: Model, counts: dict[str, int]) -> Iterator[Tree]:
+def _session_facts(model: Model, counts: dict[str, int]) -> Iterator[tuple[str, Tree]]:
     info, summary = model.info(), model.results.summary
     runner = info.get("runner") or {}
     machine = (
@@ -178,19 +178,15 @@ def _session_facts(model: Model, counts: dict[str, int]) -> Iterator[Tree]:
     )
     for name, value in rows:
         if value:
-            yield el("tr", el("th", name, scope="row"), el("td", clip(value, 4096)))
+            yield name, clip(value, 4096)
 
 
 def _environment(model: Model) -> Tree | None:
     variables = model.info().get("environment") or {}
-    rows = [
-        el("tr", el("th", clip(str(k), 400), scope="row"), el("td", clip(as_text(v), 4096)))
-        for k, v in sorted(variables.items())[:500]
-    ]
-    if not rows:
+    if not variables:
         return None
-    table = el("table", el("tbody", *rows), class_="facts")
-    return el("details", el("summary", f"Environment ({len(variables)} variables)"), table)
+    rows = ((clip(str(k), 400), clip(as_text(v), 4096)) for k, v in sorted(variables.items())[:500])
+    return el("details", el("summary", f"Environment ({len(variables)} variables)"), facts(rows))
 
 
 def _without_script(model: Model) -> Tree:

@@ -18,7 +18,7 @@ from canary.clock import format_duration
 from canary.reporting import excerpt
 from canary.status import Outcome
 from canary_html.model import Attempt, Earlier, Job, Model, finite
-from canary_html.tree import Shown, Tree, clip, el
+from canary_html.tree import Shown, Tree, clip, el, facts
 
 VALUE: Final = 8192
 LINKS: Final = 200
@@ -112,8 +112,7 @@ def _pairs(title: str, values: Mapping[str, Any]) -> Tree | None:
 
 
 def _table(title: str, rows: Sequence[tuple[str, Tree]]) -> Tree:
-    body = (el("tr", el("th", clip(n, VALUE), scope="row"), el("td", v)) for n, v in rows)
-    return el("section", el("h3", title), el("table", el("tbody", *body), class_="facts"))
+    return el("section", el("h3", title), facts((clip(n, VALUE), v) for n, v in rows))
 
 
 def _attempts(attempts: Sequence[Attempt]) -> Tree:

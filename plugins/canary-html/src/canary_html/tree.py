@@ -7,7 +7,7 @@ that it has been. This module knows tags, not jobs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from canary.reporting import visible
@@ -34,6 +34,12 @@ def el(tag: str, *children: Tree | None, **attributes: str | None) -> list[Any]:
         if v is not None
     }
     return [tag, names, *[_shown(child) for child in children if child is not None]]
+
+
+def facts(rows: Iterable[tuple[str, Tree]]) -> list[Any]:
+    """A table of two columns, names and values; short, because there are more of these than of
+    anything else."""
+    return ["facts", {}, *(_shown(cell) for row in rows for cell in row)]
 
 
 def _shown(child: Tree) -> Tree:
@@ -63,9 +69,20 @@ def _parts(tree: Tree) -> Iterator[str]:
         yield tree.translate(_TEXT)
         return
     tag, attributes, *children = tree
+    if tag == "facts":
+        yield from _parts(_table(children))
+        return
     values = "".join(f' {k}="{v.translate(_VALUE)}"' for k, v in attributes.items())
     # the parser drops a first newline after <pre>
     yield f"<{tag}{values}>\n" if tag == "pre" else f"<{tag}{values}>"
     for child in children:
         yield from _parts(child)
     yield f"</{tag}>"
+
+
+def _table(cells: Sequence[Tree]) -> list[Any]:
+    rows = (
+        ["tr", {}, ["th", {"scope": "row"}, name], ["td", {}, value]]
+        for name, value in zip(cells[::2], cells[1::2], strict=True)
+    )
+    return ["table", {"class": "facts"}, ["tbody", {}, *rows]]

@@ -10,6 +10,7 @@ const SVG = "http://www.w3.org/2000/svg";
 function build(tree) {
   if (typeof tree === "string") return document.createTextNode(tree);
   const [tag, attributes, ...children] = tree;
+  if (tag === "facts") return build(factsTable(children));
   if (!TAGS.has(tag)) throw new Error(`a page cannot hold <${tag}>`);
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -18,6 +19,15 @@ function build(tree) {
   }
   node.append(...children.map(build));
   return node;
+}
+
+// A table of names and values, which follow each other.
+function factsTable(cells) {
+  const rows = [];
+  for (let i = 0; i < cells.length; i += 2) {
+    rows.push(["tr", {}, ["th", {scope: "row"}, cells[i]], ["td", {}, cells[i + 1]]]);
+  }
+  return ["table", {class: "facts"}, ["tbody", {}, ...rows]];
 }
 
 function fill(node, attributes, children) {

@@ -118,10 +118,8 @@ function shortPage(report, job) {
   return el("article", {}, el("h2", {class: "name"}, report.name[job]),
     el("p", {class: "verdict"}, badge(report.status(job)),
       reason ? el("span", {class: "reason"}, reason) : null),
-    el("table", {class: "facts"}, el("tbody", {}, [
-      ["Time", duration(report.ms[job])], ["Test file", report.text("file", job)],
-      ["ID", report.id[job]],
-    ].map(([name, value]) => el("tr", {}, el("th", {scope: "row"}, name), el("td", {}, value))))),
+    build(["facts", {}, "Time", duration(report.ms[job]), "Test file", report.text("file", job),
+      "ID", report.id[job]]),
     el("p", {}, "More was left out to keep this file small: canary report html --full DIR has all."));
 }
 
