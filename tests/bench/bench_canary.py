@@ -13,7 +13,18 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("bench.py")
-WORKLOADS = ("start", "import", "jobs", "collect", "graphs", "questions", "makespan", "packing")
+WORKLOADS = (
+    "start",
+    "import",
+    "jobs",
+    "ctests",
+    "collect",
+    "formats",
+    "graphs",
+    "questions",
+    "makespan",
+    "packing",
+)
 
 
 @pytest.mark.bench

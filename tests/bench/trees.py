@@ -1,6 +1,6 @@
-"""Makes trees of `.pyt` files to measure with; the same call always makes the same tree.
+"""Makes trees of test files to measure with; the same call always makes the same tree.
 
-It knows nothing of canary but the form of a test file.
+It knows nothing of canary but the forms of test files.
 """
 
 from __future__ import annotations
@@ -115,11 +115,67 @@ def write(root: Path, number: int, name: str, directives: Sequence[str], body: s
     lines += [f"canary.directives.{directive}\n" for directive in directives]
     if body:
         lines += ["import time\n", '\nif __name__ == "__main__":\n', f"    {body}\n"]
+    (_directory(root, number) / f"{name}.pyt").write_text("".join(lines))
+
+
+def _directory(root: Path, number: int) -> Path:
+    """Of 50 files each."""
     directory = root / f"d{number // PER_DIRECTORY:04d}"
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / f"{name}.pyt").write_text("".join(lines))
+    return directory
+
+
+# one test of two jobs with two keywords and a limit, in each form
+FORMS = {
+    "pyt": (
+        ".pyt",
+        "import canary\n\n"
+        'canary.directives.keywords("fast", "unit")\n'
+        "canary.directives.timeout(20)\n"
+        'canary.directives.parameterize("p", [1, 2])\n',
+    ),
+    "vvt": (
+        ".vvt",
+        "#VVT: keywords : fast unit\n#VVT: timeout : 20\n#VVT: parameterize : p = 1 2\n",
+    ),
+    "yaml": (
+        ".canary.yaml",
+        "tests:\n  {name}:\n    keywords: [fast, unit]\n    timeout: 20\n"
+        '    parameters: {{p: [1, 2]}}\n    command: ["true"]\n',
+    ),
+    "toml": (
+        ".canary.toml",
+        '[tests.{name}]\nkeywords = ["fast", "unit"]\ntimeout = 20\n'
+        'parameters.p = [1, 2]\ncommand = ["true"]\n',
+    ),
+}
+
+
+def form(root: Path, files: int, kind: str) -> None:
+    """Files of one of the FORMS."""
+    ending, text = FORMS[kind]
+    for i in range(files):
+        name = f"t{i:05d}"
+        (_directory(root, i) / f"{name}{ending}").write_text(text.format(name=name))
+
+
+def build(root: Path, files: int, tests: int = 1) -> None:
+    """A build tree of CMake: so many files below the top, each with so many tests of /bin/true."""
+    top = []
+    for i in range(files):
+        directory = _directory(root, i) / f"t{i:05d}"
+        directory.mkdir()
+        top.append(f"subdirs({directory.relative_to(root)})\n")
+        names = [f"t{i:05d}_{n}" for n in range(tests)]
+        lines = [f'add_test({name} "/bin/true" "{name}")\n' for name in names]
+        lines.append(
+            f"set_tests_properties({' '.join(names)} PROPERTIES LABELS fast;unit TIMEOUT 20)\n"
+        )
+        (directory / "CTestTestfile.cmake").write_text("".join(lines))
+    (root / "CTestTestfile.cmake").write_text("".join(top))
 
 
 KINDS: dict[str, Callable[..., object]] = {
-    kind.__name__: kind for kind in (empty, parametrized, chain, ladder, fan, dag, sleeps, packing)
+    kind.__name__: kind
+    for kind in (empty, parametrized, chain, ladder, fan, dag, sleeps, packing, form, build)
 }
