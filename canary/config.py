@@ -239,15 +239,12 @@ class Config:
         ConfigError if there is no such key; an entry that is not there is None.
         """
         path = tuple(key.replace(":", ".").split(".")) if key else ()
-        found = self.schema.find(path)
-        if found is None:
-            if self.schema.is_section(path):
-                value: Any = self.asdict()
-                for part in path:
-                    value = value[part.replace("-", "_")]
-                return value
-            raise ConfigError("no such setting", key=key, hint=self.schema.hint(path))
-        option, rest = found
+        if self.schema.is_section(path):
+            value: Any = self.asdict()
+            for part in path:
+                value = value[part.replace("-", "_")]
+            return value
+        option, rest = self.schema.require(path)
         value = self.values[option.path]
         for part in rest:
             value = value.get(part) if isinstance(value, Mapping) else None
@@ -255,11 +252,7 @@ class Config:
 
     def origin(self, key: str) -> str:
         """Where the value of `section.key` came from: `default`, a file, a variable, a flag."""
-        path = tuple(key.replace(":", ".").split("."))
-        found = self.schema.find(path)
-        if found is None:
-            raise ConfigError("no such setting", key=key, hint=self.schema.hint(path))
-        option, rest = found
+        option, rest = self.schema.require(tuple(key.replace(":", ".").split(".")))
         if rest and option.kind in options.TABLES:
             return self.origins.get((*option.path, *rest), "default")
         return self.origins.get(option.path, "default")

@@ -23,7 +23,7 @@ import platformdirs
 from canary.fsio import write_atomic
 from canary.options import Option
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _METADATA: Final = (".dist-info", ".egg-info")
 Stamp = tuple[str, int, int]
 
@@ -48,24 +48,15 @@ class Declared(NamedTuple):
     reporters: tuple[tuple[str, str], ...] = ()
     files: tuple[Stamp, ...] = ()
 
-    def asdict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {
-            "commands": self.commands,
-            "options": [option._asdict() for option in self.options],
-            "reporters": self.reporters,
-            "files": self.files,
-        }
-
     @classmethod
-    def fromdict(cls, data: Mapping[str, Any]) -> Declared:
-        """Read what `asdict` gave, from JSON."""
-        return cls(
-            tuple((name, help, tuple(aliases)) for name, help, aliases in data["commands"]),
-            tuple(Option.fromdict(option) for option in data["options"]),
-            tuple((name, help) for name, help in data["reporters"]),
-            tuple((path, mtime, size) for path, mtime, size in data["files"]),
-        )
+    def read(cls, row: Sequence[Any]) -> Declared:
+        """From JSON, which knows no tuples."""
+        commands, options, reporters, files = _tuples(row)
+        return cls(commands, tuple(Option(*option) for option in options), reporters, files)
+
+
+def _tuples(data: Any) -> Any:
+    return tuple(map(_tuples, data)) if isinstance(data, list) else data
 
 
 class Installed(NamedTuple):
@@ -190,7 +181,7 @@ def read(version: str, path: Sequence[str] | None = None) -> Installed | None:
         )
         if data["declared"] is None:
             return installed
-        declared = {name: Declared.fromdict(one) for name, one in data["declared"].items()}
+        declared = {name: Declared.read(one) for name, one in data["declared"].items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     if any(stamp(s[0]) != s for one in declared.values() for s in one.files):
@@ -209,7 +200,7 @@ def write(installed: Installed, version: str, path: Sequence[str] | None = None)
         "plugins": installed.plugins,
         "old": installed.old,
         "old_tool": installed.old_tool,
-        "declared": None if declared is None else {k: v.asdict() for k, v in declared.items()},
+        "declared": declared,
     }
     file = cache_file()
     try:

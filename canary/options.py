@@ -95,12 +95,6 @@ class Option(NamedTuple):
         words = " or ".join(self.choices) if self.choices else _WANTED.get(self.kind, "a value")
         return f"{words}, or none" if self.optional else words
 
-    @classmethod
-    def fromdict(cls, data: Mapping[str, Any]) -> Option:
-        """Read what `_asdict` gave, from JSON."""
-        lists = {k: tuple(v) for k, v in data.items() if isinstance(v, list)}
-        return cls(**{**data, **lists})
-
     def value(self, data: Any) -> Any:
         """The value that `data` of a file means; ConfigError (without its place) if none."""
         if data is None and self.optional:
@@ -223,7 +217,7 @@ def _shown(data: Any) -> str:
 
 
 def _closest(word: str, words: Iterable[str]) -> str | None:
-    close = get_close_matches(word, list(words), 1)
+    close = get_close_matches(word, list(words), 1, cutoff=0.7)
     return f"did you mean {close[0]}?" if close else None
 
 
@@ -326,6 +320,13 @@ class Schema:
             if option is not None:
                 return option, tuple(path[i:])
         return None
+
+    def require(self, path: Sequence[str]) -> tuple[Option, tuple[str, ...]]:
+        """As `find`; ConfigError with a hint if there is none."""
+        found = self.find(path)
+        if found is None:
+            raise ConfigError("no such setting", key=".".join(path), hint=self.hint(path))
+        return found
 
     def is_section(self, path: Sequence[str]) -> bool:
         """Does some option's key begin with `path`?"""

@@ -32,10 +32,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     put = actions.add_parser("set", help="write a value into a configuration file")
     put.add_argument("key", metavar="KEY", help="such as run:workers or run.timeout.default")
     put.add_argument("value", metavar="VALUE", help="as it would be written after -c")
-    where = put.add_mutually_exclusive_group()
-    where.add_argument("--local", action="store_true", help="of this workspace (the default)")
-    where.add_argument("--project", action="store_true", help="of this project: canary.toml")
-    where.add_argument("--global", dest="user", action="store_true", help="of this user")
+    where = put.add_mutually_exclusive_group().add_argument
+    where("--local", action="store_true", help="of this workspace (the default)")
+    where("--project", action="store_true", help="of this project: canary.toml")
+    where("--global", dest="user", action="store_true", help="of this user")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:

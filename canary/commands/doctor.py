@@ -22,9 +22,7 @@ from canary.table import say
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary doctor`."""
     parser.add_argument(
-        "--rebuild",
-        action="store_true",
-        help="make store and view anew from the event logs",
+        "--rebuild", action="store_true", help="make store and view anew from the event logs"
     )
 
 

@@ -23,13 +23,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary find`."""
     selection.add_places(parser)
     selection.add_selection(parser)
-    shape = parser.add_argument_group("output").add_mutually_exclusive_group()
-    shape.add_argument("--paths", action="store_true", help="file and name, one job a line")
-    shape.add_argument("--files", action="store_true", help="the test files")
-    shape.add_argument("-g", "--graph", action="store_true", help="jobs below what they depend on")
-    shape.add_argument("--keywords", dest="list_keywords", action="store_true", help="all keywords")
-    shape.add_argument("--json", action="store_true", help="specs as JSON")
-    shape.add_argument("-l", "--lock", action="store_true", help="write testspecs.lock")
+    shape = parser.add_argument_group("output").add_mutually_exclusive_group().add_argument
+    shape("--paths", action="store_true", help="file and name, one job a line")
+    shape("--files", action="store_true", help="the test files")
+    shape("-g", "--graph", action="store_true", help="jobs below what they depend on")
+    shape("--keywords", dest="list_keywords", action="store_true", help="all keywords")
+    shape("--json", action="store_true", help="specs as JSON")
+    shape("-l", "--lock", action="store_true", help="write testspecs.lock")
     parser.add_argument(
         "--show-excluded-tests", action="store_true", help="list what is left out, and why"
     )

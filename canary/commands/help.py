@@ -70,15 +70,15 @@ def _columns(rows: Iterable[tuple[str, str]]) -> list[str]:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary help`."""
-    shape = parser.add_mutually_exclusive_group(required=True)
-    shape.add_argument("--all", action="store_true", help="all commands and their options")
-    shape.add_argument("--json", action="store_true", help="the same as JSON, for programs")
+    shape = parser.add_mutually_exclusive_group(required=True).add_argument
+    shape("--all", action="store_true", help="all commands and their options")
+    shape("--json", action="store_true", help="the same as JSON, for programs")
     for topic, help in (
         (topics.pathspec, "how to say what to run"),
         (topics.pathfile, "how to say it in a file"),
     ):
         flag = f"--{topic.__name__}"
-        shape.add_argument(flag, dest="topic", action="store_const", const=topic, help=help)
+        shape(flag, dest="topic", action="store_const", const=topic, help=help)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:

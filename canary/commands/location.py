@@ -16,14 +16,14 @@ from canary.view import is_view
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary location`."""
     parser.add_argument("job", metavar="JOB", help="ID, name or path of a job")
-    which = parser.add_mutually_exclusive_group()
+    which = parser.add_mutually_exclusive_group().add_argument
     for flag, what, help in (
         ("-i", "input", "its test file"),
         ("-l", "log", "its output"),
         ("-x", "work", "its work directory"),
         ("-s", "source", "the directory of its test file"),
     ):
-        which.add_argument(flag, dest="which", action="store_const", const=what, help=help)
+        which(flag, dest="which", action="store_const", const=what, help=help)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:

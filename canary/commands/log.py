@@ -22,10 +22,10 @@ from canary.table import safe_write
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary log`."""
     parser.add_argument("job", nargs="?", metavar="JOB", help="a job; none: the latest session")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("-e", "--error", action="store_true", help="its error file")
-    which.add_argument("-l", "--lock", action="store_true", help="its lock file")
-    which.add_argument("-f", "--file", metavar="PATH", help="a file in its directory")
+    which = parser.add_mutually_exclusive_group().add_argument
+    which("-e", "--error", action="store_true", help="its error file")
+    which("-l", "--lock", action="store_true", help="its lock file")
+    which("-f", "--file", metavar="PATH", help="a file in its directory")
     parser.add_argument("--tail", type=int, metavar="N", help="only the last N lines")
     parser.add_argument(
         "--raw", action="store_true", help="the bytes alone, without the path before them"

@@ -14,7 +14,7 @@ from canary.config import Config
 from canary.declare import Command
 from canary.errors import ExitCode, UsageError
 from canary.expression import compile_where
-from canary.store import read_object
+from canary.store import Store, read_object
 from canary.table import safe_write
 
 
@@ -33,10 +33,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     job.add_argument(
         "path", nargs="?", metavar="PATH", help="a key in it: status.reason, measurements, env"
     )
-    shape = job.add_mutually_exclusive_group()
-    shape.add_argument("--list", dest="list_keys", action="store_true", help="the keys there are")
-    shape.add_argument("--all-runs", action="store_true", help="every session's result")
-    shape.add_argument("--cache", action="store_true", help="how long it ran in the past")
+    shape = job.add_mutually_exclusive_group().add_argument
+    shape("--list", dest="list_keys", action="store_true", help="the keys there are")
+    shape("--all-runs", action="store_true", help="every session's result")
+    shape("--cache", action="store_true", help="how long it ran in the past")
     jobs = add("jobs", "the latest result of every job", _jobs)
     jobs.add_argument("--session", metavar="S", help="the results of this session")
     _add_filters(jobs)
@@ -130,7 +130,7 @@ def _jobs(args: argparse.Namespace, config: Config) -> Any:
     if args.excluded:
         last = name or shapes.select_session("latest", workspace, book)
         return [{"id": i, "fullname": n, "reason": r} for i, n, r in book.excluded(last)]
-    return _listed([shapes.job_record(r) for r in book.results(session=name)], args)
+    return _listed(book, name, args)
 
 
 def _where(records: list[dict[str, Any]], args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -140,8 +140,12 @@ def _where(records: list[dict[str, Any]], args: argparse.Namespace) -> list[dict
     return [r for r in records if matches(r)]
 
 
-def _listed(records: list[dict[str, Any]], args: argparse.Namespace) -> Any:
-    records = sorted(_where(records, args), key=lambda r: (r["fullname"], r["id"]))
+def _listed(book: Store, session: str | None, args: argparse.Namespace) -> Any:
+    if args.digest and not args.where:
+        rows = sorted((name, id, category) for id, name, category, _ in book.outcomes(session))
+        return tuple(f"{name} {category}" for name, _, category in rows)
+    found = [shapes.job_record(r) for r in book.results(session=session)]
+    records = sorted(_where(found, args), key=lambda r: (r["fullname"], r["id"]))
     if args.digest:
         return tuple(f"{r['fullname']} {r['status']['category']}" for r in records)
     return records
@@ -151,7 +155,7 @@ def _session(args: argparse.Namespace, config: Config) -> Any:
     workspace, book = shapes.open_store(config)
     name = shapes.select_session(args.id, workspace, book)
     if args.expand_jobs or args.digest or args.where or args.watch is not None:
-        return _listed([shapes.job_record(r) for r in book.results(session=name)], args)
+        return _listed(book, name, args)
     data = book.session(name)
     if data is None:
         raise UsageError(
@@ -176,15 +180,12 @@ def _database(args: argparse.Namespace, config: Config) -> Any:
     if question == "schema":
         return dict(book.query("select name, sql from sqlite_master where type='table'"))
     if question == "stats":
-        outcomes: dict[str, int] = {}
-        for result in book.results():
-            outcomes[result.outcome] = outcomes.get(result.outcome, 0) + 1
         return {
             "spec_count": book.query("select count(*) from specs")[0][0],
             "result_count": book.query("select count(*) from results")[0][0],
             "session_count": len(book.sessions()),
             "latest_session": workspace.latest,
-            "outcomes": outcomes,
+            "outcomes": {outcome: n for (_, outcome), n in book.tally().items()},
         }
     if not question.lower().startswith(("select", "with")):
         raise UsageError(

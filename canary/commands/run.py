@@ -35,50 +35,38 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("reruns")
-    group.add_argument(
-        "--only", choices=STRATEGIES, help="which of the jobs that ran before (default: not_pass)"
-    )
-    group.add_argument("-R", dest="rerun_all", action="store_true", help="the same as --only all")
-    group.add_argument(
-        "--tag", metavar="NAME", help="name the selection, to run it again by that name"
-    )
-    group.add_argument(
-        "--no-deps", action="store_true", help="do not pull in what a named job depends on"
-    )
-    group.add_argument("--empty-ok", action="store_true", help="exit 0 if there is nothing to run")
+    add = parser.add_argument_group("reruns").add_argument
+    add("--only", choices=STRATEGIES, help="which of the jobs that ran before (default: not_pass)")
+    add("-R", dest="rerun_all", action="store_true", help="the same as --only all")
+    add("--tag", metavar="NAME", help="name the selection, to run it again by that name")
+    add("--no-deps", action="store_true", help="do not pull in what a named job depends on")
+    add("--empty-ok", action="store_true", help="exit 0 if there is nothing to run")
     for until, help in (
         ("until-pass", "again up to N times if it fails"),
         ("after-timeout", "again up to N times on timeout"),
         ("until-fail", "up to N times, until it fails"),
     ):
-        group.add_argument(f"--repeat-{until}", type=_count, default=0, metavar="N", help=help)
-    group.add_argument(
-        "--dry-run", action="store_true", help="show what would run, and run nothing"
-    )
+        add(f"--repeat-{until}", type=_count, default=0, metavar="N", help=help)
+    add("--dry-run", action="store_true", help="show what would run, and run nothing")
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("running")
-    group.add_argument(
-        "--fail-fast", action="store_true", help="start nothing more after the first failure"
-    )
-    group.add_argument(
+    add = parser.add_argument_group("running").add_argument
+    add("--fail-fast", action="store_true", help="start nothing more after the first failure")
+    add(
         "--copy-all-resources",
         action="store_true",
         help="copy files into work directories, link none",
     )
-    group.add_argument(
+    add(
         "--teardown",
         "--post-clean",
         dest="teardown",
         action="store_true",
         help="remove the work directories of jobs that passed",
     )
-    group.add_argument(
-        "-a", "--analyze", action="store_true", help="run only the analysis sections of scripts"
-    )
-    group.add_argument(
+    add("-a", "--analyze", action="store_true", help="run only the analysis sections of scripts")
+    add(
         "--oversubscribe",
         action="append",
         default=[],
@@ -88,18 +76,12 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_showing(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("showing")
-    group.add_argument(
-        "-s", "--style", default="", metavar="live=,name=", help="live=yes|no, name=short|long"
-    )
-    group.add_argument("--view", metavar="K=V,...", help="mode=, only=, when=, name= of the view")
-    group.add_argument(
-        "--show-excluded-tests", action="store_true", help="list what is left out, and why"
-    )
-    group.add_argument(
-        "--durations", nargs="?", type=int, const=10, metavar="N", help="show the N slowest jobs"
-    )
-    group.add_argument(
+    add = parser.add_argument_group("showing").add_argument
+    add("-s", "--style", default="", metavar="live=,name=", help="live=yes|no, name=short|long")
+    add("--view", metavar="K=V,...", help="mode=, only=, when=, name= of the view")
+    add("--show-excluded-tests", action="store_true", help="list what is left out, and why")
+    add("--durations", nargs="?", type=int, const=10, metavar="N", help="show the N slowest jobs")
+    add(
         "--show-capture",
         nargs="?",
         const="oe",
@@ -108,10 +90,10 @@ def _add_showing(parser: argparse.ArgumentParser) -> None:
         metavar="o|e|oe|no",
         help="show the output of jobs that fail",
     )
-    group.add_argument(
+    add(
         "--report", action="append", default=[], metavar="TYPE", help="write this report at the end"
     )
-    group.add_argument(
+    add(
         "--output-on-failure",
         action="store_const",
         const="oe",

@@ -22,12 +22,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-r", "--from-root", dest="root", metavar="ROOT", help="choose among the jobs below ROOT"
     )
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument("-m", "--move", metavar="OLDTAG", help="rename OLDTAG to TAG")
-    group.add_argument("-d", "--delete", action="store_true", help="delete TAG")
-    group.add_argument(
-        "-f", "--from", dest="source", metavar="TAG", help="choose among the jobs of this tag"
-    )
+    add = parser.add_mutually_exclusive_group().add_argument
+    add("-m", "--move", metavar="OLDTAG", help="rename OLDTAG to TAG")
+    add("-d", "--delete", action="store_true", help="delete TAG")
+    add("-f", "--from", dest="source", metavar="TAG", help="choose among the jobs of this tag")
     selection.add_selection(parser)
 
 

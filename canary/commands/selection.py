@@ -8,7 +8,8 @@ import argparse
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """The filters of spec files and jobs."""
     group = parser.add_argument_group("selection")
-    group.add_argument(
+    add = group.add_argument
+    add(
         "-k",
         dest="keywords",
         action="append",
@@ -16,10 +17,8 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         metavar="EXPR",
         help="jobs whose keywords match, e.g. 'fast and not gpu'",
     )
-    group.add_argument(
-        "-p", dest="parameters", metavar="EXPR", help="jobs whose parameters match, e.g. 'np>1'"
-    )
-    group.add_argument(
+    add("-p", dest="parameters", metavar="EXPR", help="jobs whose parameters match, e.g. 'np>1'")
+    add(
         "--owner",
         dest="owners",
         action="append",
@@ -27,7 +26,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="jobs of this owner (repeatable)",
     )
-    group.add_argument("--regex", metavar="RX", help="jobs whose file or assets contain this")
+    add("--regex", metavar="RX", help="jobs whose file or assets contain this")
     add_on_options(group)
 
 

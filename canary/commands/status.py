@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -15,6 +16,7 @@ from canary.errors import ExitCode, UsageError
 from canary.store import Result, Store
 from canary.table import safe_write, table, use_colour, width
 
+_Counts = Counter[tuple[str, str]]
 SMALL = 30
 _CHARACTERS = "ptdfrnsaA"
 _COLUMNS: Final[Mapping[str, Callable[[Result], str]]] = {
@@ -72,8 +74,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.show_excluded:
         details.show_excluded(book.excluded(shapes.select_session("latest", workspace, book)))
         return ExitCode.OK
-    results = _results(args, book)
-    shown = _shown(args, results)
+    counts = book.tally()
+    shown = _shown(args, book, counts)
+    if args.jobs:
+        counts = Counter((r.category, r.outcome) for r in shown)
     if not args.full_ids:
         shown = [r._replace(id=r.id[:7]) for r in shown]
     if args.json:
@@ -84,30 +88,32 @@ def run(args: argparse.Namespace, config: Config) -> int:
     on = use_colour(config.main.color, sys.stdout)
     colours = [r.status.category.colour for r in shown]
     lines = table(columns, rows, colours=colours, on=on, columns=width(sys.stdout)) if rows else []
-    safe_write(sys.stdout, "\n".join([*lines, _summary(results)]) + "\n")
+    safe_write(sys.stdout, "\n".join([*lines, _summary(counts)]) + "\n")
     if args.durations is not None:
-        details.show_durations(results, args.durations)
+        details.show_durations(book.results(), args.durations)
     sys.stdout.flush()
     return ExitCode.OK
 
 
-def _results(args: argparse.Namespace, book: Store) -> list[Result]:
-    if args.jobs:
-        return [r for spec in args.jobs for r in book.results(id=shapes.select_job(spec, book).id)]
-    return book.results()
-
-
-def _shown(args: argparse.Namespace, results: Sequence[Result]) -> list[Result]:
+def _shown(args: argparse.Namespace, book: Store, counts: _Counts) -> list[Result]:
+    """The rows that are wanted, in order."""
     kinds = args.kinds or ""
     wrong = set(kinds) - set(_CHARACTERS)
     if wrong:
         raise UsageError(
             f"-r {kinds!r}: no kind {min(wrong)!r}", hint=f"any of {' '.join(_CHARACTERS)}"
         )
-    small = not kinds and not args.failed and (args.json or len(results) <= SMALL)
-    everything = args.all or args.jobs or "A" in kinds or small
+    small = not kinds and not args.failed and (args.json or counts.total() <= SMALL)
     kinds = kinds or "dftnrs"
-    shown = list(results) if everything else [r for r in results if _is_kind(r, kinds)]
+    if args.jobs:
+        ids = [shapes.select_job(spec, book).id for spec in args.jobs]
+        shown = [r for id in ids for r in book.results(id=id)]
+    elif args.all or "A" in kinds or small:
+        shown = book.results()
+    elif "p" in kinds or any(category != "PASS" for category, _ in counts):
+        shown = [r for r in book.results(passed="p" in kinds) if _is_kind(r, kinds)]
+    else:
+        shown = []
     if args.sort_by == "name":
         shown.sort(key=lambda r: r.fullname)
     elif args.sort_by == "duration":
@@ -152,16 +158,14 @@ def _record(result: Result) -> dict[str, object]:
     return out
 
 
-def _summary(results: Sequence[Result]) -> str:
+def _summary(counts: _Counts) -> str:
     words = {"PASS": "passed", "NOTRUN": "skipped", "ABORTED": "aborted", "NONE": "not done"}
-    counts: dict[str, int] = {}
-    for r in results:
-        word = words.get(r.category) or (
-            r.outcome.lower() if r.outcome in ("DIFFED", "TIMEOUT") else "failed"
-        )
-        counts[word] = counts.get(word, 0) + 1
+    told: Counter[str] = Counter()
+    for (category, outcome), n in counts.items():
+        failed = outcome.lower() if outcome in ("DIFFED", "TIMEOUT") else "failed"
+        told[words.get(category, failed)] += n
     order = ("passed", "failed", "diffed", "timeout", "skipped", "aborted", "not done")
-    return f"{len(results)} jobs: " + ", ".join(f"{counts[w]} {w}" for w in order if w in counts)
+    return f"{counts.total()} jobs: " + ", ".join(f"{told[w]} {w}" for w in order if told[w])
 
 
 COMMAND = Command(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary.declare import Settings
+from canary.discovery import Declared
 from canary.errors import ConfigError, PluginError
 from canary.options import Option, Schema, options_of
 
@@ -74,9 +75,8 @@ def test_types_that_are_not_texts():
 
 
 def test_options_survive_storage(mine):
-    for option in mine.values():
-        again = Option.fromdict(json.loads(json.dumps(option._asdict())))
-        assert again == option
+    offered = Declared((("c", "help", ("alias",)),), tuple(mine.values()))
+    assert Declared.read(json.loads(json.dumps(offered))) == offered
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import zlib
+from pathlib import Path
 
 import pytest
 
@@ -142,7 +143,7 @@ def place(tmp_path, canary, monkeypatch):
     def fresh():
         os.chdir(tmp_path)
         shutil.rmtree(tmp_path / "a", ignore_errors=True)
-        shutil.rmtree(os.path.expanduser("~/config"), ignore_errors=True)  # noqa: PTH111
+        shutil.rmtree(Path("~/config").expanduser(), ignore_errors=True)
         shutil.copytree(kept, here, symlinks=True)
         os.chdir(here)
 
