@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,16 +22,20 @@ from canary.errors import ExitCode
 from canary.events import Event, JobFinished, SessionFinished
 from canary.history import RunHistory
 from canary.job import Job, LaunchSettings, load_jobs
+from canary.launch import Exit, ExitReason, Message
 from canary.loop import Loop
 from canary.record import BATCH_SECONDS
 from canary.recovery import Folded
 from canary.request import RunRequest
 from canary.resources import ResourcePool
 from canary.schedule import Policy, Scheduler
-from canary.status import Status
+from canary.status import Category, Outcome, Status
 from canary.table import safe_write
 
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+# seconds between the signals to a job and to us: usual, and where it has died of one
+_MOMENT: Final = 0.02
+_DOUBT: Final = 1.0
 
 
 def run(manifest: Path, config: Config) -> int:
@@ -54,7 +59,7 @@ def run(manifest: Path, config: Config) -> int:
             scheduler.interrupt(signal.SIGTERM)
         loop.call_later(BATCH_SECONDS, sync)
 
-    scheduler = Scheduler(
+    scheduler = _Scheduler(
         jobs,
         ResourcePool(gather.find_machine(request, config)),
         loop=loop,
@@ -78,6 +83,22 @@ def run(manifest: Path, config: Config) -> int:
     return code
 
 
+class _Scheduler(Scheduler):
+    """Whoever ends the batch signals its jobs as well: an end that came of that is none of
+    theirs, be it a pass. It is believed if the batch itself is still wanted a moment later."""
+
+    def receive(self, message: Message) -> None:
+        if not isinstance(message, Exit):
+            super().receive(message)
+            return
+        delay = _DOUBT if message.code == -signal.SIGTERM else _MOMENT
+        self.loop.call_later(delay, lambda: self._believe(message))
+
+    def _believe(self, exit: Exit) -> None:
+        cut_off = self.interrupted and exit.reason is ExitReason.EXITED
+        super().receive(replace(exit, reason=ExitReason.CANCELLED) if cut_off else exit)
+
+
 def _jobs(data: dict[str, Any], before: Folded) -> list[Job]:
     """The batch's jobs, as far as an earlier start of it has brought them."""
     upstream, entries = data["upstream"], data["jobs"]
@@ -87,9 +108,14 @@ def _jobs(data: dict[str, Any], before: Folded) -> list[Job]:
         job.timeout_multiplier = data["multiplier"]
         job.script_args = tuple(data["script_args"])
         job.history = RunHistory.fromdict(entry["history"])
-        if end := before.ends.get(job.id):
-            job.status = Status.fromdict(end["status"])
-            job.on_finished()
-        elif cut := before.running.get(job.id):
+        end = before.ends.get(job.id)
+        status = Status.fromdict(end["status"]) if end else Status()
+        cut = before.running.get(job.id)
+        if cut is not None:
             job.attempt = cut.attempt + 1
+        elif end and status.outcome is Outcome.INTERRUPTED:
+            job.attempt = int(end["attempt"]) + 1
+        elif status.category not in (Category.NONE, Category.ABORTED):
+            job.status = status
+            job.on_finished()
     return jobs

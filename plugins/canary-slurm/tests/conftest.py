@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -37,6 +38,7 @@ class Cluster:
     def __init__(self, directory):
         self.directory = directory
         self.environment = {}
+        self.books = False  # is there an accounting?
 
     def do(self, *words, limit=LIMIT):
         command = [sys.executable, str(SCRIPT), "--dir", str(self.directory), *words]
@@ -75,6 +77,7 @@ def cluster(tmp_path_factory):
         pytest.skip("only root can start a Slurm")
     books = all(shutil.which(n, path=path_of_root()) for n in ("slurmdbd", "mariadbd"))
     made = Cluster(tmp_path_factory.mktemp("slurm") / "cluster")
+    made.books = books
     port = 20000 + os.getpid() % 20 * 600
     options = ["--port", str(port), "--set", "MinJobAge=2", "--set", "SlurmdTimeout=6"]
     try:
@@ -184,9 +187,6 @@ def start(cluster, tmp_path, canary_environment):
             cluster.ask("scancel", *tickets)
 
 
-SLURM = ("-b", "backend=slurm")
-
-
 def write_test(path, body="pass", *directives):
     """A test whose function has this body."""
     lines = [
@@ -223,14 +223,8 @@ def write_mixture(root, n, seed=3):
         write_test(root / f"t{i:03d}.pyt", body, *directives)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tools():
-    """Functions of this file, for tests: there is no package to import them from."""
-
-    class Tools:
-        pass
-
-    Tools.until = staticmethod(until)
-    Tools.write_test = staticmethod(write_test)
-    Tools.write_mixture = staticmethod(write_mixture)
-    return Tools
+    """What of this file tests call by name: there is no package to import it from."""
+    named = (Run, until, write_test, write_mixture)
+    return SimpleNamespace(**{thing.__name__: thing for thing in named})
