@@ -94,8 +94,8 @@ def real(tmp_path, canary):
     (tmp_path / "t" / "y.pyt").write_text(NEEDS)
     canary("run", "t", expect=8)
     canary("run", "--only", "all", "--repeat-until-pass", "1", "--report", "html", "t", expect=8)
-    done = canary("report", "html", "--session", "latest", "--full", "jobs", expect=0)
-    assert done.stdout == f"{tmp_path}/canary.html\n{tmp_path}/jobs\n"
+    done = canary("report", "html", "--session", "latest", "--full", "jobs #1", expect=0)
+    assert done.stdout == f"{tmp_path}/canary.html\n{tmp_path}/jobs #1\n"
     return tmp_path / "canary.html"
 
 
@@ -309,6 +309,20 @@ def test_hostile_text_is_shown_and_does_nothing(page, tmp_path):
         assert recover(page.text_content(".reason")) == data[:4000]
         assert set(page.evaluate(tags)) <= PARTS
     assert page.evaluate("document.title") == f"canary {results.session}"
+
+
+def test_a_report_that_is_short_of_room_still_works(page, tmp_path):
+    jobs = [sample_job(n, Outcome.SUCCESS, tmp_path) for n in range(3999)]
+    jobs.append(sample_job(3999, Outcome.FAILED, tmp_path))
+    path = write(SampleResults(tmp_path / "s", jobs), tmp_path, size=0.09)
+    for view in "", "#/timeline", "#/graph", "#/history", "#/nothing", f"#/job/{3999:064x}":
+        show(page, path, view)
+    assert "No such job" in page.inner_text("main")
+    show(page, path, "#/jobs?q=p=100")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("article")
+    assert page.inner_text(".name") == "dir/job100.p=100"
+    assert "More was left out to keep this file small" in page.inner_text("article")
 
 
 class Large(SampleResults):

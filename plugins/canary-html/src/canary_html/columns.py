@@ -51,6 +51,9 @@ def columns(model: Model, level: Level, jobs: int) -> dict[str, Any]:
         "file": coded(clip(job["file_path"], level.text) for job in shown),
         "words": coded(clip(_words(job), level.text) for job in shown),
         "deps": {},
+        "critical": [],
+        "sessions": [],
+        "past": [],
         "notices": [clip(f"{n.level}: {n.text}", 400) for n in model.notices[:100]],
     }
     if level.drawings and jobs >= len(model.jobs):

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import canary
 from canary.clock import format_duration
@@ -215,7 +216,7 @@ def write_full(model: Model, directory: Path, report: Path) -> None:
     """A file for each job, with nearly all of its output; they share a style sheet."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "report.css").write_text(asset("report.css"), encoding="utf-8")
-    back = os.path.relpath(report, directory)
+    back = quote(os.path.relpath(report, directory))
 
     def link(number: int) -> str:
         return f"{model.jobs[number]['id']}.html"

@@ -61,7 +61,7 @@ class App {
     this.main.className = node === this.table.node ? "fixed" : "";
     this.main.replaceChildren(node);
     if (view === "jobs") this.showTable(new URLSearchParams(words ?? ""));
-    if (view === "timeline") this.timeline.draw();
+    if (view === "timeline") this.timeline?.draw();
     if (view === "job") {
       scrollTo(0, 0);
       const title = node.querySelector("h2");
@@ -86,7 +86,13 @@ class App {
     const isBack = this.table.found && query === this.table.query && sort === this.table.sort;
     if (isBack) this.table.move(this.table.at);
     else this.table.show(query, sort);
-    this.table.scroller.focus({preventScroll: true});
+    this.focusTable();
+  }
+
+  focusTable() {
+    if (this.wantsFilter) this.table.box.select();
+    (this.wantsFilter ? this.table.box : this.table.scroller).focus({preventScroll: true});
+    this.wantsFilter = false;
   }
 
   async view(view, id) {
@@ -110,8 +116,9 @@ class App {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const isTyping = event.target.closest?.("input");
     if (event.key === "/" && !isTyping) {
-      if (!this.table.node.isConnected) location.hash = this.table.hash();
-      setTimeout(() => { this.table.box.focus(); this.table.box.select(); });
+      this.wantsFilter = true;
+      if (this.table.node.isConnected) this.focusTable();
+      else location.hash = this.table.hash();
     } else if (event.key === "Escape" && isTyping) {
       if (this.table.box.value) this.table.show("", this.table.sort);
       else this.table.scroller.focus();

@@ -90,16 +90,15 @@ async function jobView(report, job, table) {
   const output = page.querySelector("pre.output");
   const after = output ? output.closest("section") : page.querySelector(".verdict");
   after.after(...extra);
-  const whole = report.beside
-    ? el("a", {href: `${encodeURI(report.beside)}/${await fullId(report, job, page)}.html`}, "whole page")
-    : null;
+  const path = report.beside.split("/").map(encodeURIComponent).join("/");
+  const whole = path ? el("a", {href: `${path}/${fullId(report, job, page)}.html`}, "whole page") : null;
   page.prepend(el("p", {class: "way"}, el("a", {href: table.hash()}, "← jobs"),
     step(report, job, table, -1), step(report, job, table, 1), whole));
   return page;
 }
 
 // Files beside the report are named by whole IDs, which the table does not hold.
-async function fullId(report, job, page) {
+function fullId(report, job, page) {
   const rows = [...page.querySelectorAll("table.facts tr")];
   const row = rows.find((tr) => tr.firstChild.textContent === "ID");
   return row ? row.lastChild.textContent : report.id[job];
