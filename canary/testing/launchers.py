@@ -123,8 +123,9 @@ class Bench:
             self.loop.run()
 
     def output(self, launch: Launch) -> str:
-        """What it has written to its standard output."""
-        return Path(launch.stdout).read_text(errors="replace")
+        """What it has written to its standard output; it may not have begun."""
+        path = Path(launch.stdout)
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def says(self, launch: Launch, word: str) -> Callable[[], bool]:
         """A condition for `until`: it has written that."""

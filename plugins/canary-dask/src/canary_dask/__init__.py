@@ -1,0 +1,1 @@
+"""Jobs of canary on the workers of a Dask cluster; see `canary_dask.plugin`."""
