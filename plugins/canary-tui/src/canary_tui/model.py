@@ -283,7 +283,11 @@ class Model:
             return [("Error", clean(str(e)))]
         finally:
             book.close()
-        out = [("Job", row.fullname), ("ID", row.id), ("Status", f"{row.state} {row.outcome}")]
+        out = [
+            ("Job", row.fullname),
+            ("ID", row.id),
+            ("Status", f"{row.state} ({row.outcome})" if row.outcome else row.state),
+        ]
         out += [("Reason", row.reason), ("Duration", row.took()), ("File", row.file)]
         if row.id in specs:
             spec = specs[row.id]

@@ -95,24 +95,28 @@ class JobTable(ScrollView, can_focus=True):
         """A line of the widget; the first is the head, wherever the rows are."""
         at = y + self.scroll_offset.y - 1 if y else -1
         width, left = self.size.width, self.scroll_offset.x
-        base = self.rich_style
+        style = base = self.rich_style
         if at < 0:
             strip = Strip([Segment(_HEAD, base + Style(bold=True, underline=True))])
         elif at < len(self.rows):
-            strip = self._line(self.rows[at], base + Style(reverse=at == self.at))
+            style = base + Style(reverse=at == self.at)
+            strip = self._line(self.rows[at], style)
         else:
             return Strip.blank(width, base)
-        return strip.extend_cell_length(left + width, base).crop(left, left + width)
+        return strip.extend_cell_length(left + width, style).crop(left, left + width)
 
     def _line(self, row: Row, style: Style) -> Strip:
         mark = "x" if row.id in self.marked else " "
-        colour = COLOURS.get(row.state)
-        painted = style + Style(color=colour) if colour else style
+        plain = bool(style.reverse)  # colours would be behind the text, and hide it
+        painted = style if plain else style + Style(color=COLOURS.get(row.state))
         return Strip(
             [
                 Segment(f"{mark} {row.id[:7]} ", style),
                 Segment(f"{row.status:12}", painted),
                 Segment(f"{row.took():>9}  {row.fullname}", style),
-                Segment(f"  {row.reason}" if row.reason else "", style + Style(dim=True)),
+                Segment(
+                    f"  {row.reason}" if row.reason else "",
+                    style if plain else style + Style(dim=True),
+                ),
             ]
         )
