@@ -309,7 +309,7 @@ class _Boot:
 
     def unknown(self, word: str, names: Iterable[str]) -> Exception:
         """The error for a command that does not exist."""
-        from canary.words import closest
+        from canary.options import closest
 
         for gone, where in _ELSEWHERE:
             if word in gone.split():

@@ -150,8 +150,9 @@ def remove_tree(path: str | Path) -> None:
 
 def explain(error: OSError, path: str | Path, what: str) -> WorkspaceError:
     """One line for an `OSError`: what could not be done, where, and why."""
-    name = errno.errorcode.get(error.errno or 0, "error")
-    return WorkspaceError(f"cannot {what}: {error.strerror} ({name})", file=str(path))
+    name = errno.errorcode.get(error.errno or 0)
+    reason = f"{error.strerror} ({name})" if name else f"{error}"
+    return WorkspaceError(f"cannot {what}: {reason}", file=str(path))
 
 
 def read_text(path: str, limit: int | None = None) -> str:

@@ -116,7 +116,7 @@ class Option(NamedTuple):
         for choice in self.choices:
             if choice.lower() == str(word).lower():
                 return choice
-        hint = _closest(str(word), self.choices)
+        hint = closest(str(word), self.choices)
         raise ConfigError(f"must be {self.wanted}, not {_shown(word)}", hint=hint)
 
     def _made(self, data: Any) -> Any:
@@ -216,7 +216,8 @@ def _shown(data: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _closest(word: str, words: Iterable[str]) -> str | None:
+def closest(word: str, words: Iterable[str]) -> str | None:
+    """A hint, if one of `words` is much like `word`."""
     close = get_close_matches(word, list(words), 1, cutoff=0.7)
     return f"did you mean {close[0]}?" if close else None
 
@@ -335,7 +336,7 @@ class Schema:
     def hint(self, path: Sequence[str]) -> str | None:
         """A key that is much like `path`."""
         known = {name for o in self.options.values() for name in (o.key, o.section)}
-        return _closest(".".join(path), known) or _closest(path[0], {p[0] for p in self.options})
+        return closest(".".join(path), known) or closest(path[0], {p[0] for p in self.options})
 
 
 def negative(flag: str | None) -> str | None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any, Final, NoReturn
 
 from canary.declare import Command
 from canary.errors import CanaryError, PluginError, UsageError
-from canary.options import TABLES, Option, negative
+from canary.options import TABLES, Option, closest, negative
 
 _PREFIX: Final = "setting "
 _UNKNOWN: Final = re.compile(r"unrecognized arguments: (--?[\w-]+)")
@@ -45,8 +44,7 @@ class Parser(argparse.ArgumentParser):
         """Refuse, naming an option that is much alike if there is one."""
         hint = f"see {self.prog} --help"
         if unknown := _UNKNOWN.match(message):
-            close = get_close_matches(unknown[1], self._option_string_actions, 1)
-            hint = f"did you mean {close[0]}?" if close else hint
+            hint = closest(unknown[1], self._option_string_actions) or hint
             message = f"unknown option {unknown[1]}"
         raise UsageError(f"{self.prog}: {message}", hint=hint)
 

@@ -137,9 +137,10 @@ class Store:
                 self._db.close()
                 raise
         except (OSError, sqlite3.Error) as e:
+            sound = "readonly" in str(e) or not os.access(path.parent, os.W_OK)
             raise RecordError(
                 f"the store cannot be opened: {e}",
-                hint="canary doctor --rebuild makes it anew",
+                hint=None if sound else "canary doctor --rebuild makes it anew",
                 file=str(path),
             ) from None
 

@@ -207,6 +207,8 @@ def _remove(target: str) -> None:
     except FileNotFoundError:
         pass
     except (IsADirectoryError, PermissionError):
+        if os.path.islink(target):
+            raise
         fsio.remove_tree(target)
     except NotADirectoryError:
         pass

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 from canary.config import Entry, override
 from canary.errors import UsageError
-from canary.options import TABLES, Option, Schema, negative
+from canary.options import TABLES, Option, Schema, closest, negative
 
 Given = tuple[Option, str, Any]
 
@@ -73,12 +72,6 @@ def split(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError as e:
         raise UsageError(f"cannot split {text!r} into words: {e}") from None
-
-
-def closest(word: str, names: Iterable[str]) -> str | None:
-    """A hint, if one of `names` is much like `word`."""
-    close = get_close_matches(word, list(names), 1)
-    return f"did you mean {close[0]}?" if close else None
 
 
 class MainOptions:

@@ -8,7 +8,7 @@ misspelt one is an error and not a job that stays blocked for ever.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import lru_cache
@@ -44,6 +44,11 @@ def _ident(text: str, ignore_case: bool) -> _Ident:
     return _Ident(text, key, re.compile(translate(key)).match if magic else None)
 
 
+def _holds(root: Node[_Test], pool: Collection[str]) -> bool:
+    """Does an expression hold where these names are?"""
+    return bool(root(lambda i: i.key in pool or (i.glob is not None and any(map(i.glob, pool)))))
+
+
 class _NameParser(Parser[_Test]):
     def __init__(self, text: str, ignore_case: bool) -> None:
         super().__init__(text, tokenize(text, _TOKENS, hints=_HINTS))
@@ -72,10 +77,7 @@ class NameExpression:
 
     def matches(self, names: Iterable[str]) -> bool:
         """Does it hold where exactly these names are?"""
-        pool = {name.lower() for name in names} if self.ignore_case else frozenset(names)
-        return bool(
-            self._root(lambda i: i.key in pool or (i.glob is not None and any(map(i.glob, pool))))
-        )
+        return _holds(self._root, [n.lower() for n in names] if self.ignore_case else list(names))
 
     def evaluate(self, match: Callable[[str], bool]) -> bool:
         """Does it hold when `match` decides about each name, given as it is written?"""
@@ -124,10 +126,7 @@ class Condition:
 
     def holds(self, category: str, outcome: str) -> bool:
         """Does it hold for a job that is done with this category and outcome, in any case?"""
-        pool = (category.lower(), outcome.lower())
-        return bool(
-            self._root(lambda i: i.key in pool or (i.glob is not None and any(map(i.glob, pool))))
-        )
+        return _holds(self._root, (category.lower(), outcome.lower()))
 
 
 @lru_cache(maxsize=1024)

@@ -10,9 +10,9 @@ import pytest
 from canary.config import Entry
 from canary.declare import Settings
 from canary.errors import UsageError
-from canary.options import Schema, options_of
+from canary.options import Schema, closest, options_of
 from canary.settings import core_options
-from canary.words import MAIN, MainOptions, closest, expand, flag_entries, split
+from canary.words import MAIN, MainOptions, expand, flag_entries, split
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from canary.clock import parse_duration
 from canary.errors import CanaryError
-from canary.words import closest
+from canary.options import closest
 from canary_yaml.reader import Place
 
 Kind: TypeAlias = Callable[[Any, Place], Any]
