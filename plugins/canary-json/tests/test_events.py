@@ -14,6 +14,7 @@ import referencing
 from canary.errors import RecordError
 from canary_json.lines import decode, fold
 from canary_json.reporter import schema_text
+from canary_json.stream import Writer
 
 TEST = """\
 import os, sys
@@ -161,6 +162,18 @@ def test_what_cannot_be_written_to_is_said_before_anything_runs(tmp_path, tree, 
     assert said in done.stderr
     assert "--events" in done.stderr
     assert not (tmp_path / ".canary").exists()
+
+
+def test_a_slow_reader_holds_nobody_up():
+    """More than a pipe holds is written while nobody reads, and all of it is there later."""
+    reader, writer = os.pipe()
+    stream = Writer(writer)
+    for number in range(4000):
+        stream.write(b"%099d\n" % number)
+    assert "did not take all of it" in stream.close(0.1)
+    with open(reader, "rb") as f:
+        assert [int(line) for line in f] == list(range(4000))
+    assert stream.close() is None
 
 
 def test_a_full_disk_is_one_warning(tree, canary):

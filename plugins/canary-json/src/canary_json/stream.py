@@ -42,7 +42,7 @@ class Stream:
     def __init__(self, to: str, cwd: Path) -> None:
         self._to = to
         self._cwd = cwd
-        self._writer: _Writer | None = None
+        self._writer: Writer | None = None
         self._own_stdout: int | None = None
         self._jobs: dict[str, Job] = {}
         self._parts: dict[str, tuple[JobSpec | None, tuple[Edge, ...]]] = {}
@@ -52,7 +52,7 @@ class Stream:
     def canary_session_start(self, session: Session) -> None:
         """Open the stream; say which session it is, and which jobs there are."""
         try:
-            self._writer = _Writer(self._open())
+            self._writer = Writer(self._open())
         except OSError as e:
             say("warning", f"there will be no stream of events: {self._to}: {e.strerror}")
             return
@@ -151,7 +151,7 @@ class Stream:
             say("warning", f"the stream of events ({self._to}) is incomplete: {problem}")
 
 
-class _Writer:
+class Writer:
     """A thread that writes what it is given, in order, as soon as there is something."""
 
     def __init__(self, fd: int) -> None:
@@ -177,12 +177,12 @@ class _Writer:
                 self._problem = e.strerror
         os.close(self._fd)
 
-    def close(self) -> str | None:
+    def close(self, patience: float = PATIENCE) -> str | None:
         """Write what is left; what went wrong, or None."""
         self._waiting.put(None)
-        self._thread.join(PATIENCE)
+        self._thread.join(patience)
         if self._thread.is_alive():
-            return f"its reader took nothing for {PATIENCE:.0f} s"
+            return f"its reader did not take all of it within {patience:g} s"
         return self._problem
 
 
