@@ -46,7 +46,7 @@ def record(executable: str) -> None:
     done = subprocess.run([executable, "--version"], capture_output=True, text=True, check=True)
     found = run(executable)
     for entry in found.values():
-        entry["says"] = [_short(text) for text in entry["says"]][:3]
+        entry["says"] = [_short(text) for text in entry["says"] if "asks for" not in text][:3]
     kept = {
         "version": done.stdout.split()[-1],
         "date": time.strftime("%Y-%m-%d"),
@@ -88,7 +88,7 @@ def listed() -> str:
 
 
 def _short(text: str) -> str:
-    line = " ".join(text.split())
+    line = re.sub(r"(/[\w.-]+)+/", ".../", " ".join(re.sub("[─│^]+", "", text).split()))
     return line if len(line) <= 100 else f"{line[:99]}…"
 
 

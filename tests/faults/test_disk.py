@@ -85,7 +85,7 @@ def test_12_full_file_system(world, see):
     )
     shutil.copytree(world.tests, world.root / "tests")
     before = [*UNSHARE, "sh", str(script)]
-    done = world.start(*world.words(), before=before).wait()
+    done = world.start(*world.words("--workers", "4"), before=before).wait()
     see("100%" in (world.root / "df").read_text(), "the file system was full")
     see(done.code == 8, "the exit code is that of the tests", done.trouble)
     see("Traceback" not in done.text, "no traceback", done.trouble)

@@ -338,9 +338,9 @@ def test_18_two_runs(world, see):
     for name in "abcd":
         body = f"n = begin('{name}')\ntell('up.{name}')\nhear('go')\ntell('end.{name}.%d' % n)"
         world.job(name, body)
-    one = world.start(*world.words())
+    one = world.start(*world.words("--workers", "4"))
     world.await_flags(*(f"up.{n}" for n in "abcd"), runner=one)
-    two = world.start(*world.words())
+    two = world.start(*world.words("--workers", "4"))
     signs = ("it waits", lambda: two.is_over() or "waiting" in two.text() or world.told("at.a.2"))
     until(*signs)
     world.flag("go").touch()
