@@ -153,8 +153,13 @@ def expected(case: Path) -> Result | None:
 # --- running -------------------------------------------------------------------------------------
 
 
-def perform(executable: Path, case: Path, *, limit: float = 120.0) -> Result:
-    """Run a case in a copy of its tree; BadCase if something outlives `limit` seconds."""
+def perform(
+    executable: Path, case: Path, *, limit: float = 120.0, options: Sequence[str] = ()
+) -> Result:
+    """Run a case in a copy of its tree; BadCase if something outlives `limit` seconds.
+
+    `options` go before the word `run`.
+    """
     with tempfile.TemporaryDirectory(prefix="compat-", ignore_cleanup_errors=True) as scratch:
         tree = Path(scratch, "tree")
         shutil.copytree(case, tree, symlinks=True)
@@ -167,7 +172,7 @@ def perform(executable: Path, case: Path, *, limit: float = 120.0) -> Result:
         for run in plan(case):
             for command in run.before:
                 call(["/bin/sh", "-c", command], tree, environ, limit)
-            words = [str(executable), "run", *run.words]
+            words = [str(executable), *options, "run", *run.words]
             done = call(words, tree, environ, limit)
             codes.append(done.returncode)
             log += f"$ {' '.join(words)}\n{done.stdout}{done.stderr}[{done.returncode}]\n"

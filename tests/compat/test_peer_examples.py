@@ -64,3 +64,14 @@ def test_the_examples_end_as_they_do_there(compare, peer, examples):
         if not any(row.covers(CASE, difference) for row in table)
     ]
     assert found == [], have.log
+
+
+def test_where_all_of_it_fits_the_code_is_theirs(compare, examples):
+    """The peer leaves out what does not fit and says nothing; here it is a bit of the code.
+
+    With `-r` only ours is asked: the peer's nodes stay as wide as this machine.
+    """
+    room = ("-r", "cpus=1000", "-r", "gpus=1000")
+    have = compare.perform(OURS, examples, limit=120, options=room)
+    assert ("NOTRUN", "OVERSIZED") not in have.jobs.values()
+    assert have.codes == (14,), have.log
