@@ -96,18 +96,33 @@ def job(*nodes, environment=None, base=None):
     )
 
 
-def test_variables_say_what_the_job_has():
+class Defaults:
+    """A configuration that says nothing."""
+
+    def settings(self, kind):
+        return kind()
+
+
+@pytest.fixture
+def plugin():
+    made = Plugin()
+    made.canary_configure(Defaults())
+    return made
+
+
+def test_variables_say_what_the_job_has(plugin):
     here = os.uname().nodename
-    env = Plugin().canary_job_env(job(here, here))
+    env = plugin.canary_job_env(job(here, here))
     assert env["CANARY_MPI_RANKS"] == "4"
     assert "CANARY_MPI_HOSTS" not in env
     assert env["OMPI_MCA_rmaps_base_oversubscribe"] == "1"
-    assert Plugin().canary_job_env(job("a", "b", "b"))["CANARY_MPI_HOSTS"] == "a:2,b:4"
-    assert "CANARY_MPI_HOSTS" not in Plugin().canary_job_env(job(here, f"{here}-1"))
+    assert plugin.canary_job_env(job("a", "b", "b"))["CANARY_MPI_HOSTS"] == "a:2,b:4"
+    assert "CANARY_MPI_HOSTS" not in plugin.canary_job_env(job(here, f"{here}-1"))
 
 
-def test_what_is_set_is_left_as_it_is():
+def test_what_is_set_is_left_as_it_is(plugin):
     own = {"CANARY_MPI_BIND": "core"}
     base = {"OMPI_MCA_hwloc_base_binding_policy": "core"}
-    env = Plugin().canary_job_env(job("a", environment=own, base=base))
+    env = plugin.canary_job_env(job("a", environment=own, base=base))
+    assert "OMPI_MCA_rmaps_base_oversubscribe" in env
     assert not env.keys() & {*own, *base}

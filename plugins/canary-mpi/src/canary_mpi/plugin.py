@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from canary.declare import Settings
 from canary.hookspecs import hookimpl
+from canary_mpi import variables
 
 if TYPE_CHECKING:
     from canary.config import Config
@@ -60,10 +61,12 @@ class MpiSettings(Settings):
 
 
 class Plugin:
-    """The hooks. Keeps the configuration for those that are not handed it."""
+    """The hooks. What is the same for all jobs is worked out once, with the configuration."""
 
     def __init__(self) -> None:
-        self._settings = MpiSettings()
+        self._here = os.uname().nodename
+        self._given: dict[str, str] = {}
+        self._behaviour: dict[str, str] = {}
 
     @hookimpl
     def canary_settings(self) -> type[Settings]:
@@ -73,10 +76,22 @@ class Plugin:
     @hookimpl
     def canary_configure(self, config: Config) -> None:
         """Take the settings."""
-        self._settings = config.settings(MpiSettings)
+        from shlex import join
+
+        settings = config.settings(MpiSettings)
+        self._given = {
+            "CANARY_MPI_EXEC": settings.exec,
+            "CANARY_MPI_BIND": settings.bind,
+            "CANARY_MPI_FLAGS": join(settings.flags),
+            "CANARY_MPI_GPUS": settings.gpus,
+        }
+        if settings.environment:
+            self._behaviour = dict(variables.VARIABLES)
+            if os.geteuid() == 0:
+                self._behaviour.update(variables.ROOT_VARIABLES)
 
     @hookimpl
-    def canary_launchers(self, config: Config) -> Iterable[Launcher]:  # noqa: ARG002 - it is kept
+    def canary_launchers(self, config: Config) -> Iterable[Launcher]:  # noqa: ARG002 - nothing to set
         """The launcher."""
         from canary_mpi.launcher import MpiLauncher
 
@@ -85,42 +100,23 @@ class Plugin:
     @hookimpl
     def canary_job_env(self, job: Job) -> Mapping[str, str]:
         """What the job has, and what is set for MPI; what is set already is left as it is."""
-        from shlex import join
-
-        settings = self._settings
-        env = {"CANARY_MPI_RANKS": str(_cpus(job)), **_hosts(job)}
-        given = {
-            "CANARY_MPI_EXEC": settings.exec,
-            "CANARY_MPI_BIND": settings.bind,
-            "CANARY_MPI_FLAGS": join(settings.flags),
-            "CANARY_MPI_GPUS": settings.gpus,
-        }
-        env.update(given)
-        if settings.environment:
-            env.update(_behaviour(job))
-        return {k: v for k, v in env.items() if k not in job.spec.environment}
+        cpus = job.resources.get("cpus", ())
+        env = {"CANARY_MPI_RANKS": str(sum(int(e["slots"]) for e in cpus) or 1), **self._given}
+        base = os.environ if job.settings.environment is None else job.settings.environment
+        for name, value in self._behaviour.items():
+            if name not in base:
+                env[name] = value
+        if any(entry["node"] != self._here for entry in cpus):
+            env.update(_hosts(cpus, self._here))
+        own = job.spec.environment
+        return {k: v for k, v in env.items() if k not in own} if own else env
 
 
-def _cpus(job: Job) -> int:
-    return sum(int(entry["slots"]) for entry in job.resources.get("cpus", ())) or 1
-
-
-def _hosts(job: Job) -> dict[str, str]:
-    """`a:4,b:4` for a job that has CPUs elsewhere than on this host alone."""
+def _hosts(cpus: Sequence[Mapping[str, Any]], here: str) -> dict[str, str]:
+    """`a:4,b:4` for CPUs that are elsewhere."""
     slots: Counter[str] = Counter()
-    for entry in job.resources.get("cpus", ()):
+    for entry in cpus:
         slots[str(entry["node"])] += int(entry["slots"])
-    here = re.escape(os.uname().nodename)
-    if all(re.fullmatch(rf"{here}(-\d+)?", name) for name in slots):
-        return {}  # also with `-r nodes=N`, where nodes are this host several times
+    if all(re.fullmatch(rf"{re.escape(here)}(-\d+)?", name) for name in slots):
+        return {}  # with `-r nodes=N`, nodes are this host several times
     return {"CANARY_MPI_HOSTS": ",".join(f"{name}:{n}" for name, n in slots.items())}
-
-
-def _behaviour(job: Job) -> dict[str, str]:
-    from canary_mpi import words
-
-    names = dict(words.VARIABLES)
-    if os.geteuid() == 0:
-        names.update(words.ROOT_VARIABLES)
-    base = os.environ if job.settings.environment is None else job.settings.environment
-    return {name: value for name, value in names.items() if name not in base}

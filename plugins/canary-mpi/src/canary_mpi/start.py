@@ -20,7 +20,7 @@ from typing import Final
 if __name__ == "__main__":  # by its path: the package is not on the search path then
     sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120 - pathlib is slow to load
 
-from canary_mpi import flavour, words
+from canary_mpi import flavour, variables, words
 from canary_mpi.flavour import MPICH, OPENMPI, SRUN, UNKNOWN, Starter
 
 CANNOT_START: Final = 125
@@ -54,7 +54,7 @@ def prepare(
         program = [program[0], wrapper, *program[1:]]
     env = {**environ, STARTED: str(plan.ranks)}
     if plan.is_root:
-        env.update(words.ROOT_VARIABLES)
+        env.update(variables.ROOT_VARIABLES)
     return words.command(starter, plan._replace(way=way), program), env
 
 

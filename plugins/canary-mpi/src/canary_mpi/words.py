@@ -1,4 +1,4 @@
-"""The command line and the variables with which each MPI starts ranks for one of many jobs.
+"""The command line with which each MPI starts ranks for one of many jobs.
 
 That many jobs share the machine is what differs from a shell: ranks may be more than the CPUs that
 MPI counts, they must not all be bound to the first ones, and root may be who runs the tests. Pure
@@ -11,20 +11,6 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from canary_mpi.flavour import INTEL, MPICH, OPENMPI, SRUN, Starter
-
-# What makes an `mpiexec` that a test calls by itself behave among other jobs. Each MPI reads its
-# own and leaves those of the others alone.
-VARIABLES: Final = (
-    ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
-    ("OMPI_MCA_hwloc_base_binding_policy", "none"),
-    ("PRTE_MCA_rmaps_default_mapping_policy", ":oversubscribe"),
-    ("PRTE_MCA_hwloc_default_binding_policy", "none"),
-    ("I_MPI_PIN", "0"),
-)
-ROOT_VARIABLES: Final = (
-    ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
-    ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
-)
 
 # Gives each rank one of the GPUs that the job has, whichever MPI started it.
 ONE_GPU: Final = r"""
