@@ -189,7 +189,9 @@ def test_what_runs_is_ended_by_a_second_q(world, monkeypatch):
     async def act(app, pilot):
         app.start(["run", "t/sleep.pyt"])
         await until(pilot, lambda: [r.state for r in app.table.rows[:1]] == ["RUNS"])
-        await pilot.press("q", "q")
+        await pilot.press("q")
+        assert app.return_value is None
+        await pilot.press("ctrl+q")
         await until(pilot, lambda: app.return_value is not None)
 
     assert explore(world, act, monkeypatch) == 0
@@ -280,7 +282,9 @@ def canary_without(tmp_path, world):
 def test_in_a_terminal(world):
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-    environ = {**world.environ, "TERM": "xterm-256color"}
+    mark = world.directory / "edited"
+    editor = f"sh -c 'echo \"$1\" > {mark}; echo the editor' sh"
+    environ = {**world.environ, "TERM": "xterm-256color", "CANARY_EDITOR": editor}
     with subprocess.Popen(
         world.command("tui"),
         cwd=world.directory,
@@ -292,6 +296,11 @@ def test_in_a_terminal(world):
     ) as process:
         os.close(follower)
         seen = read_until(leader, b"sub/x.a=1")
+        os.write(leader, b"e")
+        # the editor has the terminal for itself, and then the table is back
+        seen += read_until(leader, b"the editor")
+        seen += read_until(leader, b"sub/x.a=1")
+        assert mark.read_text() == f"{world.directory}/t/sub/x.pyt\n"
         os.write(leader, b"q")
         seen += read_until(leader, b"\x1b[?1049l")
         drain(leader)

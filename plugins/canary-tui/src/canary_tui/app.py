@@ -296,6 +296,10 @@ class Explorer(App[int]):
         with suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
 
+    async def action_quit(self) -> None:
+        """Ctrl-Q is textual's own key for this."""
+        self.action_leave()
+
     @property
     def _cwd(self) -> str:
         return os.fspath(self._config.cwd)
