@@ -38,6 +38,7 @@ from canary.job import (
     judge_reason,
     load_job_from_file,
     load_job_from_state,
+    load_jobs,
 )
 from canary.launch import BlockingLauncher, Exit, ExitReason, Usage
 from canary.process import SubprocessLauncher
@@ -1098,6 +1099,16 @@ def test_a_job_comes_back_from_its_directory_with_its_dependencies(new_job, monk
     monkeypatch.chdir(job.workspace.dir)
     assert load_job_from_file(None) == job
     assert load_job_from_state(lockfile.read(job.lockfile)) == job
+
+
+def test_jobs_that_are_described_together_know_each_other(new_job):
+    """None has a lock: all is in what is handed over."""
+    a = new_job()
+    b = new_job(family="b", depends=[(a, "on_success")])
+    first, second = load_jobs([json.loads(lockfile.dump(job.record())) for job in (b, a)])
+    assert (first, second) == (b, a)
+    assert first.dependencies[0].job is second
+    assert first.dependencies[0].when == "on_success"
 
 
 def test_a_job_comes_back_with_the_resources_of_the_session_s_machine(new_job):

@@ -19,7 +19,7 @@ from canary import lockfile
 from canary.errors import PluginError
 from canary.events import JobFinished, JobStarted, JobSubmitted, Notice
 from canary.job import BaseJob, Dependency, Job, JobServices, MissingSourceError
-from canary.launch import Exit, ExitReason, Launch, Launcher, Started
+from canary.launch import Exit, ExitReason, Launch, Launcher, News, Started
 from canary.loop import Loop
 from canary.process import SubprocessLauncher
 from canary.resources import LOCK, Machine, ResourcePool
@@ -992,3 +992,67 @@ def test_whatever_ends_it_every_job_ends_once(rows, policy, interrupts):
     last = Counter(e.id for e in made.finished() if not e.retry)
     assert last == dict.fromkeys(made.jobs, 1)
     assert all(e.status.outcome is not Outcome.NONE for e in made.finished())
+
+
+# jobs that hold others
+
+
+class Holder(Task):
+    """One that runs others where nobody sees them: what it tells of them comes in parts."""
+
+    composite = True
+
+    def __init__(self, name, *parts, **more):
+        super().__init__(name, **more)
+        self.parts = list(parts)
+
+    def news(self):
+        told = [event for part in self.parts for event in part] if self.state.is_done() else []
+        if not told and self.state.is_running() and self.parts:
+            told = self.parts.pop(0)
+        else:
+            self.parts = [] if told else self.parts
+        return told
+
+
+def ended(id, outcome="SUCCESS"):
+    return JobFinished(1.0, id, id, Status.make(outcome=outcome), {}, {})
+
+
+def test_of_a_job_that_holds_others_only_their_events_are_told():
+    held = world(Holder("batch", [ended("a")], [ended("b", "FAILED"), ended("c")]))
+    assert [event.id for event in held.events] == ["a", "b", "c"]
+
+
+def test_news_is_told_as_it_comes():
+    run = World([Holder("batch", [], [ended("a")], [ended("b")])])
+    run.loop.call_later(5.0, lambda: run.scheduler.receive(News("batch")))
+    seen = {}
+    run.scheduler.emit = lambda event: seen.update({event.id: run.loop.clock.now})
+    run.run()
+    assert seen == {"a": 5.0, "b": 10.0}
+
+
+def test_a_job_that_holds_others_is_not_repeated_itself():
+    run = world(Holder("batch", [ended("a", "FAILED")], ends=(1,)), policy={"until_pass": 5})
+    assert len(run.jobs["batch"].seen) == 1
+
+
+def test_the_failure_of_a_job_that_is_held_stops_the_rest_if_that_is_wanted():
+    first = Holder("first", [ended("a", "FAILED")])
+    second = Holder("second", [ended("b", "CANCELLED")], depends=[(first, "always")])
+    run = world(first, second, policy={"fail_fast": True})
+    assert run.outcomes() == {"first": "SUCCESS", "second": "CANCELLED"}
+    assert list(run.started()) == ["first"]
+
+
+def test_a_job_that_holds_others_knows_the_policy():
+    known = []
+
+    class Curious(Holder):
+        def prepare(self, services, attempt=1):
+            known.append(services.policy["until_pass"])
+            return super().prepare(services, attempt)
+
+    world(Curious("batch"), policy={"until_pass": 3})
+    assert known == [3]
