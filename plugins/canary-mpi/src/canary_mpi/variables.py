@@ -1,4 +1,4 @@
-"""Variables by which any `mpiexec` behaves where many jobs share a machine. Nothing is looked up."""
+"""Variables by which any `mpiexec` behaves where many jobs share a machine."""
 
 from __future__ import annotations
 
