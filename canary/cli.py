@@ -221,6 +221,9 @@ class _Boot:
 
     def plugins(self, *, installed: bool) -> PluginManager:
         """Load plugins: those asked for by name or by hook files, and the `installed` ones."""
+        from pathlib import Path
+
+        from canary import discovery
         from canary.plugins import PluginManager
 
         manager = PluginManager(
@@ -239,6 +242,11 @@ class _Boot:
             source = "-p" if name in asked else "configuration"
             manager.load_named(name, source, self.first.cwd)
         manager.check()
+        stems = (Path(name).stem for name in self.names)
+        known = discovery.names((*manager.names(), *self.names, *stems))
+        for name in [n[3:] for n in asked if n.startswith("no:")] if installed else ():
+            if not discovery.names((name,)) <= known:
+                self.call.say("WARNING", f"no:{name} blocks nothing: there is no such plugin")
         return manager
 
     def overview(self) -> int:

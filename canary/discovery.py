@@ -100,8 +100,9 @@ class Installed(NamedTuple):
 
 
 def names(given: Iterable[str]) -> frozenset[str]:
-    """Names of plugins and distributions for comparing: `_` is `-`, and case does not matter."""
-    return frozenset(name.replace("_", "-").lower() for name in given)
+    """Names of plugins and distributions for comparing: `_` is `-`, case does not matter, and
+    neither does the `canary-` that most begin with."""
+    return frozenset(name.replace("_", "-").lower().removeprefix("canary-") for name in given)
 
 
 def stamp(path: str) -> Stamp | None:

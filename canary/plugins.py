@@ -339,6 +339,10 @@ class PluginManager:
         """All plugins that were seen, the blocked and broken ones among them."""
         return list(self._infos.values())
 
+    def names(self) -> list[str]:
+        """By which they can be blocked: their own names and those of their distributions."""
+        return [name for info in self.plugins() for name in (info.name, info.distribution)]
+
     def schema(self, options: Iterable[Option]) -> Schema:
         """`options` of the core, and those of the plugins."""
         found = list(options)

@@ -159,6 +159,9 @@ def row(words, code, *texts, absent=()):
         row("exec --manifest nothing.json", 2, "cannot be read"),
         row("doctor --rebuild", 0, "made anew from 1 sessions"),
         # main options
+        row("-p no:tap report tap", 2, "no reporter 'tap'"),
+        row("-p no:nobody plugins", 0, "no:nobody blocks nothing"),
+        row("learn caps core --list", 0, "core.commands"),
         row("--canary-dir .canary -v status", 0, "3 jobs"),
         row("-q run fails", 8, "1 total: 1 failed", absent=("INFO",)),
         row("--profile status", 0, "cumulative"),

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from canary import version
 from canary.config import Config
@@ -23,12 +24,17 @@ from canary.table import safe_write
 from canary_extras import capabilities, skills
 
 SCHEMA = 1
+# as people may be used to
+_SHORT: Final = MappingProxyType(
+    {"capability": "capabilities", "caps": "capabilities", "cap": "capabilities", "skill": "skills"}
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary learn`."""
     parser.add_argument(
         "topic",
+        type=lambda text: _SHORT.get(text, text),
         choices=("capabilities", "skills"),
         help="capabilities: commands, formats, hooks, settings; skills: how things are done",
     )
