@@ -78,8 +78,10 @@ class StoredResults(Results):
         edges = self._store.edges()
         for result in sorted(self._results, key=lambda r: (r.fullname, r.id)):
             yield full_record(result, specs.get(result.id), edges.get(result.id, ()))
+        known = {result.id for result in self._results}  # left out now, but it has run before
         for id, fullname, reason in self._store.excluded(self.session):
-            yield _excluded(id, fullname, reason, self.session, specs.get(id))
+            if id not in known:
+                yield _excluded(id, fullname, reason, self.session, specs.get(id))
 
 
 def full_record(result: Result, spec: JobSpec | None, edges: Iterable[Edge]) -> dict[str, Any]:

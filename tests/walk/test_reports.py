@@ -175,7 +175,7 @@ def test_every_reporter_at_the_end_of_a_run_and_after(tmp_path, canary):
     (tmp_path / "bad.py").write_text(BAD)
     listed = canary("-p", "bad.py", "report", expect=0).stdout.splitlines()
     names = [line.split()[0] for line in listed]
-    files = {"json", "junit", "markdown", "tap", "cdash", "github", "gitlab-codequality"}
+    files = {"html", "json", "junit", "markdown", "tap", "cdash", "github", "gitlab-codequality"}
     server, bad = {"gitlab-issues", "gitlab-mr"}, {"leaves", "needs", "raises"}
     assert set(names) >= files | server | bad
     env = {n: None for n in ("GITHUB_STEP_SUMMARY", "CANARY_GITLAB_TOKEN", "GITLAB_TOKEN")}
