@@ -147,6 +147,19 @@ def test_sessions_are_compared(page, real):
     assert "No job came to another end." in page.inner_text("main")
 
 
+def test_results_of_earlier_sessions_are_theirs(page, tmp_path, canary, real):
+    first, second = sorted(p.name for p in (tmp_path / ".canary" / "sessions").iterdir())
+    canary("run", "--only", "failed", "t", expect=8)
+    canary("report", "html", expect=0)
+    third = max(p.name for p in (tmp_path / ".canary" / "sessions").iterdir())
+    for name, sessions in {"x.a=0": [first, second], "x.a=1": [first, second, third]}.items():
+        show(page, real, f"#/jobs?q={name}")
+        page.click(".rows .row")
+        marks = page.wait_for_selector("section:has(> h3:text-is('Over sessions')) svg")
+        titles = [t.text_content() for t in marks.query_selector_all("title")]
+        assert [title.split(": ")[0] for title in titles] == sessions
+
+
 def test_the_timeline_says_what_ran_where(page, real):
     show(page, real, "#/timeline")
     page.focus("canvas")

@@ -218,3 +218,30 @@ def test_the_critical_path_is_the_longest_chain(tmp_path):
 def test_short_ids_tell_jobs_apart():
     ids = ["abcdefgh1x", "abcdefgh2x", "b" * 10]
     assert short_ids([{"id": id} for id in ids]) == ["abcdefgh1", "abcdefgh2", "b" * 9]
+
+
+TEST = """\
+import sys
+import canary
+canary.directives.parameterize("a", [0, 1])
+if __name__ == "__main__":
+    sys.exit(canary.get_instance().parameters.a)
+"""
+
+
+def test_a_job_that_was_left_out_is_shown_once_with_its_last_result(tmp_path, canary):
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "x.pyt").write_text(TEST)
+    canary("run", "t", expect=8)
+    canary("run", "--only", "failed", "t", expect=8)
+    first, second = sorted(p.name for p in (tmp_path / ".canary" / "sessions").iterdir())
+    canary("report", "html", expect=0)
+    table, *_ = blocks(parse(tmp_path / "canary.html"))
+    assert table["name"] == ["x.a=0", "x.a=1"]
+    assert [table["ran"]["values"][n] for n in table["ran"]["of"]] == [first, second]
+    assert [s["name"] for s in table["sessions"]] == [first]
+    assert [past >= 0 for past in table["past"][0]["outcome"]] == [False, True]
+    canary("report", "html", "--session", "latest", expect=0)
+    table, *_ = blocks(parse(tmp_path / "canary.html"))
+    kinds = [table["outcomes"][n]["kind"] for n in table["outcome"]]
+    assert kinds == ["out", "fail"]

@@ -50,6 +50,7 @@ def columns(model: Model, level: Level, jobs: int) -> dict[str, Any]:
         "reason": coded(clip(job["status"]["reason"] or "", level.reason) for job in shown),
         "file": coded(clip(job["file_path"], level.text) for job in shown),
         "words": coded(clip(_words(job), level.text) for job in shown),
+        "ran": coded(job["session"] or "" for job in shown),
         "deps": {},
         "critical": [],
         "sessions": [],

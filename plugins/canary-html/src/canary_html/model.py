@@ -153,7 +153,9 @@ def _read_past(model: Model) -> None:
         seconds = finite(record["timings"].get("running", -1.0))
         session.counts[outcome] = session.counts.get(outcome, 0) + 1
         session.seconds += max(0.0, seconds)
-        if record["id"] in model.numbers:
+        number = model.numbers.get(record["id"])
+        # among the latest results are those of earlier sessions
+        if number is not None and model.jobs[number]["session"] != name:
             earlier = Earlier(name, outcome, seconds, record["measurements"])
             model.past.setdefault(record["id"], []).append(earlier)
 

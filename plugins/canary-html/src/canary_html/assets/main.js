@@ -64,6 +64,9 @@ class App {
     if (view === "timeline") this.timeline?.draw();
     if (view === "job") {
       scrollTo(0, 0);
+      // what went wrong is said last
+      const isPass = node.querySelector(".verdict .badge")?.classList.contains("pass");
+      for (const pre of node.querySelectorAll("pre")) pre.scrollTop = isPass ? 0 : pre.scrollHeight;
       const title = node.querySelector("h2");
       title.tabIndex = -1;
       title.focus({preventScroll: true});

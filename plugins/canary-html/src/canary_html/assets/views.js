@@ -69,7 +69,7 @@ function runs(report, job) {
     name: report.sessions[i].name, outcome: report.outcomes[session.outcome[job]],
     ms: session.ms[job],
   })).filter((run) => run.outcome);
-  return [...earlier, {name: report.session, outcome: report.status(job), ms: report.ms[job]}];
+  return [...earlier, {name: report.text("ran", job), outcome: report.status(job), ms: report.ms[job]}];
 }
 
 async function jobView(report, job, table) {
