@@ -9,7 +9,7 @@ here starts a job or changes one.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import floor, inf, log2
 from typing import Final
@@ -143,13 +143,13 @@ class ReadyQueue:
             return None  # let the machine run empty for it
         fitting = (h for (r, alone), h in shapes if not alone and self._pool.can_hold(r))
         start: float | None = None
+        free: list[dict[str, int]] = []
         for heap in sorted(heap for heaps in fitting for heap in heaps.values()):
             node = heap[0][1]
-            if _share_nothing(node, first):
-                return self._take(heap)
             if start is None:
-                start = self._start_of(first, running)
-            if now + node.job.expected_runtime <= start < inf:  # nobody knows: not in time
+                start, free = self._start_of(first, running)
+            in_time = now + node.job.expected_runtime <= start < inf  # nobody knows: not in time
+            if in_time or _leaves_room(free, first.request, node.request):
                 return self._take(heap)
         return None
 
@@ -167,9 +167,11 @@ class ReadyQueue:
             return not running
         return self._pool.can_hold(node.request)
 
-    def _start_of(self, wide: Node, running: Collection[Running]) -> float:
-        """When `wide` can start if nothing else starts: what runs ends in order of its expected
-        ends."""
+    def _start_of(
+        self, wide: Node, running: Collection[Running]
+    ) -> tuple[float, list[dict[str, int]]]:
+        """When `wide` can start if nothing else starts, and what is free then: what runs ends in
+        order of its expected ends."""
         ordered = sorted(running, key=lambda r: r.expected_end)
         return self._pool.free_at(wide.request, [(r.expected_end, r.assigned) for r in ordered])
 
@@ -178,7 +180,12 @@ def _length(node: Node) -> int:
     return _step(node.job.expected_runtime, LENGTHS)
 
 
-def _share_nothing(node: Node, wide: Node) -> bool:
-    return wide.request.nodes == 1 and {t for t, n in node.request.slots if n}.isdisjoint(
-        t for t, n in wide.request.slots if n
+def _leaves_room(free: Sequence[Mapping[str, int]], wide: Request, other: Request) -> bool:
+    """Does `wide` fit on one of the nodes then, even if `other` still has what it wants?"""
+    taken = {type: n for type, n in other.slots if n}
+    if max(wide.nodes, other.nodes) > 1 or any(type in taken for type, _ in wide.pieces):
+        return False
+    return any(
+        all(n + taken.get(type, 0) <= node.get(type, 0) for type, n in wide.slots if n)
+        for node in free
     )

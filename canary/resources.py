@@ -324,11 +324,13 @@ class ResourcePool:
         shares = _shares(request)
         return sum(node.idle and node.could_hold(shares) for node in self._nodes) >= request.nodes
 
-    def free_at(self, request: Request, ends: Iterable[tuple[float, Assigned]]) -> float:
-        """The first of the `ends` (time, what comes back then; in order) after which the request
-        fits."""
+    def free_at(
+        self, request: Request, ends: Iterable[tuple[float, Assigned]]
+    ) -> tuple[float, list[dict[str, int]]]:
+        """First of the `ends` (time, what comes back) after which it fits, and what is free then."""
         shadow = [node.copy(whole=bool(request.pieces)) for node in self._nodes]
         by_id = {node.id: node for node in shadow}
+        free = [node.free for node in shadow]
         shares = _shares(request)
         at = 0.0
         for at, assigned in ends:
@@ -339,10 +341,10 @@ class ResourcePool:
                     by_id[entry["node"]].give_back(type, entry["id"], entry["slots"])
             if request.nodes == 1:
                 if any(node.holds(request) for node in shadow):
-                    return at
+                    return at, free
             elif sum(node.idle and node.could_hold(shares) for node in shadow) >= request.nodes:
-                return at
-        return at
+                return at, free
+        return at, free
 
     def checkin(self, assigned: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Take back what `checkout` gave."""

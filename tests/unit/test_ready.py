@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from canary.job import BaseJob, Dependency
 from canary.ready import ReadyQueue, Running, wire
-from canary.resources import LOCK, Machine, Request, ResourcePool
+from canary.resources import LOCK, Capacity, Machine, Request, ResourcePool
 
 
 @pytest.fixture
@@ -27,9 +27,17 @@ def jobs(new_job):
         for name, (weight, needs, *depends) in rows.items():
             upstream = [(made[d], None) for d in (depends[0].split() if depends else ())]
             locks = needs.pop("locks", ())
+            pieces = needs.pop("pieces", {})
             more = {"exclusive": needs.pop("exclusive", False), "timeout": needs.pop("limit", 10.0)}
             made[name] = new_job(
-                name, weight=weight, parameters=needs, depends=upstream, locks=locks, **more
+                name,
+                weight=weight,
+                parameters=needs,
+                depends=upstream,
+                locks=locks,
+                pieces=pieces,
+                capacity=Capacity({"cpus": 99, "gpus": 99}),
+                **more,
             )
         return made
 
@@ -68,8 +76,8 @@ def test_a_dependency_given_twice_is_waited_for_twice_and_told_twice(jobs):
 class Desk:
     """A queue on a machine, with what runs."""
 
-    def __init__(self, made, **counts):
-        self.pool = ResourcePool(Machine.single("n", **counts))
+    def __init__(self, made, machine=None, **counts):
+        self.pool = ResourcePool(machine or Machine.single("n", **counts))
         self.queue = ReadyQueue(self.pool)
         self.running = []
         for node in wire(list(made.values())).values():
@@ -134,6 +142,36 @@ def test_behind_one_that_is_too_long_a_shorter_one_of_the_same_needs_is_found(jo
         short=(60.0, {"cpus": 1, "limit": 40.0}),
     )
     assert Desk(made, cpus=2).all() == ["long", "short"]
+
+
+@pytest.mark.parametrize("limit", [100.0, -1.0])
+def test_what_leaves_room_for_the_wide_job_may_run_beside_it(jobs, limit):
+    """Of 8 CPUs 3 are left then, whatever the length of what takes them; a fourth would delay."""
+    made = jobs(
+        long=(90.0, {"cpus": 6, "limit": limit}),
+        wide=(80.0, {"cpus": 5}),
+        beside=(70.0, {"cpus": 1, "limit": 900.0}),
+        too=(60.0, {"cpus": 1, "limit": 900.0}),
+        much=(50.0, {"cpus": 4, "limit": 900.0}),
+    )
+    desk = Desk(made, cpus=8)
+    assert desk.all() == ["long", "beside", "too"]
+    desk.end("long")
+    assert desk.all() == ["wide"]
+
+
+def test_what_may_take_the_room_of_a_piece_does_not_start(jobs):
+    """Two GPUs of two slots each: three may be free then, and none of the two as one wants it."""
+    made = jobs(
+        long=(90.0, {"gpus": 3, "limit": 100.0}),
+        piece=(80.0, {"gpus": 2, "pieces": {"gpus": (2,)}}),
+        small=(70.0, {"gpus": 1, "limit": 900.0}),
+        other=(60.0, {"gpus": 0, "limit": 900.0}),
+    )
+    desk = Desk(made, Machine.single("n", cpus=4, gpus=2).with_slots("gpus", 2))
+    assert desk.all() == ["long", "other"]
+    desk.end("long")
+    assert desk.all() == ["piece", "small"]
 
 
 def test_of_nearly_equal_ones_the_widest_goes_first(jobs):
@@ -337,16 +375,16 @@ def packed(n, seed, *, known):
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 def test_jobs_of_known_length_are_packed_tightly(seed):
-    assert packed(1000, seed, known=True) <= 1.03
+    assert packed(1000, seed, known=True) <= 1.01
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 def test_jobs_of_unknown_length_are_packed_well(seed):
-    assert packed(1000, seed, known=False) <= 1.15
+    assert packed(1000, seed, known=False) <= 1.12
 
 
 @pytest.mark.timeout(150)  # five seconds of CPU time each
-@pytest.mark.parametrize(("known", "limit"), [(True, 1.03), (False, 1.15)])
+@pytest.mark.parametrize(("known", "limit"), [(True, 1.01), (False, 1.12)])
 def test_a_hundred_thousand_jobs(known, limit):
     assert packed(100_000, 1, known=known) <= limit
 

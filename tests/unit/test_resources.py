@@ -290,8 +290,8 @@ def test_free_at_is_the_first_end_after_which_it_fits():
     pool = ResourcePool(machine({"cpus": [1] * 4}))
     parts = [pool.checkout(request(cpus=1)) for _ in range(4)]
     ends = [(10.0, parts[0]), (20.0, parts[1]), (30.0, parts[2]), (40.0, parts[3])]
-    assert pool.free_at(request(cpus=1), ends) == 10
-    assert pool.free_at(request(cpus=3), ends) == 30
+    assert pool.free_at(request(cpus=1), ends) == (10, [{"cpus": 1}])
+    assert pool.free_at(request(cpus=3), ends) == (30, [{"cpus": 3}])
     assert pool.in_use("cpus") == 4
 
 
@@ -299,7 +299,7 @@ def test_free_at_for_whole_nodes_waits_for_their_last_job():
     pool = ResourcePool(machine({"cpus": [1] * 2}, {"cpus": [1] * 2}))
     parts = [pool.checkout(request(cpus=1)) for _ in range(3)]
     ends = [(10.0, parts[2]), (20.0, parts[0]), (30.0, parts[1])]
-    assert pool.free_at(request(nodes=2, cpus=2), ends) == 30
+    assert pool.free_at(request(nodes=2, cpus=2), ends)[0] == 30
 
 
 # properties
@@ -346,11 +346,14 @@ def test_free_at_agrees_with_giving_back(host, held, wanted):
     ends = [(float(i + 1), x) for i, x in enumerate(running)]
     if not ends:
         return
-    at = pool.free_at(wanted, ends)
+    at, free = pool.free_at(wanted, ends)
     for time, assigned in ends:
         pool.checkin(assigned)
         if pool.can_hold(wanted):
             assert at == time
+            for type in host.types:
+                left = host.count(type) - pool.in_use(type)
+                assert sum(node.get(type, 0) for node in free) == left
             return
     raise AssertionError("it fits on the idle machine")
 
@@ -437,7 +440,7 @@ def test_a_lock_is_held_once_and_declared_by_nobody():
     assert pool.is_locked(wants)
     assert pool.checkout(wants) is None
     assert not pool.is_locked(Request.of([entry("cpus", 1), entry("lock:other", 1)]))
-    assert pool.free_at(wants, [(3.0, got)]) == 3.0
+    assert pool.free_at(wants, [(3.0, got)])[0] == 3.0
     pool.checkin(got)
     assert pool.idle
     assert pool.checkout(wants) is not None
