@@ -327,7 +327,7 @@ def test_hostile_text_is_shown_and_does_nothing(page, tmp_path):
 def test_a_report_that_is_short_of_room_still_works(page, tmp_path):
     jobs = [sample_job(n, Outcome.SUCCESS, tmp_path) for n in range(3999)]
     jobs.append(sample_job(3999, Outcome.FAILED, tmp_path))
-    path = write(SampleResults(tmp_path / "s", jobs), tmp_path, size=0.09)
+    path = write(SampleResults(tmp_path / "s", jobs), tmp_path, size=0.09, full="jobs")
     for view in "", "#/timeline", "#/graph", "#/history", "#/nothing", f"#/job/{3999:064x}":
         show(page, path, view)
     assert "No such job" in page.inner_text("main")
@@ -336,6 +336,9 @@ def test_a_report_that_is_short_of_room_still_works(page, tmp_path):
     page.wait_for_selector("article")
     assert page.inner_text(".name") == "dir/job100.p=100"
     assert "More was left out to keep this file small" in page.inner_text("article")
+    page.click("text=whole page")
+    page.wait_for_selector("a:text('all jobs')")
+    assert page.inner_text(".name") == "dir/job100.p=100"
 
 
 class Large(SampleResults):

@@ -200,7 +200,7 @@ def test_attempts_are_on_the_cores_that_they_had(walked):
         (1, 1, 3.0, 5.0, (2,)),
         (1, 2, 6.0, 8.0, (3,)),
     ]
-    data = columns(read(walked), LEVELS[0], 2)
+    data = columns(read(walked), LEVELS[0], 2, "")
     assert data["bars"]["lanes"] == [[0, 2], [2, 1], [3, 1]]
     assert data["slots"] == {"a": 2, "b": 1}
     assert data["notices"] == ["warning: careful"]

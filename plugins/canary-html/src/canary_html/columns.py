@@ -33,16 +33,18 @@ class Level:
 LEVELS: Final = (Level(), Level(400, 200), Level(200, 80, False), Level(80, 0, False))
 
 
-def columns(model: Model, level: Level, jobs: int) -> dict[str, Any]:
-    """The first `jobs` jobs in columns; drawings only if all are in."""
+def columns(model: Model, level: Level, jobs: int, beside: str) -> dict[str, Any]:
+    """The first `jobs` jobs in columns; drawings only if all are in. `beside` is where files of
+    jobs are, named by their whole IDs; empty if there are none."""
     shown = model.jobs[:jobs]
     data: dict[str, Any] = {
+        "beside": beside,
         "session": model.results.session,
         "began": model.began,
         "outcomes": [{"name": o, "kind": kind(o), "sign": sign(o)} for o in OUTCOMES],
         "all": len(model.jobs),
         "name": [clip(job["fullname"], level.text) for job in shown],
-        "id": short_ids(shown),
+        "id": [job["id"] for job in shown] if beside else short_ids(shown),
         "outcome": [OUTCOMES.index(outcome_of(job)) for job in shown],
         "ms": [_ms(job["timings"].get("running", -1.0)) for job in shown],
         "at": [_since(job["started_at"], model.began) for job in shown],

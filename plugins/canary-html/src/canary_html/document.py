@@ -70,12 +70,12 @@ def _table(model: Model, beside: str, room: int) -> str:
     """The table with as much as there is room for; of far too many jobs, the first."""
     jobs = len(model.jobs)
     for level in LEVELS:
-        table = pack({"beside": beside, **columns(model, level, jobs)})
+        table = pack(columns(model, level, jobs, beside))
         if len(table) <= room:
             return table
     while jobs and len(table) > room:
         jobs //= 2
-        table = pack({"beside": beside, **columns(model, LEVELS[-1], jobs)})
+        table = pack(columns(model, LEVELS[-1], jobs, beside))
     return table
 
 
@@ -108,9 +108,7 @@ def _head(model: Model) -> tuple[str, ...]:
 
 def _start(title: str, policy: str) -> Iterator[str]:
     yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    yield to_html(["meta", {"http-equiv": "Content-Security-Policy", "content": policy}]).replace(
-        "</meta>", "\n"
-    )
+    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield '<meta name="color-scheme" content="light dark">\n'
     yield to_html(el("title", title)) + "\n"

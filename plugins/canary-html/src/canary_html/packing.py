@@ -41,7 +41,6 @@ class Pages:
 
     chunks: list[str] = field(default_factory=list)
     jobs: list[list[int]] = field(default_factory=list)
-    limit: int = 0
 
     @property
     def size(self) -> int:
@@ -65,11 +64,10 @@ def pack_pages(
             break
         shrunk = int(limit * 0.85 * max(0.1, made.count / len(trouble)))
         limit = shrunk if shrunk >= SMALLEST_ENDS else 0
-    if is_complete:
-        more, _ = _fill(others, page, budget - made.size, min(limit, PASSED_ENDS))
-        made = Pages(made.chunks + more.chunks, made.jobs + more.jobs)
-    made.limit = limit
-    return made
+    if not is_complete:
+        return made
+    more, _ = _fill(others, page, budget - made.size, min(limit, PASSED_ENDS))
+    return Pages(made.chunks + more.chunks, made.jobs + more.jobs)
 
 
 def _fill(numbers: Iterable[int], page: Page, budget: int, limit: int) -> tuple[Pages, bool]:

@@ -40,16 +40,21 @@ function reasons(report) {
   const order = [...groups.values()].sort((a, b) => rank(a) - rank(b) || b.length - a.length);
   const rows = order.slice(0, 12).map((jobs) => [
     badge(report.status(jobs[0]), true), String(jobs.length), report.text("reason", jobs[0]),
-    [jobLink(report, jobs[0]), jobs.length > 1 ? ` and ${jobs.length - 1} more` : ""],
+    [jobLink(report, jobs[0]), jobs.length > 1 ? [" and ", outcomeLink(report, jobs)] : ""].flat(),
   ]);
-  const drawing = listing(["Status", "Jobs", "Reason", "Job"], rows.map((row) => row.flat(0)));
+  const drawing = listing(["Status", "Jobs", "Reason", "Job"], rows);
   const more = order.length - rows.length;
   return fill(figure("What did not pass", drawing, more > 0 ? el("p", {}, `... ${more} more reasons`)
     : null), {class: "broad"}, []);
 }
 
+function outcomeLink(report, jobs) {
+  const word = report.status(jobs[0]).name.toLowerCase();
+  return el("a", {href: `#/jobs?q=outcome:${word}`}, `${(jobs.length - 1).toLocaleString("en")} more`);
+}
+
 function criticalPath(report) {
-  const path = report.critical ?? [];
+  const path = report.critical;
   if (path.length < 2) return null;
   let before = 0;
   const rows = path.map((job) => {
@@ -91,17 +96,10 @@ async function jobView(report, job, table) {
   const after = output ? output.closest("section") : page.querySelector(".verdict");
   after.after(...extra);
   const path = report.beside.split("/").map(encodeURIComponent).join("/");
-  const whole = path ? el("a", {href: `${path}/${fullId(report, job, page)}.html`}, "whole page") : null;
+  const whole = path ? el("a", {href: `${path}/${report.id[job]}.html`}, "whole page") : null;
   page.prepend(el("p", {class: "way"}, el("a", {href: table.hash()}, "← jobs"),
     step(report, job, table, -1), step(report, job, table, 1), whole));
   return page;
-}
-
-// Files beside the report are named by whole IDs, which the table does not hold.
-function fullId(report, job, page) {
-  const rows = [...page.querySelectorAll("table.facts tr")];
-  const row = rows.find((tr) => tr.firstChild.textContent === "ID");
-  return row ? row.lastChild.textContent : report.id[job];
 }
 
 function step(report, job, table, by) {
