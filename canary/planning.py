@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,21 @@ def _known_files(book: Catalog | None) -> dict[str, tuple[str, bytes]]:
         return {}
     known = {p: (k, d) for p, k, d in book.query("select path, key, data from files")}
     return known
+
+
+def edited(book: Catalog, files: Collection[str]) -> list[str]:
+    """Those of the files that are not as they were when they were collected."""
+    keys = book.query("select path, key from files")
+    return [path for path, key in keys if path in files and not key.endswith(_mark(path))]
+
+
+def _mark(path: str) -> str:
+    """The end of a file's key, see `generate.cache_key`; empty if it is gone."""
+    try:
+        now = Path(path).stat()
+    except OSError:
+        return ""
+    return f":{now.st_mtime_ns}:{now.st_size}:{now.st_ino}"
 
 
 def save_specs(book: Catalog, collected: Collected) -> dict[str, str]:

@@ -109,7 +109,19 @@ def _run(
         raise NothingToRun(
             planning.nothing(plan), hint="canary run --only all runs what passed before"
         )
+    if not request.roots:
+        _tell_edited(
+            planning.edited(book, {collected.graph.specs[i].file for i in plan.run}), display
+        )
     return _execute(request, config, display, workspace, book, collected, plan, earlier)
+
+
+def _tell_edited(files: Sequence[str], display: Display) -> None:
+    """What is run is what was collected: directives that were written since are not known."""
+    if files:
+        names = home.relative(files[0]) + (f" and {len(files) - 1} more" if files[1:] else "")
+        text = f"edited since it was collected: {names}; canary run PATH reads it again"
+        display.say(text, "warning")
 
 
 def preview(request: RunRequest, config: Config) -> tuple[Collected, Plan]:

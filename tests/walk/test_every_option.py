@@ -158,6 +158,7 @@ def row(words, code, *texts, absent=()):
         row("run -R --hpc-backend none --hpc-submit-args=-A --hpc-allow-hyperthreading t", 8),
         row("exec --manifest nothing.json", 2, "cannot be read"),
         row("doctor --rebuild", 0, "made anew from 1 sessions"),
+        row("rebaseline --dry-run --atol 0.1", 0, "nothing to rebaseline"),
         # main options
         row("-p no:tap report tap", 2, "no reporter 'tap'"),
         row("-p no:nobody plugins", 0, "no:nobody blocks nothing"),
@@ -212,16 +213,29 @@ def test_after_a_failure_nothing_more_starts(here, capfd):
 
 
 def test_a_selection_by_root(here, capfd):
+    assert cli.main(["init", "-w"]) == 0
     assert cli.main(["collect", "t"]) == 0
     assert cli.main(["select", "--from-root", "t/slow.pyt", "new"]) == 0
     assert "new: 1 jobs" in capfd.readouterr().out
 
 
 def test_a_time_limit_holds_for_stored_jobs_too(here, capfd):
+    assert cli.main(["init", "-w"]) == 0
     assert cli.main(["collect", "t"]) == 0
     (here / "t" / "slow.pyt").write_text("import time\nif __name__ == '__main__': time.sleep(20)\n")
     assert cli.main(["run", "--timeout", "all=0.2", "slow"]) == 4
     assert "timed out after 0.2 s" in capfd.readouterr().out
+
+
+def test_an_edited_file_is_told_where_it_is_not_read_again(here, capfd):
+    assert cli.main(["init", "-w"]) == 0
+    assert cli.main(["collect", "t"]) == 0
+    (here / "t" / "slow.pyt").write_text(FILES["t/slow.pyt"] + "# more\n")
+    assert cli.main(["run", "--only", "all"]) == 8
+    assert "edited since it was collected: t/slow.pyt;" in capfd.readouterr().err
+    assert cli.main(["run", "--only", "all", "t"]) == 8
+    assert cli.main(["run", "--only", "all"]) == 8
+    assert "edited" not in capfd.readouterr().err
 
 
 def test_a_path_file_and_a_pool_file(here, capfd):
