@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import math
 import re
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Final
@@ -135,6 +138,29 @@ def format_duration(seconds: float) -> str:
         return f"{minutes // 60}h {minutes % 60:02d}m"
     hours = round(seconds / HOUR)
     return f"{hours // 24}d {hours % 24:02d}h"
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """TimeoutError in the body after so many seconds, in the middle of a regular expression too.
+
+    Only in the main thread, to which alarms come; elsewhere there is no limit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def over(_: int, __: object) -> None:
+        raise TimeoutError(f"not done after {seconds:g} s")
+
+    handler = signal.signal(signal.SIGALRM, over)
+    others = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, *others)
 
 
 class Clock:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+import signal
+import threading
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from canary.clock import Clock, Timekeeper, format_duration, parse_duration
+from canary.clock import Clock, Timekeeper, format_duration, parse_duration, time_limit
 from canary.errors import CanaryError, ExpressionError
 
 
@@ -281,3 +283,37 @@ def test_a_timekeeper_from_incomplete_and_wrong_data():
 def test_a_timekeeper_has_no_room_for_other_names():
     with pytest.raises(AttributeError):
         Timekeeper().began = 1.0
+
+
+# a limit for what cannot be asked to stop
+
+
+def endless():
+    return re.match(r"(a+)+$", "a" * 64 + "b")
+
+
+def test_a_regular_expression_without_end_is_ended():
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(TimeoutError, match=r"0\.1 s"), time_limit(0.1):
+        endless()
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_what_is_done_in_time_is_left_alone():
+    with time_limit(60.0):
+        assert re.match("a", "a")
+    # the alarm of whoever runs the tests goes on, 60 s later at the latest
+    assert signal.getitimer(signal.ITIMER_REAL)[0] <= 60.0
+
+
+def test_other_threads_have_no_limit():
+    done = []
+
+    def work():
+        with time_limit(0.001):
+            done.append(sum(range(1_000_000)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from canary.clock import time_limit
 from canary.status import Category, Outcome, Status, judge_exit_code
-from canary_ctest.patience import time_limit
 
 SECONDS: Final = 10.0  # some expressions take for ever on some texts
 

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from canary import fsio
+from canary.clock import time_limit
 from canary.frozen import EMPTY
 from canary.spec import JobSpec
 from canary.status import Category, Outcome, Status, judge_exit_code
-from canary_yaml.patience import time_limit
 from canary_yaml.schema import ATTRIBUTE
 
 MOST: Final = 8 * 1024 * 1024
