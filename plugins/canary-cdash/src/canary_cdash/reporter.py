@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 from canary.declare import Reporter, Results
 from canary.errors import CanaryError, UsageError
-from canary.events import Notice
+from canary.events import Notice, SessionStarted
 from canary.reporting import replacing, target
 from canary_cdash import machine, xml
 from canary_cdash.cases import Job, Maker, command_line
@@ -128,8 +128,8 @@ class CDashReporter(Reporter):
     ) -> Iterator[tuple[str, Iterable[str]]]:
         """File names, and what is in them."""
         events = list(results.events())
-        argv = next((e.argv for e in events if hasattr(e, "argv")), ("canary", "run"))
-        command = command_line(argv)
+        starts = (e.argv for e in events if isinstance(e, SessionStarted))
+        command = command_line(next(starts, ("canary", "run")))
         log = "".join(f"{e.level}: {e.text}\n" for e in events if isinstance(e, Notice))
         begin = xml.Span(span.start, span.start)
         configured = known.get("ConfigureCommand") or command

@@ -81,16 +81,13 @@ def compare(
             else:
                 new.append(job)
     pairs.sort(key=lambda pair: str(pair[1]["fullname"]))
-    worse, better, other = [], [], []
-    for pair in pairs:
-        (old, kind), (last, now_kind) = ((j["status"]["outcome"], is_bad(j)) for j in pair)
-        if kind != now_kind:
-            (worse if now_kind else better).append(pair)
-        elif old != last:
-            other.append(pair)
+    worse = [(a, b) for a, b in pairs if is_bad(b) and not is_bad(a)]
+    better = [(a, b) for a, b in pairs if is_bad(a) and not is_bad(b)]
+    alike = [(a, b) for a, b in pairs if is_bad(a) == is_bad(b)]
+    other = [(a, b) for a, b in alike if _outcome(a) != _outcome(b)]
     moved = [m for pair in pairs for m in _moved(*pair, threshold)]
     moved.sort(key=lambda m: -abs(m.part))
-    same = len(pairs) - len(worse) - len(better) - len(other)
+    same = len(alike) - len(other)
     return Comparison(worse, better, other, list(gone.values()), new, moved, same)
 
 
@@ -148,14 +145,17 @@ def _tables(found: Comparison, most: int | None) -> list[str]:
                 lines.append(f"  ... {len(rows) - most} more: --all")
             lines.append("")
 
-    titles = (("Fail now", found.worse), ("Fail no more", found.better), ("Ended", found.other))
-    for title, several in titles:
+    changed = (
+        ("Fail now", found.worse),
+        ("Fail no more", found.better),
+        ("Ended otherwise", found.other),
+    )
+    for title, several in changed:
         rows = [
             [now["id"][:7], _outcome(old), _outcome(now), now["fullname"], now["status"]["reason"]]
             for old, now in several
         ]
-        name = "Ended otherwise" if several is found.other else title
-        show_rows(name, ("ID", "A", "B", "Job", "Details"), rows)
+        show_rows(title, ("ID", "A", "B", "Job", "Details"), rows)
     for title, alone in (("Only in A", found.gone), ("Only in B", found.new)):
         rows = [[job["id"][:7], _outcome(job), job["fullname"]] for job in alone]
         show_rows(title, ("ID", "Outcome", "Job"), rows)

@@ -43,7 +43,7 @@ def change(before: float, now: float) -> float:
 
 
 def show_change(part: float) -> str:
-    """`+12 %`, `×3.4` for more than doubled, `new` for what was nothing."""
+    """`+12 %`, `×3.4` for what at least doubled, `from 0` for what was nothing."""
     if math.isinf(part):
         return "from 0"
     return f"×{1 + part:.1f}" if part >= 1 else f"{100 * part:+.0f} %"

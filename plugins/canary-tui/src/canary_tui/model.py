@@ -69,7 +69,7 @@ class Row:
     @property
     def status(self) -> str:
         """As people see it."""
-        return self.state if self.state in ("RUNS", "STARTS", "WAITS") else f"{self.outcome}"
+        return self.outcome or self.state
 
     def took(self) -> str:
         """How long it ran, or runs."""
