@@ -247,21 +247,18 @@ class ResourcePool:
         return self._never[request]
 
     def _refusal(self, request: Request) -> str | None:
+        wanted = _amounts(request.slots)
         if request.nodes > len(self._nodes):
-            wanted = " and ".join(_amount(n, t) for t, n in request.slots if n)
             what = f"{request.nodes} nodes{' for ' * bool(wanted)}{wanted}"
             return f"needs {what}, the machine has {len(self._nodes)}"
         if request.nodes > 1 and not self.machine.allow_multinode:
             return f"needs {request.nodes} nodes, and jobs over several nodes are not allowed here"
         for type, n in request.slots:
-            if n > 0 and type not in self.machine.types:
-                return f"needs {_amount(n, type)}, the machine has no {type}"
-        for type, n in request.slots:
-            if n > self.machine.count(type):
-                return f"needs {_amount(n, type)}, the machine has {self.machine.count(type)}"
+            count = self.machine.count(type)
+            if n > count:
+                return f"needs {_amounts([(type, n)])}, the machine has {count or f'no {type}'}"
         if request.nodes == 1:
             if not any(node.could_hold(request.slots) for node in self._nodes):
-                wanted = " and ".join(_amount(n, t) for t, n in request.slots if n)
                 return f"no single node has {wanted}"
             if not any(node.could_pack(request.pieces) for node in self._nodes):
                 wanted = " and ".join(f"{'+'.join(map(str, x))} {t}" for t, x in request.pieces)
@@ -269,9 +266,7 @@ class ResourcePool:
             return None
         shares = _shares(request)
         if sum(node.could_hold(shares) for node in self._nodes) < request.nodes:
-            return f"fewer than {request.nodes} nodes have " + " and ".join(
-                f"{n} {t}" for t, n in shares if n
-            )
+            return f"fewer than {request.nodes} nodes have {_amounts(shares)}"
         return None
 
     def checkout(self, request: Request) -> Assigned | None:
@@ -327,7 +322,8 @@ class ResourcePool:
     def free_at(
         self, request: Request, ends: Iterable[tuple[float, Assigned]]
     ) -> tuple[float, list[dict[str, int]]]:
-        """First of the `ends` (time, what comes back) after which it fits, and what is free then."""
+        """The first of the `ends` (time, what comes back; in order) after which it fits, and what
+        each node has free then."""
         shadow = [node.copy(whole=bool(request.pieces)) for node in self._nodes]
         by_id = {node.id: node for node in shadow}
         free = [node.free for node in shadow]
@@ -365,8 +361,9 @@ class ResourcePool:
         return self.machine.count(type) - sum(node.free.get(type, 0) for node in self._nodes)
 
 
-def _amount(n: int, type: str) -> str:
-    return f"{n} MiB of {type}" if type in AMOUNTS else f"{n} {type}"
+def _amounts(slots: Iterable[tuple[str, int]]) -> str:
+    unit = {type: f"MiB of {type}" for type in AMOUNTS}
+    return " and ".join(f"{n} {unit.get(type, type)}" for type, n in slots if n)
 
 
 def _shares(request: Request) -> tuple[tuple[str, int], ...]:
