@@ -49,7 +49,8 @@ def run(
     words, environ = _prepare(program, ranks, env)
     sys.stdout.flush()
     sys.stderr.flush()
-    with subprocess.Popen(words, env=environ, stdin=subprocess.DEVNULL, **options) as process:
+    options.setdefault("stdin", subprocess.DEVNULL)
+    with subprocess.Popen(words, env=environ, **options) as process:
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
