@@ -23,7 +23,7 @@ from canary.testing.reporters import (
 )
 from canary_html.columns import LEVELS, columns, short_ids
 from canary_html.document import script
-from canary_html.model import critical_path, read, timeline
+from canary_html.model import critical_path, read, timeline, usage
 from canary_html.reporter import HtmlReporter
 from canary_html.tree import el, to_html
 
@@ -168,15 +168,22 @@ class Walked(SampleResults):
     def events(self):
         first, second = self.jobs()
         yield SessionStarted(
-            100.0, self.session, "", (), 2, {}, {"a": {"cpus": 2}, "b": {"cpus": 1}}
+            100.0,
+            self.session,
+            "",
+            (),
+            2,
+            {},
+            {"a": {"cpus": 2, "gpus": 1}, "b": {"cpus": 1, "gpus": 3}},
         )
         for at, job, attempt, cores, outcome in (
             (101.0, first, 1, [("a", "0"), ("a", "1")], Outcome.SUCCESS),
             (103.0, second, 1, [("b", "0")], Outcome.FAILED),
             (106.0, second, 2, [], Outcome.SUCCESS),
         ):
+            gpus = [{"id": "0", "slots": 1, "node": "b"}, {"id": "1", "slots": 1, "node": "b"}]
             cpus = [{"id": core, "slots": 1, "node": node} for node, core in cores]
-            yield JobSubmitted(at, job["id"], "", attempt, {"cpus": cpus})
+            yield JobSubmitted(at, job["id"], "", attempt, {"cpus": cpus, "gpus": gpus})
             yield JobStarted(at, job["id"], "", "", attempt)
             times = {"started": at, "stopped": at + 2}
             yield JobFinished(at + 2, job["id"], "", Status(outcome), times, {}, attempt)
@@ -203,6 +210,9 @@ def test_attempts_are_on_the_cores_that_they_had(walked):
     data = columns(read(walked), LEVELS[0], 2, "")
     assert data["bars"]["lanes"] == [[0, 2], [2, 1], [3, 1]]
     assert data["slots"] == {"a": 2, "b": 1}
+    # two of four, from 1 s to 5 s and from 6 s to 8 s
+    assert usage(read(walked), 4) == {"gpus": (4, [1.0, 2.0, 1.0, 2.0])}
+    assert data["usage"]["gpus"]["slots"] == 4
     assert data["notices"] == ["warning: careful"]
 
 

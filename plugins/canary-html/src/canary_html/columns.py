@@ -12,12 +12,14 @@ from itertools import pairwise
 from typing import Any, Final
 
 from canary.status import Outcome
-from canary_html.model import Job, Model, critical_path, finite, timeline
+from canary_html.model import Job, Model, critical_path, finite, timeline, usage
 from canary_html.page import kind, sign
 from canary_html.tree import clip
 
 OUTCOMES: Final = (*(o.name for o in Outcome), "left out")
 ID_LETTERS: Final = 7
+# parts of the session for which the use of resources is given
+PARTS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,10 @@ def _drawings(model: Model) -> dict[str, Any]:
         "deps": {n: found for n, found in deps.items() if found},
         "critical": critical_path(model),
         "slots": {node: slots.get("cpus", 0) for node, slots in model.machine.items()},
+        "usage": {
+            type: {"slots": slots, "busy": [round(n, 2) for n in means]}
+            for type, (slots, means) in usage(model, PARTS).items()
+        },
         "lanes": lanes,
         "bars": {
             "job": [bar.job for bar in bars],

@@ -38,6 +38,7 @@ class Attempt:
 
     number: int
     places: tuple[Place, ...] = ()
+    others: Mapping[str, int] = field(default_factory=dict)  # slots of what is no CPU
     started: float = -1.0
     stopped: float = -1.0
     outcome: str = "NONE"
@@ -122,7 +123,12 @@ def _take(model: Model, event: Event) -> None:
     elif isinstance(event, JobSubmitted):
         cores = event.resources.get("cpus", ())[:PLACES]
         places = tuple((str(x.get("node", "")), str(x.get("id", ""))) for x in cores)
-        model.attempts.setdefault(event.id, []).append(Attempt(event.attempt, places))
+        others = {
+            type: sum(int(x.get("slots", 1)) for x in entries)
+            for type, entries in event.resources.items()
+            if type != "cpus"
+        }
+        model.attempts.setdefault(event.id, []).append(Attempt(event.attempt, places, others))
     elif isinstance(event, JobStarted):
         _attempt(model, event.id, event.attempt).started = event.at
     elif isinstance(event, JobFinished):
@@ -238,6 +244,41 @@ def timeline(model: Model) -> tuple[list[Place], list[Bar]]:
         stop = max(start, attempt.stopped - model.began)
         bars.append(Bar(n, attempt.number, attempt.outcome, start, stop, at))
     return lanes, bars
+
+
+def usage(model: Model, bins: int) -> dict[str, tuple[int, list[float]]]:
+    """For each type but CPUs that a machine has: its slots, and how many were in use in each of so
+    many equal parts of the session, on average."""
+    slots: dict[str, int] = {}
+    for counts in model.machine.values():
+        for type, n in counts.items():
+            slots[type] = slots.get(type, 0) + n
+    changes: dict[str, list[tuple[float, int]]] = {t: [] for t, n in slots.items() if n}
+    changes.pop("cpus", None)
+    end = 0.0
+    for job in model.jobs:
+        for attempt in model.attempts_of(job):
+            if attempt.seconds >= 0:
+                end = max(end, attempt.stopped - model.began)
+                for type in changes.keys() & attempt.others:
+                    n = attempt.others[type]
+                    changes[type].append((attempt.started - model.began, n))
+                    changes[type].append((attempt.stopped - model.began, -n))
+    return {
+        type: (slots[type], _means(sorted(found), end, bins)) for type, found in changes.items()
+    }
+
+
+def _means(changes: Sequence[tuple[float, int]], end: float, bins: int) -> list[float]:
+    """The mean of what `changes` (time, difference) add up to in each part of 0 to `end`."""
+    sums = [0.0] * bins
+    value, at = 0, 0.0
+    for time, change in changes if end > 0 else ():
+        first, last = at * bins / end, max(0.0, time) * bins / end
+        for n in range(int(first), min(bins, math.ceil(last))):
+            sums[n] += value * (min(last, n + 1) - max(first, n))
+        value, at = value + change, max(0.0, time)
+    return sums
 
 
 def _idle(model: Model, used: Collection[Place]) -> set[Place]:

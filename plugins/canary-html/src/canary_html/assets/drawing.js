@@ -40,6 +40,19 @@ function histogram(report) {
   return figure("How long jobs took", frame(width, 154, `Median ${middle}`, ...parts));
 }
 
+// How much of a resource was in use over the time of the session.
+function usageArea(type, {slots, busy}, length) {
+  const width = 640;
+  const points = busy.map((n, i) => `${i * width / busy.length},${70 - 60 * n / slots} ${
+    (i + 1) * width / busy.length},${70 - 60 * n / slots}`).join(" ");
+  const share = Math.round(100 * busy.reduce((a, b) => a + b, 0) / busy.length / slots);
+  const title = `${type} in use: ${share} % of ${slots}`;
+  return figure(title, frame(width, 88, title,
+    svg("polygon", {points: `0,70 ${points} ${width},70`, class: "bar"}),
+    svg("line", {x1: 0, x2: width, y1: 10, y2: 10, class: "axis"}),
+    label(0, 84, "0"), label(width, 84, duration(length), "end")));
+}
+
 // One column for each session: how many jobs came to what.
 function sessionBars(sessions, outcomes) {
   const width = 440;

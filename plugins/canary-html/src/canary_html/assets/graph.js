@@ -84,5 +84,10 @@ function drawGraph(report, jobs, current = -1) {
   const height = tallest * SEAT + 12;
   const drawing = svg("svg", {viewBox: `0 0 ${width} ${height}`, width, height, class: "graph",
     role: "group", "aria-label": "Dependencies"}, ...edges, ...boxes);
-  return el("div", {class: "wide", tabindex: "0"}, drawing);
+  const box = el("div", {class: "wide", tabindex: "0"}, drawing);
+  const middle = current < 0 ? columns[0][0] : current;
+  requestAnimationFrame(() => {  // when it is on the page
+    box.scrollTo(x(middle) - box.clientWidth / 2, y(middle) - box.clientHeight / 2);
+  });
+  return box;
 }

@@ -29,7 +29,8 @@ class Timeline {
       el("div", {class: "tools"},
         button("−", "Zoom out", () => this.zoom(2)), button("+", "Zoom in", () => this.zoom(0.5)),
         button("all", "Show all", () => this.zoom(Infinity)), this.legend()),
-      this.canvas, this.said, criticalPath(report));
+      this.canvas, this.said, el("div", {class: "charts"}, criticalPath(report),
+        Object.entries(report.usage).map(([type, use]) => usageArea(type, use, this.length))));
     new ResizeObserver(() => this.draw()).observe(this.canvas);
   }
 
