@@ -19,7 +19,6 @@ from canary.reporting import replacing
 from canary.spec import Baseline
 from canary.store import Result
 from canary.table import clean, safe_write, say
-from canary_baseline import page
 from canary_baseline.changes import Change, Tolerance, changes_of
 
 
@@ -60,16 +59,22 @@ def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     if args.html is None:
         return _run(args, config, None)
+    from canary_baseline import page
+
     with replacing(Path(config.cwd, args.html)) as f:
         f.write(page.head().encode())
-        code = _run(args, config, lambda text: f.write(text.encode()))
+        code = _run(args, config, lambda *what: f.write("".join(page.section(*what)).encode()))
         f.write(page.foot().encode())
     _print(f"The differences are in {clean(args.html)}")
     return code
 
 
-def _run(args: argparse.Namespace, config: Config, write: Callable[[str], object] | None) -> int:
-    """Show the differences, on a page too if there is one to `write`, and take what is wanted."""
+def _run(
+    args: argparse.Namespace,
+    config: Config,
+    write: Callable[[Job, list[Change], Tolerance], object] | None,
+) -> int:
+    """Show the differences, `write` them too, if that is given, and take what is wanted."""
     done = failed = 0
     tolerance = Tolerance(args.rtol, args.atol)
     ask = args.interactive
@@ -82,7 +87,7 @@ def _run(args: argparse.Namespace, config: Config, write: Callable[[str], object
             continue
         _show(job, changes, tolerance)
         if write is not None:
-            write("".join(page.section(job, changes, tolerance)))
+            write(job, changes, tolerance)
         if args.dry_run:
             continue
         answer = _choose(job) if ask else "a"
