@@ -230,12 +230,13 @@ class Store:
     def outcomes(self, session: str | None = None) -> list[tuple[str, str, str, str]]:
         """ID, full name, category and outcome of each result of a session, or of the latest of
         every job: a fraction of what `results` costs."""
-        columns = "select spec_id, spec_fullname, status_category, status_outcome"
+        columns = "spec_id, spec_fullname, status_category, status_outcome"
         if session is not None:
-            rows = self.query(f"{columns} from results where session=?", (session,))
+            rows = self.query(f"select {columns} from results where session=?", (session,))
         else:
-            rows = self.query(f"{columns}, max(session) from results group by spec_id")
-        return [(*r[:4],) if r[3] in _OUTCOMES else (*r[:2], "NONE", "NONE") for r in rows]
+            latest = f"select {columns}, max(session) from results group by spec_id"
+            rows = self.query(f"select {columns} from ({latest})")
+        return [r if r[3] in _OUTCOMES else (r[0], r[1], "NONE", "NONE") for r in rows]
 
     def tally(self) -> Counter[tuple[str, str]]:
         """How many jobs came to which category and outcome when they last ran."""
