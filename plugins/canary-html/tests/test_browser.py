@@ -21,8 +21,13 @@ playwright = pytest.importorskip("playwright.sync_api", reason="no playwright fo
 # what the page of a job is made of
 PARTS = set("article section h2 h3 p a span table tbody tr th td pre".split())  # noqa: SIM905 - words
 BEGAN = 1767323045.0
+# as root, and where /dev/shm is small
+OPTIONS = ["--no-sandbox", "--disable-dev-shm-usage"]
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
+    pytest.mark.timeout(120),  # a browser is slow to start where much else runs
+]
 
 TEST = """\
 import sys
@@ -45,7 +50,7 @@ if __name__ == "__main__":
 def browser():
     # in its own loop, and only while these tests run
     with playwright.sync_playwright() as p:
-        yield p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield p.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
 
 
 @pytest.fixture
