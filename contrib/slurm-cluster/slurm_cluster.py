@@ -8,6 +8,7 @@
     slurm_cluster.py node-stop NODE   kill a node's daemon and all it runs, as if it lost power
     slurm_cluster.py node-start NODE  let it come back
     slurm_cluster.py kill DAEMON      kill slurmctld, slurmdbd, mariadbd or munged
+    slurm_cluster.py stop DAEMON      end it in good order, so that it saves what it knows
     slurm_cluster.py start DAEMON     start it again
 
 It needs root, and Debian's slurmctld, slurmd, slurm-client and munge; slurmdbd,
@@ -540,6 +541,12 @@ def kill(cluster, args):
     return 0
 
 
+def stop_one(cluster, args):
+    if found := cluster.process(args.name):
+        stop([found])
+    return 0
+
+
 def start(cluster, args):
     cluster.start(args.name)
     return 0
@@ -568,7 +575,7 @@ def arguments():
         one = words.add_parser(word)
         one.add_argument("name", metavar="NODE")
         one.set_defaults(do=do)
-    for word, do in (("kill", kill), ("start", start)):
+    for word, do in (("kill", kill), ("stop", stop_one), ("start", start)):
         one = words.add_parser(word)
         one.add_argument("name", choices=CORE)
         one.set_defaults(do=do)

@@ -21,7 +21,7 @@ from canary import fsio
 from canary.journal import LOG
 from canary.launch import Exit, ExitReason, Launch, Message, News, PollingLauncher, Started
 from canary_slurm.batch import OPEN, OUTPUT, read_json
-from canary_slurm.slurm import NEVER, STARTED, Pace, Refused, Seen, Slurm, minutes
+from canary_slurm.slurm import HELD, NEVER, STARTED, Pace, Refused, Seen, Slurm, minutes
 
 SCRIPT: Final = "canary.sh"
 CODE: Final = "exit"
@@ -43,6 +43,7 @@ class Watch:
     misses: int = 0
     started: bool = False
     killed: float | None = None
+    released: bool = False
 
 
 class SlurmLauncher(PollingLauncher):
@@ -265,12 +266,29 @@ class SlurmLauncher(PollingLauncher):
         watch = self._watched[id]
         assert watch.seen is not None
         limit = self._limits.get(id)
+        if watch.seen.reason == HELD:
+            return self._held(id, ticket)
         never = watch.seen.reason in NEVER and now - watch.changed > max(self.settle, 5.0)
         if not never and (limit is None or watch.started or now - watch.since < limit):
             return None
         why = "it can never start" if never else f"it waited longer than {limit:g} s"
         self._cancel_quietly([ticket])
         return self._over(id, None, ExitReason.NOT_STARTED, f"job {ticket}: {why}: {watch.seen}")
+
+    def _held(self, id: str, ticket: str) -> Exit | None:
+        """A node has failed to start it: it is let go once, and given up the second time."""
+        watch = self._watched[id]
+        if not watch.released:
+            watch.released = True
+            try:
+                self.slurm.release(ticket)
+            except (Refused, OSError):
+                pass  # not ours to say; it may wait as long as any
+            return None
+        if time.monotonic() - watch.changed < max(self.settle, 5.0):
+            return None
+        self._cancel_quietly([ticket])
+        return self._over(id, None, ExitReason.CANCELLED, f"job {ticket}: {watch.seen}")
 
     def _cancel_quietly(self, tickets: Sequence[str]) -> None:
         try:

@@ -39,9 +39,10 @@ NEVER: Final = frozenset(
         "PartitionNodeLimit",
         "PartitionTimeLimit",
         "BadConstraints",
-        "launch failed requeued held",
     }
 )
+# a node could not start it: it is held until somebody lets it go
+HELD: Final = "launch failed requeued held"
 _ASKS: Final = ("SQUEUE_", "SACCT_", "SINFO_", "SCANCEL_")
 _LONG: Final = 200  # more tickets than that are not named one by one
 _GONE: Final = "Invalid job id"
@@ -173,6 +174,10 @@ class Slurm:
             except (Refused, OSError):
                 return None
         return text.split()[0] if text.split() else None
+
+    def release(self, ticket: str) -> None:
+        """Let a job go that Slurm holds back."""
+        self.call("scontrol", "release", ticket)
 
     def cancel(self, tickets: Collection[str]) -> None:
         """Cancel these; one that is over already is no error."""
