@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -115,6 +116,12 @@ def run(words: Sequence[str | Path], cwd: Path | None = None, codes: Sequence[in
     return done.stdout.decode(errors="replace")
 
 
+def used() -> tuple[float, float]:
+    """Wall time, and CPU time of all that was waited for; seconds since whenever."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.monotonic(), children.ru_utime + children.ru_stime
+
+
 def by_ctest(directory: Path) -> dict[str, bool]:
     """Which tests pass."""
     report = directory / "report.xml"
@@ -142,22 +149,23 @@ def verdicts(scratch: Path) -> dict[str, bool]:
 def test_project(project, sources, tmp_path):
     directory = build(project, sources, tmp_path)
     scratch = tmp_path / "scratch"
-    walls: dict[str, list[float]] = {"ctest": [], "canary": []}
+    theirs, ours = [], []
     for _ in range(ROUNDS):
-        began = time.monotonic()
+        before = used()
         want = by_ctest(directory)
-        between = time.monotonic()
+        between = used()
         by_canary(directory, scratch)
-        walls["ctest"].append(between - began)
-        walls["canary"].append(time.monotonic() - between)
+        theirs.append([b - a for a, b in zip(before, between, strict=True)])
+        ours.append([b - a for a, b in zip(between, used(), strict=True)])
     have = verdicts(scratch)
     # ours are named with their directory
     named = {n: p for name, p in have.items() for n in want if name == n or name.endswith(f"/{n}")}
     assert named == want
     assert len(have) == len(want) > 10
-    ctest, canary = (statistics.median(walls[who]) for who in ("ctest", "canary"))
-    ratios = [b / a for a, b in zip(walls["ctest"], walls["canary"], strict=True)]
-    low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
     print(f"\n{project.name}: {len(want)} tests, 2 at once")
-    print(f"  ctest {ctest:.2f} s, canary {canary:.2f} s")
-    print(f"  canary / ctest = {middle:.2f} ({low:.2f} to {high:.2f})")
+    for i, what in enumerate(("wall", "cpu")):
+        ctest, canary = (statistics.median(row[i] for row in rows) for rows in (theirs, ours))
+        ratios = [b[i] / a[i] for a, b in zip(theirs, ours, strict=True)]
+        low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
+        print(f"  {what:4}  ctest {ctest:.2f} s, canary {canary:.2f} s,", end=" ")
+        print(f"canary / ctest = {middle:.2f} ({low:.2f} to {high:.2f})")
