@@ -16,8 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 from canary import (
@@ -379,25 +379,18 @@ class _Walk:
     @contextmanager
     def _signals(self, scheduler: Scheduler) -> Iterator[None]:
         """Signals become calls in the loop; what was there before comes back."""
-        loop = self.loop
-
-        def interrupt(number: int, _: FrameType | None) -> None:
-            loop.post(lambda: scheduler.interrupt(number))
-
-        def stop(_: int, __: FrameType | None) -> None:
-            loop.post(lambda: self._suspend(scheduler))
-
-        def tell(_: int, __: FrameType | None) -> None:
-            loop.post(self._tell)
-
+        calls: dict[int, Callable[[], None]] = {
+            signal.SIGTSTP: partial(self._suspend, scheduler),
+            signal.SIGUSR1: self._tell,
+            signal.SIGQUIT: self._tell,  # Ctrl-\ sends it
+        }
+        for number in _ENDING:
+            if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+                calls[number] = partial(scheduler.interrupt, number)
         old: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            for number in _ENDING:
-                if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
-                    old[number] = signal.signal(number, interrupt)
-            old[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, stop)
-            for number in (signal.SIGUSR1, signal.SIGQUIT):  # Ctrl-\ sends the latter
-                old[number] = signal.signal(number, tell)
+            for n, call in calls.items():
+                old[n] = signal.signal(n, lambda *_, call=call: self.loop.post(call))
         try:
             yield
         finally:
