@@ -42,6 +42,15 @@ def test_hook_canary_machine():
     assert memory.slots > 10
 
 
+def test_numbers_that_the_environment_gives(monkeypatch):
+    monkeypatch.setenv("CANARY_TESTING_CPUS", "64")
+    monkeypatch.setenv("CANARY_TESTING_GPUS", "2")
+    machine = plugin.canary_machine(Values())
+    assert (machine.count("cpus"), machine.count("gpus")) == (64, 2)
+    monkeypatch.setenv("CANARY_TESTING_CPUS", "many")
+    assert plugin.canary_machine(Values()).count("cpus") <= len(os.sched_getaffinity(0))
+
+
 LIMITS = """
 [local]
 memory = true

@@ -56,7 +56,10 @@ def canary_settings() -> type[Settings]:
 
 @hookimpl
 def canary_machine(config: Config) -> Machine | None:
-    """This host: its cores (or logical CPUs) as far as this process may use them."""
+    """This host: its cores (or logical CPUs) as far as this process may use them.
+
+    `CANARY_TESTING_CPUS` and `CANARY_TESTING_GPUS` say otherwise, as with canary-wm.
+    """
     from canary_local.topology import look
 
     host = look(hyperthreads=config.main.enable_hyperthreads)
@@ -71,7 +74,12 @@ def canary_machine(config: Config) -> Machine | None:
     }
     if host.memory is not None and config.settings(LocalSettings).memory:
         resources["memory"] = (Instance("0", host.memory),)
-    return Machine((Node(os.uname().nodename, resources),))
+    machine = Machine((Node(os.uname().nodename, resources),))
+    for type in ("cpus", "gpus"):
+        number = os.environ.get(f"CANARY_TESTING_{type.upper()}", "")
+        if number.isdecimal():
+            machine = machine.with_count(type, int(number))
+    return machine
 
 
 @hookimpl
