@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if collected.errors and not request.permissive:
         raise CanaryErrors(collected.errors)
     specs = [collected.graph.specs[id] for id in plan.run]
-    text = _shape(args, specs, collected.graph)
+    text = _shape(args, specs, collected.graph, config.cwd)
     safe_write(sys.stdout, text)
     sys.stdout.flush()
     if args.show_excluded_tests:
@@ -55,11 +55,11 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return ExitCode.OK if specs else ExitCode.NOTHING_TO_RUN
 
 
-def _shape(args: argparse.Namespace, specs: Sequence[JobSpec], graph: SpecGraph) -> str:
+def _shape(args: argparse.Namespace, specs: Sequence[JobSpec], graph: SpecGraph, cwd: Path) -> str:
     if args.json:
         return json.dumps([spec.full() for spec in specs], indent=1, default=str) + "\n"
     if args.lock:
-        Path("testspecs.lock").write_text(
+        Path(cwd, "testspecs.lock").write_text(
             json.dumps([s.full() for s in specs], default=str), encoding="utf-8"
         )
         return f"wrote {len(specs)} specs to testspecs.lock\n"

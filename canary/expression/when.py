@@ -22,13 +22,8 @@ from canary.expression.parameters import compile_parameters
 
 T = TypeVar("T")
 
-_FIELDS: Final = (
-    "platforms",
-    "testname",
-    "options",
-    "keywords",
-    "parameters",
-)  # in order of evaluation
+# in order of evaluation
+_FIELDS: Final = ("platforms", "testname", "options", "keywords", "parameters")
 _ALIASES: Final[Mapping[str, str]] = MappingProxyType(
     {
         **{name: name for name in _FIELDS},
