@@ -20,7 +20,7 @@ from yaml.scanner import Scanner
 from canary.errors import ConfigError
 
 try:
-    from yaml.cyaml import CParser
+    from yaml._yaml import CParser
 except ImportError:  # built without libyaml: the parser in Python takes five times as long
 
     class CParser(Reader, Scanner, Parser):  # type: ignore[no-redef]  # it takes its place
@@ -67,11 +67,10 @@ class _Loader(Composer, CParser, SafeConstructor, Resolver):
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
-    def _mark(self) -> yaml.Mark:
-        mark: yaml.Mark = self.peek_event().start_mark  # type: ignore[no-untyped-call] # as stubbed
-        return mark
+    def _mark(self) -> Any:
+        return getattr(self.peek_event(), "start_mark", None)
 
-    def _refuse(self, problem: str, mark: yaml.Mark) -> None:
+    def _refuse(self, problem: str, mark: Any) -> None:
         raise yaml.MarkedYAMLError(None, None, problem, mark)
 
 
