@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import stat
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from canary.errors import ResourceError
 from canary.launch import ExitReason, Launch
 from canary_slurm import machine, srun
+from canary_slurm.launcher import SlurmLauncher
 from canary_slurm.slurm import Pace, Refused, Seen, Slurm, expand, minutes
 
 
@@ -198,3 +201,60 @@ def test_a_job_of_this_node_is_started_here_and_one_of_another_there():
     assert there.argv[-3:] == ("--nodelist=n2", "--", "true")
     assert there.env == {"A": "b"}
     assert srun.on_node(launch("n2"), {}) == launch("n2")
+
+
+def submitted(tmp_path, sbatch, squeue):
+    """What becomes of one submission, and how often each program was asked."""
+    for name, text in (("sbatch", sbatch), ("squeue", squeue), ("sacct", "true")):
+        program(tmp_path, name, f"echo {name} >>{tmp_path}/asked\n{text}")
+    slurm = Slurm(limit=5.0, environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    home = tmp_path / "batch"
+    home.mkdir()
+    one = replace(launch(), cwd=str(home), env=slurm.environment)
+    (answer,) = SlurmLauncher(slurm).submit([one]).values()
+    return answer, (tmp_path / "asked").read_text().split(), (home / "batch.lock").exists()
+
+
+SILENT = "echo 'Unable to contact slurm controller' >&2; exit 1"
+
+
+def test_a_submission_whose_answer_was_lost_is_found_by_its_name(tmp_path):
+    answer, asked, locked = submitted(tmp_path, SILENT, "echo 77")
+    assert answer == "77"
+    assert asked == ["sbatch", "squeue"]
+    assert locked
+
+
+def test_a_submission_that_did_not_arrive_is_sent_again(tmp_path):
+    once = f"test -e {tmp_path}/twice && echo 78 || {{ touch {tmp_path}/twice; {SILENT}; }}"
+    answer, asked, _ = submitted(tmp_path, once, "true")
+    assert answer == "78"
+    assert asked.count("sbatch") == 2
+
+
+def test_a_submission_of_which_nobody_knows_is_looked_for_later(tmp_path):
+    answer, asked, locked = submitted(tmp_path, SILENT, SILENT)
+    assert answer.reason is ExitReason.NOT_STARTED
+    assert asked.count("sbatch") == 1
+    assert locked
+
+
+def test_a_submission_that_is_refused_leaves_nothing(tmp_path):
+    answer, _, locked = submitted(tmp_path, "echo 'sbatch: error: no such account' >&2; exit 1", "")
+    assert answer.reason is ExitReason.NOT_STARTED
+    assert answer.detail == "sbatch: no such account"
+    assert not locked
+
+
+def test_a_runner_that_was_killed_while_it_submitted_an_array_finds_each_task(tmp_path):
+    program(tmp_path, "squeue", "echo 80_0")
+    slurm = Slurm(limit=5.0, environment={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    lock = {"schema": 1, "id": "i", "backend": "slurm", "name": "n", "ticket": None, "task": 3}
+    (tmp_path / "batch.lock").write_text(json.dumps(lock))
+    one = replace(launch(), cwd=str(tmp_path))
+    assert SlurmLauncher(slurm).submit([one]) == {"i": "80_3"}
+    program(tmp_path, "squeue", "true")
+    program(tmp_path, "sacct", "true")
+    (tmp_path / "batch.lock").write_text(json.dumps(lock))
+    (answer,) = SlurmLauncher(slurm).submit([one]).values()
+    assert answer.reason is ExitReason.CANCELLED

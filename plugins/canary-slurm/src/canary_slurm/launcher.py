@@ -26,6 +26,7 @@ from canary_slurm.slurm import HELD, NEVER, STARTED, Pace, Refused, Seen, Slurm,
 SCRIPT: Final = "canary.sh"
 CODE: Final = "exit"
 SIGNALLED: Final = 128
+TRIES: Final = 3  # of a call that nobody answers
 MISSES: Final = 3  # answers without a ticket before it is gone
 LEAVING: Final = 10.0  # seconds that Slurm has to see that a script has ended
 GIVEN_UP: Final = 60.0  # seconds after which a cancellation that nobody takes is given up
@@ -110,6 +111,8 @@ class SlurmLauncher(PollingLauncher):
         if found is None:
             detail = "it was never submitted: the runner was killed before"
             return Exit(launch.id, time.time(), None, ExitReason.CANCELLED, detail)
+        if lock["task"] is not None:
+            found = f"{found.partition('_')[0]}_{lock['task']}"
         self._lock(launch, lock["name"], found)
         return found
 
@@ -121,17 +124,18 @@ class SlurmLauncher(PollingLauncher):
         if len(launches) > 1:
             words.append(f"--array=0-{len(launches) - 1}")
         try:
-            for launch in launches:
-                self._lock(launch, name, None)
+            for n, launch in enumerate(launches):
+                self._lock(launch, name, None, n if len(launches) > 1 else None)
                 self._script(launch)
             script = Path(first.cwd, SCRIPT)
             if len(launches) > 1:
                 script = Path(first.cwd, f"array-{name}.sh")
                 _write(script, array_script(launches))
-            ticket = self.slurm.submit(words, str(script), first.env)
+            ticket = self._send(name, words, str(script), first.env)
         except (Refused, OSError) as e:
-            for launch in launches:
-                Path(launch.cwd, OPEN).unlink(missing_ok=True)
+            if isinstance(e, Refused):  # else nobody knows: a later run looks for it by its name
+                for launch in launches:
+                    Path(launch.cwd, OPEN).unlink(missing_ok=True)
             end = (time.time(), None, ExitReason.NOT_STARTED, str(e))
             return {launch.id: Exit(launch.id, *end) for launch in launches}
         out: dict[str, str | Exit] = {}
@@ -140,17 +144,45 @@ class SlurmLauncher(PollingLauncher):
             self._lock(launch, name, own)
         return out
 
+    def _send(self, name: str, words: Sequence[str], script: str, env: Mapping[str, str]) -> str:
+        """The ticket of a submission; one whose answer was lost is looked for by its name, and
+        sent again only if it is known not to be there."""
+        for _ in range(TRIES - 1):
+            try:
+                return self.slurm.submit(words, script, env)
+            except OSError:
+                found = self._look(name)
+                if found is not None:
+                    return found
+        return self.slurm.submit(words, script, env)
+
+    def _look(self, name: str) -> str | None:
+        for _ in range(TRIES - 1):
+            try:
+                return self.slurm.named(name)
+            except OSError:
+                continue
+        return self.slurm.named(name)
+
     def _words(self, launch: Launch) -> tuple[str, ...]:
         limit = (f"--time={minutes(launch.timeout)}",) if launch.timeout else ()
-        return (*limit, "--output=/dev/null", "--open-mode=append", *launch.options["submit"])
+        return (
+            *limit,
+            "--output=/dev/null",
+            "--open-mode=append",
+            *launch.options.get("submit", ()),
+        )
 
     def _script(self, launch: Launch) -> None:
         Path(launch.cwd, CODE).unlink(missing_ok=True)
         _write(Path(launch.cwd, SCRIPT), script(launch))
 
-    def _lock(self, launch: Launch, name: str, ticket: str | None) -> None:
-        data = {"schema": 1, "id": launch.id, "name": name, "ticket": ticket, "backend": self.name}
-        _write(Path(launch.cwd, OPEN), json.dumps(data))
+    def _lock(self, launch: Launch, name: str, ticket: str | None, task: int | None = None) -> None:
+        data = {"schema": 1, "id": launch.id, "backend": self.name}
+        _write(
+            Path(launch.cwd, OPEN),
+            json.dumps({**data, "name": name, "ticket": ticket, "task": task}),
+        )
 
     # watching
 

@@ -167,7 +167,10 @@ class Slurm:
 
     def named(self, name: str) -> str | None:
         """The job of that name, of whose submission the answer was lost."""
-        text = self.call("squeue", "-h", "-r", "-t", "all", "--me", "-n", name, "-o", "%i")
+        try:
+            text = self.call("squeue", "-h", "-r", "-t", "all", "--me", "-n", name, "-o", "%i")
+        except Refused as e:
+            raise ConnectionError(str(e)) from None
         if not text.split():
             try:
                 text = self.call("sacct", "-n", "-X", "-P", "-o", "JobID", "--name", name)
