@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 
 import platformdirs
 
@@ -173,6 +173,16 @@ def override(text: str) -> Entry:
     return Entry(path[:-1], path[-1], f"-c {text}", text=True)
 
 
+class _Section(Generic[S]):
+    """An attribute of `Config`: the settings of one class of the core."""
+
+    def __init__(self, cls: type[S]) -> None:
+        self.cls = cls
+
+    def __get__(self, config: Config, _: object = None) -> S:
+        return config.settings(self.cls)
+
+
 @dataclass(frozen=True)
 class Config:
     """The merged configuration; read it with `settings(cls)`, `get(key)` or the properties.
@@ -201,30 +211,11 @@ class Config:
             made = self._made[cls] = cls(**given)
         return cast(S, made)
 
-    @property
-    def main(self) -> Main:
-        """Top-level settings."""
-        return self.settings(Main)
-
-    @property
-    def run(self) -> Run:
-        """Section `run`."""
-        return self.settings(Run)
-
-    @property
-    def output(self) -> Output:
-        """Section `run.output`."""
-        return self.settings(Output)
-
-    @property
-    def view(self) -> View:
-        """Section `workspace.view`."""
-        return self.settings(View)
-
-    @property
-    def environment(self) -> Environment:
-        """Section `environment`."""
-        return self.settings(Environment)
+    main = _Section(Main)
+    run = _Section(Run)
+    output = _Section(Output)
+    view = _Section(View)
+    environment = _Section(Environment)
 
     @property
     def plugins(self) -> PluginManager:
