@@ -11,6 +11,7 @@ from canary.testing.launchers import Bench, LauncherContract, alive
 from canary_dask import record, worker
 from canary_dask.launcher import DaskLauncher
 
+pytestmark = pytest.mark.timeout(90)  # the first of them waits for the cluster
 SPAWN = "sleep 300 & echo pid $!; setsid sleep 300 & echo pid $!; echo here; wait"
 
 

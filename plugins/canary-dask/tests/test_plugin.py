@@ -15,6 +15,7 @@ import pytest
 from canary.testing.launchers import alive
 from canary_dask.plugin import DaskSettings, Plugin
 
+pytestmark = pytest.mark.timeout(90)  # the first of them waits for the cluster
 TESTS = """
 tests:
   code:
@@ -48,12 +49,13 @@ def test_results_are_those_of_this_machine(canary, cluster, tmp_path):
     assert found == here
 
 
-def test_the_address_may_be_in_a_file(canary, cluster, tmp_path):
+def test_the_address_may_be_in_a_file_or_in_the_configuration_of_dask(canary, cluster, tmp_path):
     (tmp_path / "a.canary.yaml").write_text("tests: {a: {command: 'true'}}\n")
+    canary("run", "--launcher=dask", ".", env={"DASK_SCHEDULER_ADDRESS": cluster.address}, expect=0)
     (tmp_path / "canary.toml").write_text(
         f'[run]\nlauncher = "dask"\n[dask]\nscheduler_file = "{cluster.file}"\n'
     )
-    canary("run", ".", expect=0)
+    canary("run", "--only=all", ".", expect=0)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class Guard:
         elif isinstance(message, Exit):
             if self.abandoned and message.reason is ExitReason.CANCELLED:
                 detail = f"worker {self.worker} died"
-                message = Exit(message.id, message.at, message.code, ExitReason.LOST, detail)
+                message = Exit(message.id, message.at, None, ExitReason.LOST, detail)
             self._note({"end": record.pack_end(message)})
             self.end = message
             self.loop.stop()

@@ -8,7 +8,6 @@ taken for an end.
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
@@ -132,7 +131,7 @@ class DaskLauncher(Launcher):
         if known is not None and "end" in known:
             self._finish(task, record.unpack_end(known["end"]))
             return
-        self._finish(task, Exit(task.launch.id, time.time(), None, reason, detail))
+        self._finish(task, Exit(task.launch.id, self.now(), None, reason, detail))
 
     def _finish(self, task: Task, end: Exit) -> None:
         if self._tasks.get(task.launch.id) is task:

@@ -48,7 +48,7 @@ class Plugin:
         """The settings."""
         return DaskSettings
 
-    @hookimpl
+    @hookimpl(tryfirst=True)  # before those that describe this machine
     def canary_machine(self, config: Config) -> Machine | None:
         """The cluster's workers, if jobs run there."""
         if config.get("run.launcher") != "dask":

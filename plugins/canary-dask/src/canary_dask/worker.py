@@ -33,6 +33,9 @@ def execute(text: str, topic: str, key: str) -> dict[str, Any]:
     known = record.read(path, key)
     if known is not None:
         return dict(known.get("end") or refuse(ExitReason.LOST, f"worker {known['worker']} died"))
+    guards = _guards(worker)
+    if key in guards:
+        return refuse(ExitReason.CANCELLED, "cancelled")
     guard = subprocess.Popen(
         [sys.executable, "-m", "canary_dask.guard"],
         stdin=subprocess.PIPE,
@@ -44,8 +47,7 @@ def execute(text: str, topic: str, key: str) -> dict[str, Any]:
     order = {"launch": text, "worker": worker.address, "key": key}
     guard.stdin.write(f"{json.dumps(order)}\n".encode())
     guard.stdin.flush()
-    guards = _guards(worker)
-    if guards.setdefault(key, guard) is not guard:  # it was to end before it began
+    if guards.setdefault(key, guard) is not guard:  # cancelled in this moment
         _tell(guard, 0.0)
     worker.log_event(topic, {"id": launch.id, "at": time.time(), "worker": worker.address})
     try:
