@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -78,13 +80,29 @@ def cluster(tmp_path_factory):
     books = all(shutil.which(n, path=path_of_root()) for n in ("slurmdbd", "mariadbd"))
     made = Cluster(tmp_path_factory.mktemp("slurm") / "cluster")
     made.books = books
-    port = 20000 + os.getpid() % 20 * 600
-    options = ["--port", str(port), "--set", "MinJobAge=2", "--set", "SlurmdTimeout=6"]
+    options = ["--port", str(free_ports()), "--set", "MinJobAge=2", "--set", "SlurmdTimeout=6"]
     try:
         made.up(*options, *([] if books else ["--no-accounting"]))
         yield made
     finally:
         made.do("down")
+
+
+def free_ports():
+    """The first of the ports that a cluster takes, none of which anybody has."""
+    first = os.getpid() % 20
+    for block in (*range(first, 20), *range(first)):
+        port = 20000 + block * 600
+        with contextlib.ExitStack() as stack:
+            try:
+                for offset in (0, 1, 11, 12, 13, 14):
+                    one = stack.enter_context(socket.socket())
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    one.bind(("127.0.0.1", port + offset))
+            except OSError:
+                continue
+        return port
+    raise AssertionError("twenty clusters are here already")
 
 
 def path_of_root():
