@@ -80,17 +80,19 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     while True:
+        # asked first: what is shown last is how it ended
+        again = args.watch is not None and _under_way(config)
         answer = args.answer(args, config)
         if isinstance(answer, tuple):
             text = "\n".join(answer)
         else:
             text = json.dumps(answer, default=str) if args.terse else shapes.as_json(answer)
         safe_write(sys.stdout, text + "\n")
-        if args.watch is None or not _under_way(config):
+        if not again:
             return ExitCode.OK
         sys.stdout.flush()
         try:
-            time.sleep(max(args.watch, 0.1))
+            time.sleep(min(args.watch, 3600.0) if args.watch > 0.1 else 0.1)  # no NaN
         except KeyboardInterrupt:
             return ExitCode.OK
 

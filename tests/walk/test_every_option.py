@@ -8,6 +8,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -251,6 +254,26 @@ def test_watching_ends_with_the_session(here, capfd):
     """It is asked again while a session is under way; here it is over when first asked."""
     assert cli.main(["query", "jobs", "--watch=0.2", "--terse"]) == 0
     assert len(capfd.readouterr().out.splitlines()) == 1
+
+
+def test_what_is_watched_is_shown_until_it_ends(canary, tree, tmp_path):
+    """The job waits for a file that is made once the first answer has come."""
+    go = tmp_path / "go"
+    wait = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.02)\n"
+    tree({"one.pyt": f"if __name__ == '__main__':\n    {wait.replace(chr(10), chr(10) + '    ')}"})
+    words = [sys.executable, "-m", "canary"]
+    with subprocess.Popen([*words, "run", "t"], cwd=tmp_path, stderr=subprocess.DEVNULL) as run:
+        while not (tmp_path / ".canary" / "refs" / "latest").exists():
+            time.sleep(0.02)
+        query = [*words, "query", "jobs", "--watch=0.1", "--digest"]
+        with subprocess.Popen(query, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as watch:
+            assert watch.stdout is not None
+            first = watch.stdout.readline()
+            go.touch()
+            rest = watch.stdout.read()
+        assert run.wait(20) == 0
+    assert "one PASS" not in first
+    assert rest.endswith("one PASS\n")
 
 
 def test_each_option_is_in_some_test(canary, root):
