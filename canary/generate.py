@@ -27,6 +27,7 @@ from canary.spec import ExpandContext, JobSpec, SpecFile, SpecGenerator
 FILE_SECONDS: Final = 60.0
 # below this many files a second collector costs more than it brings
 PARALLEL_FROM: Final = 1500
+HIGHEST: Final = 1 << 20  # no process here has a file with a higher number
 _LENGTH: Final = struct.Struct("<I")
 
 
@@ -259,6 +260,8 @@ def _serve(w: int, files: Sequence[SpecFile], generators: Mapping[str, SpecGener
     try:
         os.setsid()
         _quieten()
+        os.closerange(3, w)  # a runner's lock must not be held by what outlives it
+        os.closerange(w + 1, HIGHEST)
         me, cwd, environ = os.getpid(), os.getcwd(), dict(os.environ)
         for file in files:
             frame = marshal.dumps(_load(file, generators[file.generator]))

@@ -49,11 +49,14 @@ class SpecGraph:
 
     def descendants(self, roots: Iterable[str]) -> set[str]:
         """The roots and everything that depends on them, directly or not."""
-        return _closure(roots, self.children())
-
-    def ancestors(self, roots: Iterable[str]) -> set[str]:
-        """The roots and everything that they depend on, directly or not."""
-        return _closure(roots, {id: [e.id for e in edges] for id, edges in self.edges.items()})
+        children = self.children()
+        seen = set(roots)
+        todo = deque(seen)
+        while todo:
+            new = [child for child in children.get(todo.popleft(), ()) if child not in seen]
+            seen.update(new)
+            todo.extend(new)
+        return seen
 
     def order(self) -> list[str]:
         """All IDs, each after what it depends on; collection order otherwise."""
@@ -61,17 +64,6 @@ class SpecGraph:
             return list(self.specs)
         order, _ = _sorted(self.specs, self.edges)
         return order
-
-
-def _closure(roots: Iterable[str], nexts: Mapping[str, Sequence[str]]) -> set[str]:
-    seen = set(roots)
-    todo = deque(seen)
-    while todo:
-        for other in nexts.get(todo.popleft(), ()):
-            if other not in seen:
-                seen.add(other)
-                todo.append(other)
-    return seen
 
 
 def _sorted(

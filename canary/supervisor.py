@@ -320,13 +320,8 @@ class Supervisor(Launcher):
             self.reaper.send(p, number)
 
     def _members(self, run: Run) -> list[Process]:
-        """Its processes, maybe as seen a moment ago, but not before it began.
-
-        They are remembered: what dies has no mark any more, and may have lost its parent.
-        """
-        found = self.reaper.members(run.tree, min(SHARED, self.loop.monotonic() - run.known_at))
-        run.tree.seen.update((p.pid, p.start) for p in found)
-        return found
+        """Its processes, maybe as seen a moment ago, but not before it began."""
+        return self.reaper.members(run.tree, min(SHARED, self.loop.monotonic() - run.known_at))
 
     def _clear(self, run: Run) -> None:
         """The leader is over: wait for what is left of its tree, or kill it."""

@@ -8,9 +8,9 @@ import tokenize
 
 # see docs/adr/0007-what-is-counted.md: the walk, its edges (languages, configuration, command
 # line), and what is there for authors of plugins
-WALK_LINES = 6800
+WALK_LINES = 6950
 REPAIR_LINES = 600
-EDGE_LINES = 5400
+EDGE_LINES = 5550
 TESTING_LINES = 700
 EDGES = (
     "cli config discovery loader oldstore oldtool options parser plugins progress reporting"

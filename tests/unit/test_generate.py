@@ -209,6 +209,14 @@ def test_a_file_that_leaves_a_child_behind(world):
     assert names(world.expand(files)) == ["x", "x", "b", "b"]
 
 
+def test_a_file_sees_no_open_files_of_the_runner(world, tmp_path):
+    """A lock, for one: the child may outlive a runner that was killed."""
+    files = world.write(a="import os; data = ' '.join(os.listdir('/proc/self/fd'))")
+    with (tmp_path / "lock").open("w"):
+        seen = names(world.expand(files))[0].split()
+    assert len(seen) <= 5  # the standard three, its pipe, and the directory it lists
+
+
 def test_nothing_a_file_does_reaches_the_runner_or_the_next_file(world, tmp_path):
     rude = """
 import os, signal, sys, threading
