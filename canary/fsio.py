@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -91,8 +92,14 @@ def _shorten(name: str) -> str:
     return raw[: MAX_NAME - 40].decode("utf-8", "ignore") + "~" + digest
 
 
+_PART: Final = r"[!-$&-,0-~][ !-$&-.0-~]{0,59}"  # no / or %, and no . or - at its beginning
+_SAFE_PATH: Final = re.compile(f"{_PART}(?:/{_PART})*").fullmatch
+
+
 def encode_path(path: str) -> str:
     """Encode each component of a relative path; a component that is empty is dropped."""
+    if _SAFE_PATH(path):
+        return path
     return "/".join(encode_name(part) for part in path.split("/") if part)
 
 

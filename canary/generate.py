@@ -16,7 +16,8 @@ import select
 import signal
 import struct
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -57,37 +58,32 @@ def expand(
     cache: Cache | None = None,
     file_seconds: float = FILE_SECONDS,
 ) -> Generated:
-    """Load what is not known, expand everything."""
+    """Load what is not known, expand everything; what is loaded is expanded while the next is."""
     cache = cache or Cache()
+    keys = [cache_key(file, generators[file.generator]) for file in files]
     loaded: dict[int, Any] = {}
-    todo: list[int] = []
     for i, file in enumerate(files):
         key, raw = cache.known.get(file.file, ("", b""))
-        if key == cache_key(file, generators[file.generator]):
+        if key == keys[i]:
             try:
                 loaded[i] = marshal.loads(raw)
-                continue
             except (ValueError, TypeError, EOFError):
                 pass  # a damaged entry is none
-        todo.append(i)
+    todo = [i for i in range(len(files)) if i not in loaded]
     cache.loaded = len(todo)
+    specs: list[JobSpec] = []
     errors: list[CanaryError] = []
     bad: list[SpecFile] = []
-    for i, answer in _collected(files, todo, generators, file_seconds):
-        file = files[i]
-        if isinstance(answer, CanaryError):
-            errors += _each(answer, file)
-            bad.append(file)
-            continue
-        data, raw, cacheable = answer
-        loaded[i] = data
-        if cacheable:
-            cache.fresh[file.file] = (cache_key(file, generators[file.generator]), raw)
-    specs: list[JobSpec] = []
-    for i, file in enumerate(files):
-        if i in loaded:
+    with closing(_collected(files, todo, generators, file_seconds)) as answers:
+        for i, file in enumerate(files):
+            answer = (loaded[i], b"", False) if i in loaded else next(answers)
             try:
-                specs += generators[file.generator].expand(file, loaded[i], context)
+                if isinstance(answer, CanaryError):
+                    raise answer
+                data, raw, cacheable = answer
+                if cacheable:
+                    cache.fresh[file.file] = (keys[i], raw)
+                specs += generators[file.generator].expand(file, data, context)
             except CanaryError as e:
                 errors += _each(e, file)
                 bad.append(file)
@@ -106,10 +102,9 @@ def _each(error: CanaryError, file: SpecFile) -> tuple[CanaryError, ...]:
 def describe(file: SpecFile, generator: SpecGenerator) -> Mapping[str, Any]:
     """What the file says of itself besides its jobs; nothing if it cannot be read."""
     generators = {generator.name: generator}
-    for _, answer in _collected([file], [0], generators, FILE_SECONDS):
-        if not isinstance(answer, CanaryError):
-            return generator.describe(file, answer[0])
-    return {}
+    with closing(_collected([file], [0], generators, FILE_SECONDS)) as answers:
+        answer = next(answers)
+    return {} if isinstance(answer, CanaryError) else generator.describe(file, answer[0])
 
 
 def cache_key(file: SpecFile, generator: SpecGenerator) -> str:
@@ -126,7 +121,8 @@ def _collected(
     todo: Sequence[int],
     generators: Mapping[str, SpecGenerator],
     limit: float,
-) -> Iterator[tuple[int, Answer]]:
+) -> Generator[Answer, None, None]:
+    """The files of `todo`, in that order."""
     if not todo:
         return
     half = (len(todo) + 1) // 2
@@ -172,21 +168,18 @@ class _Collector:
         os.close(w)
         self.fd = r
 
-    def answers(self) -> Iterator[tuple[int, Answer]]:
+    def answers(self) -> Iterator[Answer]:
         buffer = bytearray()
         while self.done < len(self.part):
             chunk, why = self._read()
             buffer += chunk
             for answer in _frames(buffer):
-                yield self.part[self.done], answer
+                yield answer
                 self.done += 1
             if why:
                 self.end()
                 if self.done < len(self.part):
-                    yield (
-                        self.part[self.done],
-                        SpecError(why, hint="loading this file ended the collector"),
-                    )
+                    yield SpecError(why, hint="loading this file ended the collector")
                     self.done += 1
                     buffer.clear()
                     if self.done < len(self.part):

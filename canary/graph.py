@@ -276,8 +276,13 @@ def _place(unique: dict[str, JobSpec]) -> dict[str, JobSpec]:
     Only a job whose path is taken already, or is a directory on the way to another's, gets `~ID` at
     its end.
     """
-    work = _apart({id: spec.work_path for id, spec in unique.items()})
-    view = _apart({id: spec.result_path for id, spec in unique.items()})
+    asked = {id: spec.work_path for id, spec in unique.items()}
+    shown = {
+        id: asked[id] if spec.view_path == spec.exec_path else spec.result_path
+        for id, spec in unique.items()
+    }
+    work = _apart(asked)
+    view = work if shown == asked else _apart(shown)
     for id, path in work.items():
         unique[id] = replace(unique[id], exec_path=path)
     for id, path in view.items():

@@ -157,6 +157,13 @@ def test_a_path_cannot_leave(path, made):
     assert fsio.encode_path(path) == made
 
 
+@given(st.text(st.characters(max_codepoint=0x80), max_size=8) | st.text("./-%a\n", max_size=8))
+def test_a_path_is_its_parts(path):
+    """Also where one look tells that nothing is to be encoded."""
+    parts = [fsio.encode_name(part) for part in path.split("/") if part]
+    assert fsio.encode_path(path) == "/".join(parts)
+
+
 # links and copies
 
 
