@@ -118,7 +118,7 @@ def test_a_real_session_is_shown(page, real):
     assert "this is output <b>" in article
     assert "exit code 1" in article
     assert "CANARY_CPU_IDS" in article
-    assert "max_rss" in article
+    assert "duration" in article
     attempts = page.query_selector_all("section:has(> h3:text-is('Attempts')) tbody tr")
     assert [row.inner_text().split("\t")[0] for row in attempts] == ["1", "2"]
     assert page.query_selector("section:has(> h3:text-is('Over sessions')) svg")

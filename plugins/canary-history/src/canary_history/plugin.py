@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import canary
 from canary.declare import Command, Settings
-from canary.frozen import EMPTY
+from canary.frozen import shared
 
 if TYPE_CHECKING:
     from canary.config import Config
@@ -25,8 +25,7 @@ class MeasurementSettings(Settings):
     """Numbers to take from what jobs write."""
 
     section: ClassVar[str] = "measurements"
-    patterns: Mapping[str, str] = field(
-        default=EMPTY,
+    patterns: Mapping[str, str] = shared(
         metadata={
             "help": "measurement NAME is the last number that REGEX finds in a job's output",
             "flag": "--measure",
