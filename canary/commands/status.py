@@ -106,8 +106,8 @@ def _shown(args: argparse.Namespace, book: Store, counts: _Counts) -> list[Resul
     small = not kinds and not args.failed and (args.json or counts.total() <= SMALL)
     kinds = kinds or "dftnrs"
     if args.jobs:
-        ids = [shapes.select_job(spec, book).id for spec in args.jobs]
-        shown = [r for id in ids for r in book.results(id=id)]
+        chosen = [shapes.select_job(spec, book).id for spec in args.jobs]
+        shown = [r for job in chosen for r in book.results(id=job)]
     elif args.all or "A" in kinds or small:
         shown = book.results()
     elif "p" in kinds or any(category != "PASS" for category, _ in counts):
