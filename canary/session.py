@@ -106,9 +106,9 @@ def _run(
     plan = planning.make_plan(collected.graph, request, config, earlier)
     if not plan.run and not collected.bad_files:
         planning.save_specs(book, collected)
-        raise NothingToRun(
-            planning.nothing(plan), hint="canary run --only all runs what passed before"
-        )
+        hint = "canary run --only all runs what passed before"
+        known = "passed before" in plan.reasons()
+        raise NothingToRun(planning.nothing(plan), hint=hint if known else None)
     if not request.roots:
         _tell_edited(
             planning.edited(book, {collected.graph.specs[i].file for i in plan.run}), display

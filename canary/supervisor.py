@@ -8,6 +8,7 @@ is left to subclasses; this module never sees a job.
 
 from __future__ import annotations
 
+import abc
 import os
 import resource
 import signal
@@ -104,13 +105,13 @@ class Supervisor(Launcher):
 
     # what a subclass does, or may do otherwise
 
+    @abc.abstractmethod
     def spawn(self, run: Run, out: int, err: int) -> None:
         """Start the command with these descriptors as its output, in a session of its own.
 
         Sees to it that `started` and then `ended` are called, now or later. Raises OSError,
         ValueError or TypeError if it cannot be started.
         """
-        raise NotImplementedError
 
     def fence(self, launch: Launch) -> Fence | None:  # noqa: ARG002 - none here
         """A stronger hold on the job's processes than this module has."""

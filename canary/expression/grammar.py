@@ -6,6 +6,7 @@ over a context `C` that it never looks at. It must not know any of the languages
 
 from __future__ import annotations
 
+import abc
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -74,7 +75,7 @@ def tokenize(
     return tokens
 
 
-class Parser(Generic[C]):
+class Parser(abc.ABC, Generic[C]):
     """A cursor over tokens that reads a boolean expression; subclasses define `operand`.
 
     Nothing recurses except parentheses, so a long text is no danger and a deep one is an error.
@@ -139,9 +140,9 @@ class Parser(Generic[C]):
                 node = _negated(node)
         return node
 
+    @abc.abstractmethod
     def operand(self) -> Node[C]:
         """What the language joins."""
-        raise NotImplementedError
 
     def group(self) -> Node[C]:
         """What follows an opening parenthesis that was taken, up to and with the closing one."""
