@@ -7,6 +7,7 @@ before it is shown.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -23,6 +24,10 @@ _CODES: Final = MappingProxyType(
         "dim": "2",
     }
 )
+
+# what services that run pipelines take from the output as theirs: `::error` of GitHub, where a
+# line begins, `##vso[` of Azure, `##[` of both, `##teamcity[`
+_ORDERS: Final = re.compile(r"(?<=^:):(?=[\w-])|(?<=#)#(?=\w*\[)")
 
 
 def use_colour(when: str, stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
@@ -55,6 +60,13 @@ def _escaped(c: str) -> str:
     if c == "\n":
         return " "
     return ascii(c)[1:-1]
+
+
+def quote(line: str) -> str:
+    """A line that a test printed, `clean`, and no order to a service that reads our output."""
+    text = clean(line)
+    margin = len(text) - len(text.lstrip())
+    return text[:margin] + _ORDERS.sub(lambda m: f"\\x{ord(m[0]):02x}", text[margin:])
 
 
 def width(stream: TextIO) -> int:

@@ -12,7 +12,7 @@ from canary.clock import format_duration
 from canary.commands import shapes
 from canary.fsio import read_text
 from canary.store import Result
-from canary.table import clean, say, table
+from canary.table import clean, quote, say, table
 
 if TYPE_CHECKING:
     from canary.declare import Reporter, Results
@@ -52,7 +52,7 @@ def show_capture(results: Sequence[Result], streams: str) -> None:
         for name in _streams(result, streams):
             text = read_text(f"{result.workspace}/{name}", CAPTURE_BYTES)
             print(f"\n--- {clean(result.fullname)} ({result.outcome}): {name}")
-            print("\n".join(clean(line) for line in text.splitlines()))
+            print("\n".join(quote(line) for line in text.splitlines()))
 
 
 def _streams(result: Result, streams: str) -> list[str]:

@@ -95,9 +95,10 @@ def test_22_reports_of_ci_systems(ours, see):
         orders = [x for x in text.splitlines() if x.startswith(("::error file=a", "##vso"))]
         see(not orders, f"{name}: nothing of it is an order", orders)
     captured = ours.run("--only", "all", "--show-capture")
-    orders = [x for x in captured.text.splitlines() if x.startswith(("::error", "##vso"))]
+    orders = [x for x in captured.text.splitlines() if x.lstrip().startswith(("::error", "##vso"))]
     see("\x1b" not in captured.text, "--show-capture: no escape sequence")
-    see(not orders or os.environ.get("CI") is None, "nor orders", orders)
+    see(not orders, "nor orders", orders)
+    see(r":\x3aerror file=a::injected" in captured.text, "the text is there")
 
 
 @pytest.mark.experiment(22, "hostile output")

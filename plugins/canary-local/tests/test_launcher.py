@@ -262,7 +262,9 @@ class TestServerDies:
         launch = bench.python(dedent(script))
         bench.begin(launch)
         bench.until(bench.says(launch, "\n"))
-        pid = int(next(m for m in bench.messages if isinstance(m, Started)).ticket.split(":")[0])
+        # it may have written before the message of its start is here
+        bench.until(lambda: any(isinstance(m, Started) for m in bench.messages))
+        pid = int(bench.started(launch).ticket.split(":")[0])
         return launch, pid, int(bench.output(launch))
 
     def test_its_jobs_are_lost_and_dead_and_others_go_on(self, bench):
