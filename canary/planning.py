@@ -146,9 +146,9 @@ def earlier_results(book: Catalog) -> dict[str, Earlier]:
     """The last result of every job."""
     rows = book.query(
         "select spec_id, status_category, status_outcome, status_reason, status_code, timekeeper,"
-        " workspace, session, attempt, max(session) from results group by spec_id"
+        " workspace, session, attempt from results where +latest=1"
     )
-    return {row[0]: Earlier(*row[1:9]) for row in rows}
+    return {row[0]: Earlier(*row[1:]) for row in rows}
 
 
 def make_plan(

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -82,6 +83,20 @@ def test_a_result_written_twice_is_replaced(store):
     put(store, result("a", "s1", "FAILED"))
     (only,) = store.results()
     assert only.status == Status(Outcome.FAILED, "because", 3)
+
+
+@pytest.mark.parametrize("gone", ["s1", "s2", "s3"])
+def test_the_latest_of_those_that_are_left(store, gone):
+    put(
+        store, *(result("a", f"s{n}", o) for n, o in ((2, "DIFFED"), (3, "FAILED"), (1, "TIMEOUT")))
+    )
+    put(store, result("b", "s3"))
+    store.write([("delete from results where session=?", [(gone,)])])
+    (left,) = (r for r in store.results() if r.id == "a")
+    assert left.session == ("s2" if gone == "s3" else "s3")
+    latest = {id: (category, outcome) for id, _, category, outcome in store.outcomes()}
+    assert latest == {r.id: (r.category, r.outcome) for r in store.results()}
+    assert store.tally() == Counter(latest.values())
 
 
 def test_a_result_as_values():
