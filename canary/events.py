@@ -62,7 +62,7 @@ class JobStarted(Event):
 @dataclass(frozen=True, slots=True)
 class JobFinished(Event):
     """A job is over; `times` are those of its timekeeper, `retry` says that another attempt
-    follows."""
+    follows, `attributes_set` are those that were set while it ran."""
 
     kind = "job_finished"
     id: str
@@ -72,6 +72,7 @@ class JobFinished(Event):
     measurements: Mapping[str, Any]
     attempt: int = 1
     retry: bool = False
+    attributes_set: Mapping[str, Any] = shared()
 
 
 @dataclass(frozen=True, slots=True)

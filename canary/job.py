@@ -201,6 +201,7 @@ class BaseJob(abc.ABC):
         self.state = JobState()
         self.measurements = Measurements()
         self.timekeeper = Timekeeper()
+        self.attributes_set: dict[str, Any] = {}
 
     @property
     @abc.abstractmethod
@@ -658,13 +659,12 @@ class Job(BaseJob):
         reason = f"  {self.status.reason}" if self.status.reason else ""
         return f"{self.display_name(style=style)}  {self.id[:7]}  {self.status.text}{reason}"
 
-    def set_attribute(self, **kwds: Any) -> None:
-        """Set attributes by keyword."""
+    def set_attribute(self, /, **kwds: Any) -> None:
+        """Set attributes by keyword; reports tell them from those of the test file."""
         self.attributes.update(kwds)
+        self.attributes_set.update(kwds)
 
-    def set_attributes(self, **kwds: Any) -> None:
-        """Set attributes by keyword."""
-        self.attributes.update(kwds)
+    set_attributes = set_attribute
 
     def get_attribute(self, name: str, default: Any = None, /) -> Any:
         """An attribute, or the default."""
@@ -711,8 +711,9 @@ class Job(BaseJob):
         self.workspace.restore()
 
     def setup(self) -> None:
-        """A clean directory with the test file and all assets; MissingSourceError if one is
-        absent."""
+        """A clean directory with test file and assets; MissingSourceError if one is absent."""
+        if self.attempt > 1:  # what an earlier one said of itself goes with its directory
+            self.attributes, self.attributes_set = dict(self.spec.attributes), {}
         self.timekeeper.staged = time.time()
         self.workspace.fresh()
         staging.stage(self.spec, self.workspace.text, copy_all=self.settings.copy_all)

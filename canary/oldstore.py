@@ -27,7 +27,7 @@ insert into results select spec_id, spec_name, spec_fullname, file_root, file_pa
     'started', json_extract(timekeeper, '$._started'),
     'stopped', json_extract(timekeeper, '$._stopped'),
     'finished', json_extract(timekeeper, '$._finished')),
-  coalesce(json_extract(measurements, '$.data'), '{}'), 1, '{}', 1 from old.results
+  coalesce(json_extract(measurements, '$.data'), '{}'), 1, '{}', '{}', 1 from old.results
 """
 _SELECTIONS: Final = (
     "insert into selections select tag, spec_id from old.selections",

@@ -197,4 +197,5 @@ def result_of(job: Job, session: str) -> Result:
         dump(job.measurements.data),
         job.attempt,
         dump(public_environment({k: v or "" for k, v in job.variables.items()})),
+        dump(job.attributes_set),
     )

@@ -299,6 +299,7 @@ def _result(spec: JobSpec, end: Mapping[str, Any], session: str, directory: Path
         json.dumps(end["times"], separators=(",", ":")),
         json.dumps(end["measurements"], separators=(",", ":")),
         int(end["attempt"]),
+        attributes_set=json.dumps(end.get("attributes_set", {}), separators=(",", ":")),
     )
 
 

@@ -90,6 +90,8 @@ def full_record(result: Result, spec: JobSpec | None, edges: Iterable[Edge]) -> 
     if spec is not None:
         record.update(_spec_part(spec, result.workspace))
     record["variables"] = read_object(result.variables)
+    record["attributes_set"] = read_object(result.attributes_set)
+    record["attributes"] = {**record.get("attributes", {}), **record["attributes_set"]}
     record["dependencies"] = [{"id": e.id, "when": e.when} for e in edges]
     record["excluded"] = None
     return record

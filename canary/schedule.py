@@ -368,6 +368,7 @@ class Scheduler:
                 dict(job.measurements.data),
                 attempt,
                 retry,
+                dict(job.attributes_set),
             ),
         )
         if retry:

@@ -40,7 +40,7 @@ create table if not exists results(
   session text, workspace text, job_state text,
   status_category text, status_outcome text, status_reason text,
   status_code int, timekeeper json, measurements json, attempt int, variables json,
-  latest int default 1, primary key(spec_id, session)) without rowid;
+  attributes json, latest int default 1, primary key(spec_id, session)) without rowid;
 create index if not exists results_session on results(session);
 create index if not exists results_latest
   on results(latest, spec_fullname, spec_id, status_category, status_outcome);
@@ -63,7 +63,7 @@ create table if not exists files(path text primary key, key text, data blob) wit
 _RESULT: Final = (
     "spec_id, spec_name, spec_fullname, file_root, file_path, session, workspace, job_state,"
     " status_category, status_outcome, status_reason, status_code,"
-    " timekeeper, measurements, attempt, variables"
+    " timekeeper, measurements, attempt, variables, attributes"
 )
 
 
@@ -91,6 +91,7 @@ class Result(NamedTuple):
     measurements: str
     attempt: int = 1
     variables: str = "{}"
+    attributes_set: str = "{}"
 
     @property
     def status(self) -> Status:
@@ -263,16 +264,12 @@ class Store:
     ) -> list[Result]:
         """The results of one session, all results of one job (oldest first), or the latest of every
         job (without `passed`: of those that did not pass)."""
-        if session is not None and id is not None:
-            rows = self.query(
-                f"select {_RESULT} from results where session=? and spec_id=?", (session, id)
-            )
-        elif session is not None:
-            rows = self.query(f"select {_RESULT} from results where session=?", (session,))
-        elif id is not None:
-            rows = self.query(
-                f"select {_RESULT} from results where spec_id=? order by session", (id,)
-            )
+        wanted = {"session": session, "spec_id": id}
+        given = {column: value for column, value in wanted.items() if value is not None}
+        if given:
+            where = " and ".join(f"{column}=?" for column in given)
+            sql = f"select {_RESULT} from results where {where} order by session"
+            rows = self.query(sql, tuple(given.values()))
         else:
             # the plus keeps SQLite from the index: most rows are wanted, in the order they are in
             rows = self.query(
@@ -369,20 +366,14 @@ def tag_rows(tag: str, ids: Sequence[str] | None) -> list[tuple[str, Iterable[Se
     return batch
 
 
-RESULT_STATEMENT: Final = f"insert or replace into results({_RESULT}) values({','.join('?' * 16)})"
+RESULT_STATEMENT: Final = f"insert or replace into results({_RESULT}) values({','.join('?' * 17)})"
 
 
 def timings(result: Result) -> dict[str, float]:
     """Seconds in each part of a job's life; -1 where unknown."""
     keeper = Timekeeper.fromdict(result.times)
-    parts = {
-        "pending": keeper.pending(),
-        "setup": keeper.setup(),
-        "running": keeper.running(),
-        "teardown": keeper.teardown(),
-        "total": keeper.total(),
-    }
-    return {k: round(v, 6) for k, v in parts.items()}
+    parts = ("pending", "setup", "running", "teardown", "total")
+    return {part: round(getattr(keeper, part)(), 6) for part in parts}
 
 
 def job_record(result: Result) -> dict[str, Any]:

@@ -17,8 +17,8 @@ def job_document(result: Result, store: Catalog) -> dict[str, Any]:
     try:
         data["status"]["outcome"] = int(result.status.outcome)
     except (KeyError, TypeError):
-        specs = store.specs([result.id])
-        data = {"spec": specs[result.id].full()} if specs else {}
+        spec, said = store.specs([result.id]).get(result.id), read_object(result.attributes_set)
+        data = {"spec": {**spec.full(), "attributes": {**spec.attributes, **said}}} if spec else {}
         data["state"] = {"phase": result.phase}
         data["status"] = result.status.asdict()
         data["timekeeper"] = result.times

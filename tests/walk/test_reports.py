@@ -185,3 +185,64 @@ def test_every_reporter_at_the_end_of_a_run_and_after(tmp_path, canary):
     assert not failed & files
     for name in sorted(files):
         canary("report", name, env=env, expect=0)
+
+
+SAYS = """\
+import sys
+import canary
+canary.directives.set_attribute(component="flow")
+if __name__ == "__main__":
+    self = canary.get_instance()
+    self.set_attribute(solver="cg <b>")
+    self.set_attributes(tries=[1, 2], tolerance=1e-9)
+    sys.exit(1)
+"""
+
+
+def json_report(path):
+    (job,) = json.loads(path.read_text()).values()
+    return job
+
+
+def test_what_a_test_says_of_itself_is_in_every_report(tmp_path, canary):
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "says.pyt").write_text(SAYS)
+    canary("run", "--events", "e.jsonl", "--report", "json", "t", expect=8)
+    said = {"solver": "cg <b>", "tries": [1, 2], "tolerance": 1e-9}
+    job = json_report(tmp_path / "canary.json")
+    assert job["attributes_set"] == said
+    assert job["attributes"] == {"component": "flow", **said}
+    canary("report", "json", "--from-events", "e.jsonl", "-o", "folded.json", expect=0)
+    assert (tmp_path / "folded.json").read_bytes() == (tmp_path / "canary.json").read_bytes()
+    # what is derived is made again from the log
+    canary("doctor", "--rebuild", expect=0)
+    canary("report", "json", "-o", "again.json", expect=0)
+    again = json_report(tmp_path / "again.json")
+    assert [again[k] for k in ("attributes", "attributes_set")] == [job["attributes"], said]
+    canary("report", "junit", expect=0)
+    text = (tmp_path / "junit.xml").read_text()
+    assert '<property name="says: attribute solver" value="cg &lt;b&gt;"/>' in text
+    assert '<property name="says: attribute tries" value="[1, 2]"/>' in text
+    canary("report", "markdown", "-o", "r.md", expect=0)
+    text = (tmp_path / "r.md").read_text()
+    assert "- Attribute <code>solver</code>: <code>cg &#60;b&#62;</code>\n" in text
+    canary("report", "cdash", "create", "-d", "xml", expect=0)
+    text = (tmp_path / "xml" / "Test-0.xml").read_text()
+    assert 'type="numeric/double" name="tolerance"' in text
+    assert 'type="text/string" name="solver"' in text
+    assert 'name="tries"' not in text, "no text and no number"
+    canary("report", "html", "--full", "pages", expect=0)
+    text = (tmp_path / "pages" / f"{job['id']}.html").read_text()
+    assert "Attributes it set" in text
+    assert "cg &lt;b&gt;" in text
+
+
+def test_a_job_that_is_run_again_says_it_again(tmp_path, canary):
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "says.pyt").write_text(SAYS)
+    canary("run", "t", expect=8)
+    (tmp_path / "t" / "says.pyt").write_text(SAYS.replace("cg <b>", "gmres"))
+    canary("exec", "says", expect=8)
+    canary("report", "json", expect=0)
+    assert json_report(tmp_path / "canary.json")["attributes_set"]["solver"] == "gmres"
+    assert "gmres" in canary("query", "job", "says", "spec/attributes/solver", expect=0).stdout

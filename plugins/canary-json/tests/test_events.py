@@ -25,6 +25,7 @@ if __name__ == "__main__":
     job = canary.get_job()
     job.add_measurement("speed", float(os.environ.get("SPEED", "inf")))
     job.add_measurement("none", float("nan"))
+    canary.get_instance().set_attributes(solver="gmres", tries=[1, {"to\\ud800l": 1e-9}])
     print("n\\u00e9")
     sys.exit(canary.get_instance().parameters.a)
 """
@@ -39,6 +40,8 @@ if __name__ == "__main__":
     path = "../../../seen"
     seen = os.path.exists(path)
     open(path, "w").close()
+    from canary_pyt.remarks import set_attribute
+    set_attribute(solver="cg", **({} if seen else {"lost": 1}))
     sys.exit(0 if seen else 3)
 """
 
@@ -76,7 +79,13 @@ def test_folding_gives_the_report_byte_for_byte(tmp_path, tree, canary, validato
     assert [line["retry"] for line in lines if line["kind"] == "job_finished"].count(True) >= 1
     assert len([k for k in kinds if k == "excluded"]) >= 1
     wanted = (tmp_path / "canary.json").read_text()
-    assert len(json.loads(wanted)) == 6
+    jobs = {job["name"]: job for job in json.loads(wanted).values()}
+    assert len(jobs) == 6
+    assert jobs["again"]["attempt"] == 2
+    # what an attempt said that was followed by another is as gone as its measurements
+    assert jobs["again"]["attributes"] == jobs["again"]["attributes_set"] == {"solver": "cg"}
+    assert jobs["x.a=64"]["attributes"]["solver"] == "gmres"
+    assert jobs["later"]["attributes_set"] == {}
     # elsewhere, without a workspace
     (tmp_path / "far").mkdir()
     (tmp_path / "e.jsonl").rename(tmp_path / "far" / "e.jsonl")

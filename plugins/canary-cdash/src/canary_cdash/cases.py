@@ -88,7 +88,8 @@ class Maker:
                 yield answer
 
     def _measurements(self, job: Job) -> Iterator[tuple[str, Any]]:
-        several = [job["measurements"], *self._asked("canary_cdash_measurements", job)]
+        own = (job.get("attributes_set") or {}, job["measurements"])
+        several = [*own, *self._asked("canary_cdash_measurements", job)]
         for name, value in (item for values in several for item in values.items()):
             if name not in _OWN and isinstance(value, (str, int, float)):
                 yield name, str(value).lower() if isinstance(value, bool) else value

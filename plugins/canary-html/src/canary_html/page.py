@@ -57,6 +57,7 @@ def job_page(model: Model, number: int, *, limit: int, link: Callable[[int], str
         _facts(job),
         _attempts(attempts) if len(attempts) > 1 or job["attempt"] > 1 else None,
         _measurements(job, model.past.get(job["id"], ())),
+        _pairs("Attributes it set", job.get("attributes_set") or {}),
         _pairs("Environment it was given", job["variables"]),
         _links(model, "Depends on", model.dependencies(job), link),
         _links(model, "Needed by", [(n, "") for n in model.dependents[number]], link),
@@ -94,10 +95,16 @@ def _facts(job: Job) -> Tree:
         ("Parameters", _assignments(job.get("parameters"))),
         ("Keywords", ", ".join(job.get("keywords") or ())),
         ("Owners", ", ".join(job.get("owners") or ())),
-        ("Attributes", _assignments(job.get("attributes"))),
+        ("Attributes", _assignments(_given_attributes(job))),
         ("ID", job["id"]),
     ]
     return _table("Facts", [(name, clip(value, VALUE)) for name, value in rows if value])
+
+
+def _given_attributes(job: Job) -> dict[str, Any]:
+    """Those of its test file; what the test set itself has a table of its own."""
+    own = job.get("attributes_set") or {}
+    return {k: v for k, v in (job.get("attributes") or {}).items() if k not in own}
 
 
 def _assignments(values: Mapping[str, Any] | None) -> str:

@@ -30,6 +30,8 @@ RESULT: Final = (
     "attempt",
     "measurements",
     "variables",
+    "attributes_set",
+    "attributes",
 )
 
 
@@ -50,7 +52,7 @@ def encode_event(event: Event, result: Mapping[str, Any] | None = None) -> bytes
                 "code": value.code,
             }
     if result is not None:
-        data.pop("measurements")
+        del data["measurements"], data["attributes_set"]
         data["result"] = {name: result[name] for name in RESULT}
     return encode(event.kind, data)
 

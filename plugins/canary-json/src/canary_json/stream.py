@@ -116,6 +116,7 @@ class Stream:
             dump(end.measurements if end else {}),
             end.attempt if end else 0,
             dump(public_environment({k: v or "" for k, v in job.variables.items()} if end else {})),
+            dump(end.attributes_set if end else {}),
         )
         stored = Result._make(_storable(v) if isinstance(v, str) else v for v in row)
         return full_record(stored, spec, edges)

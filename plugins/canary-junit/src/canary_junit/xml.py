@@ -154,7 +154,8 @@ def _retry(status: Mapping[str, Any], *, passed: bool) -> str:
 
 
 def _properties(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What people look for: parameters, keywords, owners, measurements, identity, attempts."""
+    """What people look for: parameters, keywords, owners, measurements, attributes that the test
+    set, identity, attempts."""
     yield "id", job["id"]
     for name, value in (job.get("parameters") or {}).items():
         yield f"parameter {name}", _value(value)
@@ -163,6 +164,8 @@ def _properties(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, " ".join(job[name])
     for name, value in (job.get("measurements") or {}).items():
         yield f"measurement {name}", _value(value)
+    for name, value in (job.get("attributes_set") or {}).items():
+        yield f"attribute {name}", _value(value)
     if job["attempt"] > 1:
         yield "attempts", str(job["attempt"])
 

@@ -7,6 +7,7 @@ in `canary.reporting`; here is only what stands where.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from canary.declare import Reporter, Results
 from canary.reporting import markdown_block, markdown_code, output, replacing, target
 
 Job = Mapping[str, Any]
+_VALUE: Final = 2000
 _RANK: Final = ("FAIL", "ABORTED", "NONE", "NOTRUN", "PASS")
 
 
@@ -133,6 +135,7 @@ def _details(job: Job, limit: int) -> Iterator[str]:
         ("Exit code", "" if job["exit_code"] is None else str(job["exit_code"])),
         ("Seconds", f"{seconds:.2f}" if seconds >= 0 else ""),
         ("Attempts", str(job["attempt"]) if job["attempt"] > 1 else ""),
+        *_attributes(job),
         ("Test file", markdown_code(job["file_path"])),
         ("Directory", markdown_code(job["exec_dir"]) if job["exec_dir"] else ""),
         ("ID", job["id"]),
@@ -141,6 +144,15 @@ def _details(job: Job, limit: int) -> Iterator[str]:
     if text := output(job, limit):
         yield f"\n{markdown_block(text)}"
     yield "\n"
+
+
+def _attributes(job: Job) -> Iterator[tuple[str, str]]:
+    """Those that the test set while it ran, short of what belongs into a file."""
+    for name, value in (job.get("attributes_set") or {}).items():
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+        if len(text) > _VALUE:
+            text = f"{text[:_VALUE]} ... {len(text) - _VALUE} characters left out"
+        yield f"Attribute {markdown_code(name)}", markdown_code(text)
 
 
 def job_page(job: Job, limit: int) -> Iterator[str]:

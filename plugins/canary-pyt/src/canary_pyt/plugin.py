@@ -56,5 +56,5 @@ def canary_job_finish(job: Job, exit: Exit) -> Mapping[str, Any] | None:  # noqa
     except OSError:
         pass
     if said.get("attributes"):
-        job.attributes.update(said["attributes"])
+        job.set_attributes(**said["attributes"])
     return said.get("measurements")

@@ -287,7 +287,8 @@ class BatchJob(BaseJob):
                 _save(job)
         times, data = job.timekeeper.asdict(), dict(job.measurements.data)
         at = job.timekeeper.finished
-        return JobFinished(at, job.id, job.name, job.status, times, data, job.attempt)
+        said = dict(job.attributes_set)
+        return JobFinished(at, job.id, job.name, job.status, times, data, job.attempt, False, said)
 
     def _verdict(self, job: Job) -> Status:
         reason = (
@@ -307,6 +308,7 @@ def _finish(job: Job, event: JobFinished) -> None:
     job.timekeeper = Timekeeper.fromdict(event.times)
     job.measurements.reset()
     job.measurements.update(dict(event.measurements))
+    job.set_attributes(**event.attributes_set)
     if not job.is_done():
         finished = job.timekeeper.finished
         job.on_finished()
