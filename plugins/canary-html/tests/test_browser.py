@@ -6,6 +6,7 @@ import base64
 import random
 import shutil
 import time
+from importlib import resources
 from pathlib import Path
 from statistics import median
 
@@ -15,6 +16,7 @@ from canary.events import JobFinished, JobStarted, JobSubmitted, SessionStarted
 from canary.reporting import recover
 from canary.status import Outcome, Status
 from canary.testing.reporters import HOSTILE, SampleResults, hostile_results, sample_job
+from canary_html.page import took
 from canary_html.reporter import HtmlReporter
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright for this Python")
@@ -130,6 +132,21 @@ def test_a_real_session_is_shown(page, real):
     )
     page.click("text=all jobs")
     assert page.wait_for_selector("article h2").inner_text() == "x.a=1"
+
+
+def test_times_are_written_alike_everywhere(page):
+    source = resources.files("canary_html").joinpath("assets", "data.js").read_text()
+    times = [0, 0.0004, 0.1234, 0.9994, 1, 9.99, 9.996, 59.9, 59.96, 65, 3599.6, 3700, 86399, 2e6]
+    call = "return times.map((seconds) => duration(1000 * seconds))"
+    shown = page.evaluate(f"times => {{{source}; {call}}}", times)
+    assert shown == [took(seconds) for seconds in times]
+    assert [shown[i] for i in (2, 4, 9, 11, 13)] == [
+        "123 ms",
+        "1.00 s",
+        "1m 05s",
+        "1h 02m",
+        "23d 04h",
+    ]
 
 
 def test_dependencies_are_drawn_and_lead_on(page, real):

@@ -118,6 +118,26 @@ def test_files_of_jobs_are_valid_too_and_hold_more(tmp_path):
     assert (tmp_path / "jobs" / "report.css").is_file()
 
 
+def test_what_canary_measures_has_units(tmp_path):
+    known = {"duration": 0.25, "user": 75.2, "max_rss": 16_900_000, "speed": 1234567.125}
+    jobs = [
+        sample_job(1, Outcome.FAILED, tmp_path, measurements=known),
+        sample_job(2, Outcome.FAILED, tmp_path, measurements={"max_rss": 0, "duration": "none"}),
+    ]
+    write(SampleResults(tmp_path / "s", jobs), tmp_path, full=str(tmp_path / "full"))
+    one, two = (parse(tmp_path / "full" / f"{job['id']}.html") for job in jobs)
+    cells = ["".join(cell.itertext()) for cell in one.iter(f"{XHTML}td")]
+    assert [word for word in cells if word in ("250 ms", "1m 15s", "16.9 MB", "1234567.125")] == [
+        "250 ms",
+        "1m 15s",
+        "16.9 MB",
+        "1234567.125",
+    ]
+    cells = ["".join(cell.itertext()) for cell in two.iter(f"{XHTML}td")]
+    assert "0 bytes" in cells
+    assert "none" in cells
+
+
 def test_escapes():
     tree = el("pre", "\n<a> & \x1b\u202e\udcff", title='"<\x00')
     assert (

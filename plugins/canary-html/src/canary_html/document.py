@@ -16,13 +16,12 @@ from typing import Final
 from urllib.parse import quote
 
 import canary
-from canary.clock import format_duration
 from canary.reporting import replacing
 from canary.status import Outcome
 from canary_html.columns import LEVELS, columns
 from canary_html.model import Model, is_trouble, totals
 from canary_html.packing import Pages, pack, pack_pages
-from canary_html.page import as_text, badge, job_page, kind, moment, sign
+from canary_html.page import as_text, badge, job_page, kind, moment, sign, took
 from canary_html.tree import Shown, Tree, clip, el, facts, to_html
 
 SCRIPTS: Final = ("build", "data", "table", "drawing", "timeline", "graph", "views", "main")
@@ -165,8 +164,8 @@ def _session_facts(model: Model, counts: dict[str, int]) -> Iterator[tuple[str, 
     rows = (
         ("Session", model.results.session),
         ("Jobs", f"{sum(counts.values()):,}"),
-        ("Took", format_duration(summary.duration) if summary.duration > 0 else ""),
-        ("Time of all jobs", format_duration(busy)),
+        ("Took", took(summary.duration) if summary.duration > 0 else ""),
+        ("Time of all jobs", took(busy)),
         ("Exit code", "" if code is None else str(code)),
         ("Started", moment(model.began)),
         ("Command", " ".join(map(str, info.get("argv") or ()))),

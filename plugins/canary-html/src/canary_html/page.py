@@ -79,7 +79,7 @@ def _verdict(job: Job) -> Tree:
 def _facts(job: Job) -> Tree:
     timings = job["timings"]
     times = (
-        f"{name} {format_duration(timings[name])}"
+        f"{name} {took(timings[name])}"
         for name in ("pending", "setup", "running", "teardown", "total")
         if finite(timings.get(name, -1.0)) >= 0
     )
@@ -87,7 +87,7 @@ def _facts(job: Job) -> Tree:
         ("Exit code", "" if job["exit_code"] is None else str(job["exit_code"])),
         ("Time", ", ".join(times)),
         ("Started", moment(job["started_at"])),
-        ("Time limit", format_duration(job["timeout"]) if job.get("timeout", -1) > 0 else ""),
+        ("Time limit", took(job["timeout"]) if job.get("timeout", -1) > 0 else ""),
         ("Session", job["session"] or ""),
         ("Test file", job.get("file") or job["file_path"]),
         ("Directory", job["exec_dir"] or ""),
@@ -129,7 +129,7 @@ def _attempts(attempts: Sequence[Attempt]) -> Tree:
             "tr",
             el("td", str(a.number)),
             el("td", badge(a.outcome), " ", clip(a.reason, VALUE)),
-            el("td", format_duration(a.seconds)),
+            el("td", took(a.seconds)),
             el("td", where(a)),
         )
         for a in attempts[:ROWS]
@@ -151,12 +151,15 @@ def _measurements(job: Job, past: Sequence[Earlier]) -> Tree | None:
     for name, value in list(job["measurements"].items())[:ROWS]:
         found = (earlier.measurements.get(name) for earlier in past)
         series = [number for number in found if _is_number(number)]
+        unit = _UNITS.get(name)
         shown: Tree = clip(as_text(value), VALUE)
-        if _is_number(value) and series:
-            before = " ".join(_short(x) for x in series[-8:])
-            line = ",".join(_short(x) for x in [*series, value])
-            now = _short(value)
-            shown = el("span", now, el("span", f" before: {before}", class_="spark", data_v=line))
+        if _is_number(value) and (series or unit):
+            write = unit or _short
+            shown = el("span", write(value))
+            if series:
+                before = " before: " + ", ".join(write(x) for x in series[-8:])
+                line = ",".join(_short(x) for x in [*series, value])
+                shown.append(el("span", before, class_="spark", data_v=line))
         rows.append((name, shown))
     return _table("Measurements", rows) if rows else None
 
@@ -168,6 +171,27 @@ def _is_number(value: Any) -> TypeGuard[float]:
 
 def _short(value: float) -> str:
     return f"{value:.6g}"
+
+
+def took(seconds: float) -> str:
+    """A time as `duration` in `assets/data.js` shows it."""
+    if 0 <= seconds < 0.9995:
+        return f"{1000 * seconds:.0f} ms"
+    text = format_duration(seconds)
+    return f"{text[:-1]} s" if 0 <= seconds < 59.95 else text
+
+
+def _size(count: float) -> str:
+    """Bytes, as people read them."""
+    units = ("bytes", "kB", "MB", "GB", "TB")
+    power = min(len(units) - 1, max(0, int(math.log10(max(1, count)) // 3)))
+    return f"{count / 1000**power:.{3 if power else 10}g} {units[power]}"
+
+
+# what canary itself measures of every job
+_UNITS: Final[Mapping[str, Callable[[float], str]]] = MappingProxyType(
+    {**dict.fromkeys(("duration", "user", "system", "expected"), took), "max_rss": _size}
+)
 
 
 def _links(

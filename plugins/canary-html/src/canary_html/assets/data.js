@@ -118,12 +118,15 @@ function select(report, query, sort) {
   return report.order(sort).filter(compileQuery(report, query));
 }
 
+// As `took` in page.py shows it, and the terminal from a second on.
 function duration(ms) {
   if (!(ms >= 0)) return "–";
-  if (ms < 1000) return `${Math.round(ms)} ms`;
   const seconds = ms / 1000;
-  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes}m ${String(Math.floor(seconds % 60)).padStart(2, "0")}s`;
-  return `${Math.floor(minutes / 60)}h ${String(minutes % 60).padStart(2, "0")}m`;
+  if (seconds < 0.9995) return `${Math.round(ms)} ms`;
+  if (seconds < 59.95) return `${seconds.toFixed(seconds < 9.995 ? 2 : 1)} s`;
+  const pair = (count, unit, part, less) => `${Math.floor(count / unit)}${part} ${
+    String(count % unit).padStart(2, "0")}${less}`;
+  if (Math.round(seconds) < 3600) return pair(Math.round(seconds), 60, "m", "s");
+  const minutes = Math.round(seconds / 60);
+  return minutes < 1440 ? pair(minutes, 60, "h", "m") : pair(Math.round(seconds / 3600), 24, "d", "h");
 }

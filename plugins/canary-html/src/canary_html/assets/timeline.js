@@ -155,7 +155,9 @@ class Timeline {
     pen.textAlign = "left";
     const left = Math.max(x, GUTTER);
     const letters = Math.floor((wide - (left - x) - 8) / 6.6);
-    if (letters > 4) pen.fillText(name.split("/").at(-1).slice(0, letters), left + 4, y + this.lane / 2 + 1);
+    const short = name.split("/").at(-1);
+    const shown = short.length > letters ? `${short.slice(0, letters - 1)}…` : short;
+    if (letters > 4) pen.fillText(shown, left + 4, y + this.lane / 2 + 1);
   }
 
   drawUsage(pen, colour, width) {
