@@ -355,3 +355,11 @@ def test_errors_are_one_line(canary, words, said):
     assert done.returncode != 0
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [(), ("--cdash-url", "http://x", "-a", "hush", "--help")])
+def test_the_word_of_the_older_tool_says_what_is_there_instead(tmp_path, canary, words):
+    done = canary("report", "cdash", "make-gitlab-issues", *words, expect=2)
+    (line,) = done.stderr.splitlines()
+    assert "canary report gitlab-issues" in line
+    assert "hush" not in line

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 500
 _STAMP: Final = re.compile(r"\d{8}-\d{4}-\S.*")
+# of the older tool, with options of its own: it is told what is there instead
+_ISSUES: Final = "make-gitlab-issues"
 _CONFIGURATION: Final = "${CTEST_CONFIGURATION_TYPE}"
 
 
@@ -80,11 +82,18 @@ class CDashReporter(Reporter):
             metavar="FILE",
             help="file to write (default: %(default)s)",
         )
+        issues = kinds.add_parser(
+            _ISSUES, help="see canary report gitlab-issues", add_help=False, prefix_chars="\0"
+        )
+        issues.add_argument("words", nargs="*", help="whatever was given")
 
     def standalone(self, options: Mapping[str, Any]) -> Sequence[Path] | None:
         """`post` and `summary`."""
         if options["what"] == "create":
             return None
+        if options["what"] == _ISSUES:
+            hint = "canary report gitlab-issues, of canary-gitlab"
+            raise UsageError("issues are made from the results, not from what CDash has", hint=hint)
         url = options["url"] or self._settings.url
         project = options["project"] or self._settings.project
         if not url or not project:
