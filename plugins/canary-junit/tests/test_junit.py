@@ -236,7 +236,7 @@ finally:
 
 
 @pytest.mark.slow
-def test_ten_thousand_jobs_take_two_seconds_and_200_megabytes(tmp_path, canary, canary_environment):
+def test_ten_thousand_jobs_take_less_than_200_megabytes(tmp_path, canary, canary_environment):
     (tmp_path / "t").mkdir()
     (tmp_path / "t" / "x.pyt").write_text("if __name__ == '__main__': print('y' * 20000)\n")
     canary("run", "t", expect=0)
@@ -253,4 +253,3 @@ def test_ten_thousand_jobs_take_two_seconds_and_200_megabytes(tmp_path, canary, 
     assert (root.attrib["tests"], root.attrib["failures"]) == ("10001", "200")
     print(f"10,000 jobs: {seconds:.2f} s of CPU, {kilobytes / 1024:.0f} MB")
     assert kilobytes <= 200 * 1024
-    assert seconds <= 2.0
