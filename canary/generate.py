@@ -197,12 +197,9 @@ class _Collector:
         _, status = os.waitpid(self.pid, 0)
         self.pid = 0
         code = os.waitstatus_to_exitcode(status)
-        return (
-            b"",
-            f"killed the collector with signal {-code}"
-            if code < 0
-            else f"ended the collector with exit code {code}",
-        )
+        if code < 0:
+            return b"", f"killed the collector with signal {-code}"
+        return b"", f"ended the collector with exit code {code}"
 
     def end(self) -> None:
         """Kill what is left of the child and whatever it started in its session."""

@@ -8,17 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from canary.errors import SpecError
 from canary.frozen import EMPTY, FrozenDict
-from canary.spec import DependencyPattern, ExpandContext, JobSpec, SpecFile, job_id, job_name
+from canary.spec import (
+    DependencyPattern,
+    ExpandContext,
+    JobSpec,
+    SpecFile,
+    job_id,
+    job_name,
+    maker,
+)
 from canary_pyt.attributes import base_case_fields, fields_of, fixed_resources
 from canary_pyt.digest import ID, Data
 from canary_pyt.scope import Entry, Scope
 from canary_pyt.spaces import Row, Value
-from canary_pyt.template import Maker, maker
 
 RESOURCES: Final = ("cpus", "gpus", "nodes")
 
@@ -94,7 +101,7 @@ def _check_counts(scope: Scope, key: str, groups: Sequence[Entry]) -> None:
 
 
 def _rows(
-    make: Maker,
+    make: Callable[..., JobSpec],
     base: str,
     family: str,
     keys: tuple[str, ...],
