@@ -169,7 +169,7 @@ def build(root: Path, files: int, tests: int = 1) -> None:
         names = [f"t{i:05d}_{n}" for n in range(tests)]
         lines = [f'add_test({name} "/bin/true" "{name}")\n' for name in names]
         lines.append(
-            f"set_tests_properties({' '.join(names)} PROPERTIES LABELS fast;unit TIMEOUT 20)\n"
+            f'set_tests_properties({" ".join(names)} PROPERTIES LABELS "fast;unit" TIMEOUT "20")\n'
         )
         (directory / "CTestTestfile.cmake").write_text("".join(lines))
     (root / "CTestTestfile.cmake").write_text("".join(top))

@@ -15,6 +15,7 @@ import pytest
 from canary.spec import SpecFile
 from canary.testing.fixtures import canary, canary_environment  # noqa: F401 - fixtures
 from canary.testing.generators import context
+from canary_ctest import query, testfiles
 from canary_ctest.generator import CTestGenerator
 
 
@@ -25,15 +26,43 @@ def _needs_ctest():
 
 
 @pytest.fixture(autouse=True)
-def _scratch_directory(tmp_path, monkeypatch):
-    """Each test starts in an empty directory, with no variable that ctest reads."""
+def trees():
+    """The build trees of a test. When it is over, what is read of them without ctest must be what
+    ctest says."""
+    roots = []
+    yield roots
+    for root in roots:
+        compared(root)
+
+
+def compared(root, config=None):
+    try:
+        rows = testfiles.read(str(root))
+    except testfiles.NotPlain:
+        return None
+    rows = query.without_implied(rows)
+    assert rows == query.read(str(root), config, ask_always=True)
+    return rows
+
+
+@pytest.fixture
+def own_rows():
+    """`own_rows(root, config=None)`: what is read of a tree without ctest, which must be what ctest
+    says; None if nothing is."""
+    return compared
+
+
+@pytest.fixture(autouse=True)
+def _scratch_directory(tmp_path, trees, monkeypatch):
+    """Each test starts in an empty directory, with no variable that ctest reads. (The trees are
+    compared once that is undone.)"""
     for name in ("CTEST_TEST_TIMEOUT", "CTEST_PARALLEL_LEVEL", "CTEST_OUTPUT_ON_FAILURE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
-def tree(tmp_path):
+def tree(tmp_path, trees):
     """`tree(text, **{"sub/x": text})` writes a build tree by hand; its directory."""
 
     def write(text, files=(), name="build"):
@@ -42,13 +71,14 @@ def tree(tmp_path):
             file = root / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content)
+        trees.append(root)
         return root
 
     return write
 
 
 @pytest.fixture
-def built(tmp_path):
+def built(tmp_path, trees):
     """`built(text, files, build=False)` configures a project; its build directory."""
 
     def make(text, files=(), *, build=False, options=()):
@@ -61,6 +91,7 @@ def built(tmp_path):
         call("cmake", "-S", source, "-B", directory, *options)
         if build:
             call("cmake", "--build", directory)
+        trees.append(directory)
         return directory
 
     return make

@@ -28,6 +28,19 @@ def test_rows_are_what_ctest_lists(tree):
     assert (b["file"], b["directory"]) == (str(root / "sub/CTestTestfile.cmake"), f"{root}/sub")
 
 
+def test_what_fixtures_imply_is_no_dependency_of_its_own(tree):
+    """ctest 4 lists it as one."""
+    root = tree(
+        'add_test(down "/bin/true")\nadd_test(use "/bin/true")\nadd_test(up "/bin/true")\n'
+        'add_test(other "/bin/true")\n'
+        'set_tests_properties(down PROPERTIES FIXTURES_CLEANUP "db" DEPENDS "use;up;other")\n'
+        'set_tests_properties(use PROPERTIES FIXTURES_REQUIRED "db" DEPENDS "up")\n'
+        'set_tests_properties(up PROPERTIES FIXTURES_SETUP "db" DEPENDS "other")\n'
+    )
+    found = {r["name"]: r["properties"].get("DEPENDS") for r in query.read(str(root), None)}
+    assert found == {"down": ["other"], "use": None, "up": ["other"], "other": None}
+
+
 def test_configurations(tree):
     root = tree(
         'if(CTEST_CONFIGURATION_TYPE MATCHES "^(Debug)$")\n'
@@ -88,7 +101,7 @@ def test_an_old_ctest_is_named(tree, monkeypatch, tmp_path):
     old.chmod(0o755)
     monkeypatch.setenv("PATH", f"{old.parent}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(NoCTestError) as caught:
-        query.read(str(root), None)
+        query.read(str(root), None, ask_always=True)
     assert "3.13" in str(caught.value)
     assert "3.21" in str(caught.value)
 

@@ -7,11 +7,12 @@ A name that no test has is no fault for ctest, so it is none here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from canary.spec import DependencyPattern
 
 Row = Mapping[str, Any]
+_WAITING: Final = frozenset({"DEPENDS", "FIXTURES_CLEANUP", "FIXTURES_REQUIRED"})
 
 
 class Fixtures:
@@ -60,6 +61,8 @@ class Fixtures:
 
     def patterns(self, i: int, ids: Sequence[str]) -> tuple[DependencyPattern, ...]:
         """The same for a spec; `ids` are those of the tests by position."""
+        if not self.rows[i]["properties"].keys() & _WAITING:
+            return ()
         return tuple(
             DependencyPattern(self.rows[j]["name"], when, "+", ids=(ids[j],))
             for j, when in self.edges(i).items()

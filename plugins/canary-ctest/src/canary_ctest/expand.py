@@ -14,17 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from canary.frozen import FrozenDict
-from canary.spec import (
-    UNMASKED,
-    Artifact,
-    ExpandContext,
-    JobSpec,
-    Mask,
-    SpecFile,
-    job_id,
-    job_name,
-)
+from canary.frozen import EMPTY, FrozenDict
+from canary.spec import Artifact, ExpandContext, JobSpec, Mask, SpecFile, job_id, job_name, maker
 from canary_ctest import measures, watch
 from canary_ctest.depends import Fixtures
 from canary_ctest.environment import variables
@@ -37,7 +28,6 @@ GENERATED_LOCK: Final = "ctest resources of "
 
 _CPUS: Final = re.compile(r"-(?:n|np|c)=?(\d+)|--np=(\d+)")
 _FLAGS: Final = frozenset({"-n", "-np", "-c", "--np"})
-_NOT_FOUND: Final = "ctest finds no program to run for it: not built, or --ctest-config is missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +36,11 @@ class Test:
     assigns."""
 
     row: Mapping[str, Any]
+    kind: _Kind
     id: str
     name: str
     parameters: Mapping[str, Any]
     cpus: int | None
-    groups: Sequence[Sequence[Mapping[str, Any]]]
-
-    @property
-    def properties(self) -> Mapping[str, Any]:
-        """Those of ctest."""
-        properties: Mapping[str, Any] = self.row["properties"]
-        return properties
 
 
 def expand(
@@ -66,48 +50,11 @@ def expand(
     generated = next(
         (g for row in rows if (g := row["properties"].get("GENERATED_RESOURCE_SPEC_FILE"))), None
     )
-    repository = _remembered(context.repository)
-    taken: set[str] = set()
-    tests = [_test(row, repository, taken, generated) for row in rows]
+    tree = _Tree(file, context, limit, generated)
+    tests = [tree.test(row) for row in rows]
     fixtures = Fixtures(rows)
     ids = [test.id for test in tests]
-    maker = _Maker(file, context, limit, generated)
-    return [maker.spec(test, fixtures.patterns(i, ids)) for i, test in enumerate(tests)]
-
-
-def _remembered(repository: Callable[[str], str]) -> Callable[[str], str]:
-    known: dict[str, str] = {}
-
-    def ask(path: str) -> str:
-        if path not in known:
-            known[path] = repository(path)
-        return known[path]
-
-    return ask
-
-
-def _test(
-    row: Mapping[str, Any], repository: Callable[[str], str], taken: set[str], generated: str | None
-) -> Test:
-    properties = row["properties"]
-    family = row["name"]
-    groups = groups_of(properties.get("RESOURCE_GROUPS"))
-    wanted = totals(groups)
-    cpus = properties.get("PROCESSORS") or cpus_of(row["command"] or ())
-    named: dict[str, Any] = dict(wanted)
-    if cpus is not None:
-        named["cpus"] = max(int(cpus), wanted.get("cpus", 0))
-    path = repository(row["file"])
-    id = job_id(family, path, named if "cpus" in named else {**named, "cpus": 1})
-    number = 1
-    while id in taken:
-        # two tests of one name in one directory: ctest runs both
-        number += 1
-        id = job_id(family, f"{path}#{number}", named)
-    taken.add(id)
-    # what a job of the tree itself finds out is not canary's to assign
-    ours = {k: v for k, v in named.items() if k == "cpus"} if generated else named
-    return Test(row, id, job_name(family, named), ours, named.get("cpus"), groups)
+    return [tree.spec(test, fixtures.patterns(i, ids)) for i, test in enumerate(tests)]
 
 
 def cpus_of(command: Sequence[str]) -> int | None:
@@ -121,82 +68,64 @@ def cpus_of(command: Sequence[str]) -> int | None:
     return None
 
 
-class _Maker:
-    """Makes the specs of one tree."""
+class _Kind:
+    """What the properties of a test say, whichever test has them."""
 
     def __init__(
-        self, file: SpecFile, context: ExpandContext, limit: float | None, generated: str | None
+        self,
+        properties: Mapping[str, Any],
+        context: ExpandContext,
+        limit: float | None,
+        generated: str | None,
     ) -> None:
-        self.file = file
-        self.context = context
-        self.limit = limit
-        self.generated = generated
-        self.tree = os.path.dirname(file.file)
-
-    def spec(self, test: Test, dependencies: tuple[Any, ...]) -> JobSpec:
-        """One test as a spec."""
-        row, properties = test.row, test.properties
-        keywords = tuple(dict.fromkeys((NAME, *(properties.get("LABELS") or ()))))
-        timeout = self._timeout(properties, keywords)
-        command, outer = watched(row["command"] or (), properties, timeout)
-        meta: dict[str, Any] = {"runtime": timeout}
-        if test.cpus is None:
-            meta["cpus"] = 1
-        return JobSpec(
-            file_root=self.file.root,
-            file_path=row["file"][len(self.file.root.rstrip("/")) + 1 :],
-            id=test.id,
-            family=row["name"],
-            name=test.name,
-            command=tuple(command),
-            generator=NAME,
-            parameters=FrozenDict(test.parameters),
-            meta_parameters=FrozenDict(meta),
-            keywords=keywords,
-            timeout=outer,
-            timeout_explicit="TIMEOUT" in properties,
-            exclusive=bool(properties.get("RUN_SERIAL")),
-            dependencies=dependencies,
-            artifacts=_artifacts(properties),
-            attributes=FrozenDict(self._attributes(test)),
-            environment=FrozenDict(variables(properties.get("ENVIRONMENT") or ())),
-            stage_file=False,
-            options=FrozenDict(affinity=True) if properties.get("PROCESSOR_AFFINITY") else _NONE,
-            cwd=row["directory"],
-            takes_args=False,
-            locks=self._locks(test),
-            pieces=self._pieces(test),
-            weight=_weight(properties.get("COST")),
-            renew="FIXTURES_SETUP" in properties,
-            mask=_mask(row),
-        )
-
-    def _timeout(self, properties: Mapping[str, Any], keywords: Sequence[str]) -> float:
+        self.properties = properties
+        self.groups = groups_of(properties.get("RESOURCE_GROUPS"))
+        self.totals = totals(self.groups)
+        self.keywords = tuple(dict.fromkeys((NAME, *(properties.get("LABELS") or ()))))
         if "TIMEOUT" in properties:
-            return float(properties["TIMEOUT"])
-        return self.limit if self.limit is not None else self.context.timeout_for(keywords)
+            self.timeout = float(properties["TIMEOUT"])
+        else:
+            self.timeout = context.timeout_for(self.keywords) if limit is None else limit
+        self.meta = FrozenDict(runtime=self.timeout)
+        self.meta_of_one = FrozenDict(runtime=self.timeout, cpus=1)
+        self.disabled = bool(properties.get("DISABLED"))
+        self.watched = bool(properties.keys() & _WATCHED)
+        # the slots are known to a test of the tree and not to the pool: one user at a time
+        self.generated = generated if self.groups else None
 
-    def _locks(self, test: Test) -> tuple[str, ...]:
-        locks = list(test.properties.get("RESOURCE_LOCK") or ())
-        if self.generated and test.groups:
-            # the slots are known to a test of the tree and not to the pool: one user at a time
+    def fields(self) -> dict[str, Any]:
+        """Those of a spec that are the same for all tests of the kind."""
+        properties = self.properties
+        locks = list(properties.get("RESOURCE_LOCK") or ())
+        if self.generated:
             locks.append(GENERATED_LOCK + self.generated)
-        return tuple(dict.fromkeys(locks))
+        return {
+            "generator": NAME,
+            "keywords": self.keywords,
+            "timeout": self.timeout,
+            "timeout_explicit": "TIMEOUT" in properties,
+            "exclusive": bool(properties.get("RUN_SERIAL")),
+            "artifacts": _artifacts(properties),
+            "environment": FrozenDict(variables(properties.get("ENVIRONMENT") or ())),
+            "stage_file": False,
+            "options": _BOUND if properties.get("PROCESSOR_AFFINITY") else EMPTY,
+            "takes_args": False,
+            "locks": tuple(dict.fromkeys(locks)),
+            "weight": _weight(properties.get("COST")),
+            "renew": "FIXTURES_SETUP" in properties,
+        }
 
-    def _pieces(self, test: Test) -> Mapping[str, tuple[int, ...]]:
-        found = pieces(test.groups)
-        return FrozenDict({t: x for t, x in found.items() if sum(x) == test.parameters.get(t)})
-
-    def _attributes(self, test: Test) -> dict[str, Any]:
-        row, properties = test.row, test.properties
+    def attributes(self) -> dict[str, Any]:
+        """What hooks need while the test runs; that of a single test is still None."""
+        properties = self.properties
         out: dict[str, Any] = {
             "will_fail": bool(properties.get("WILL_FAIL")),
-            "ctestfile": row["file"],
-            "ctest_working_directory": row["directory"],
-            "binary_dir": os.path.dirname(row["file"]),
-            "ctest_command": row["command"] or [],
-            "ctest_exec_dir": row["directory"],
-            "resource_groups": test.groups,
+            "ctestfile": None,
+            "ctest_working_directory": None,
+            "binary_dir": None,
+            "ctest_command": None,
+            "ctest_exec_dir": None,
+            "resource_groups": self.groups,
             "required_files": properties.get("REQUIRED_FILES") or [],
             "skip_return_code": properties.get("SKIP_RETURN_CODE"),
             "fixtures": {
@@ -223,21 +152,117 @@ class _Maker:
         }
         if attached:
             out["attached_files"] = attached
-        if self.generated and test.groups:
-            out["resource_spec_file"] = os.path.join(self.tree, self.generated)
-        if test.properties.keys() & _WATCHED:
-            out["watched"] = True
         return out
 
 
-_NONE: Final[FrozenDict[str, Any]] = FrozenDict()
+class _Tree:
+    """Makes the specs of one tree."""
+
+    def __init__(
+        self, file: SpecFile, context: ExpandContext, limit: float | None, generated: str | None
+    ) -> None:
+        self.file = file
+        self.context = context
+        self.limit = limit
+        self.generated = generated
+        self.root = os.path.dirname(file.file)
+        self.taken: set[str] = set()
+        # by the identity of the properties, which tests may share
+        self._kinds: dict[int, _Kind] = {}
+        self._makers: dict[int, tuple[Callable[..., JobSpec], dict[str, Any]]] = {}
+        self._files: dict[str, tuple[str, str, str]] = {}
+
+    def test(self, row: Mapping[str, Any]) -> Test:
+        """A test with the identity that the older tool gave it."""
+        properties = row["properties"]
+        kind = self._kinds.get(id(properties))
+        if kind is None:
+            kind = _Kind(properties, self.context, self.limit, self.generated)
+            self._kinds[id(properties)] = kind
+        family = row["name"]
+        wanted = kind.totals
+        cpus = properties.get("PROCESSORS") or cpus_of(row["command"] or ())
+        named: dict[str, Any] = dict(wanted)
+        if cpus is not None:
+            named["cpus"] = max(int(cpus), wanted.get("cpus", 0))
+        path, _, _ = self._places(row["file"])
+        identity = job_id(family, path, named if "cpus" in named else {**named, "cpus": 1})
+        number = 1
+        while identity in self.taken:
+            # two tests of one name in one directory: ctest runs both
+            number += 1
+            identity = job_id(family, f"{path}#{number}", named)
+        self.taken.add(identity)
+        if not named:
+            return Test(row, kind, identity, family, EMPTY, None)
+        # what a job of the tree itself finds out is not canary's to assign
+        ours = {k: v for k, v in named.items() if k == "cpus"} if self.generated else named
+        name = job_name(family, named)
+        return Test(row, kind, identity, name, FrozenDict(ours), named.get("cpus"))
+
+    def _places(self, file: str) -> tuple[str, str, str]:
+        """Of a test file: its path in the repository, that from the root, its directory."""
+        found = self._files.get(file)
+        if found is None:
+            below = file[len(self.file.root.rstrip("/")) + 1 :]
+            found = self.context.repository(file), below, os.path.dirname(file)
+            self._files[file] = found
+        return found
+
+    def spec(self, test: Test, dependencies: tuple[Any, ...]) -> JobSpec:
+        """One test as a spec."""
+        row, kind = test.row, test.kind
+        known = self._makers.get(id(kind))
+        if known is None:
+            common = {**kind.fields(), "file_root": self.file.root}
+            known = self._makers[id(kind)] = maker(common), kind.attributes()
+        make, shared = known
+        command = row["command"] or []
+        _, below, directory = self._places(row["file"])
+        attributes = {
+            **shared,
+            "ctestfile": row["file"],
+            "ctest_working_directory": row["directory"],
+            "binary_dir": directory,
+            "ctest_command": command,
+            "ctest_exec_dir": row["directory"],
+        }
+        others: dict[str, Any] = {}
+        if kind.generated:
+            attributes["resource_spec_file"] = os.path.join(self.root, kind.generated)
+        if kind.watched:
+            attributes["watched"] = True
+            command, others["timeout"] = watched(command, kind.properties, kind.timeout)
+        if kind.groups:
+            others["pieces"] = _pieces(test)
+        if kind.disabled or not command:
+            others["mask"] = _DISABLED if kind.disabled else _UNFOUND
+        return make(
+            test.id,
+            test.name,
+            test.parameters,
+            file_path=below,
+            family=row["name"],
+            command=tuple(command),
+            meta_parameters=kind.meta_of_one if test.cpus is None else kind.meta,
+            dependencies=dependencies,
+            attributes=FrozenDict(attributes),
+            cwd=row["directory"],
+            **others,
+        )
+
+
+def _pieces(test: Test) -> Mapping[str, tuple[int, ...]]:
+    found = pieces(test.kind.groups)
+    return FrozenDict({t: x for t, x in found.items() if sum(x) == test.parameters.get(t)})
+
+
+_BOUND: Final[FrozenDict[str, Any]] = FrozenDict(affinity=True)
 _WATCHED: Final = frozenset({"TIMEOUT_AFTER_MATCH", "TIMEOUT_SIGNAL_NAME"})
-
-
-def _mask(row: Mapping[str, Any]) -> Mask:
-    if row["properties"].get("DISABLED"):
-        return Mask(True, "its property DISABLED is set")
-    return UNMASKED if row["command"] else Mask(True, _NOT_FOUND)
+_DISABLED: Final = Mask(True, "its property DISABLED is set")
+_UNFOUND: Final = Mask(
+    True, "ctest finds no program to run for it: not built, or --ctest-config is missing"
+)
 
 
 def _weight(cost: float | None) -> float | None:

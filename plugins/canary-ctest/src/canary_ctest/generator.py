@@ -20,16 +20,19 @@ from canary_ctest.places import TESTFILE
 
 class CTestGenerator(SpecGenerator):
     """Build trees of CMake. `config` is that of `ctest -C`, `limit` the timeout in seconds of tests
-    that set none."""
+    that set none; with `ask_always` ctest itself reads every tree."""
 
     name: ClassVar[str] = NAME
     patterns: ClassVar[tuple[str, ...]] = (TESTFILE,)
     version: ClassVar[int] = 1
     description: ClassVar[str] = "tests of CMake build trees, as ctest lists them"
 
-    def __init__(self, config: str | None = None, limit: float | None = None) -> None:
+    def __init__(
+        self, config: str | None = None, limit: float | None = None, *, ask_always: bool = False
+    ) -> None:
         self.config = config
         self.limit = limit
+        self.ask_always = ask_always
 
     def prune(self, files: Sequence[SpecFile]) -> Sequence[SpecFile]:
         """Leave out what lies below another: ctest enters the subdirectories that belong to a
@@ -54,7 +57,7 @@ class CTestGenerator(SpecGenerator):
         directory = os.path.dirname(file.file)
         rows: list[query.Row] = []
         try:
-            rows = query.read(directory, self.config)
+            rows = query.read(directory, self.config, ask_always=self.ask_always)
         except query.NoCTestError as e:
             _warn(f"{e.located(file=file.file)}; its tests are left out")
         else:

@@ -28,6 +28,10 @@ class Places:
         found = self._built(source) if source else None
         return found or self._file(directory) or f"{self.root}/{TESTFILE}"
 
+    def found(self, directory: str) -> None:
+        """Take note that there is a test file in a directory of the tree."""
+        self._known[directory] = f"{directory}/{TESTFILE}"
+
     def _built(self, source: str) -> str | None:
         directory = os.path.dirname(source)
         if self.source is None or self.binary is None:

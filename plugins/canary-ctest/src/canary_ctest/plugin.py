@@ -52,7 +52,9 @@ class CTestPlugin:
             )
         self.slots_are_known = settings.resource_spec_file is not None
         limit = test_timeout(settings, os.environ)
-        self.generator = CTestGenerator(settings.config, limit)
+        self.generator = CTestGenerator(
+            settings.config, limit, ask_always=settings.reader == "ctest"
+        )
 
     @hookimpl
     def canary_spec_generators(self) -> Iterable[SpecGenerator]:

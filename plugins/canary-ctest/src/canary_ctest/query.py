@@ -1,4 +1,5 @@
-"""Asks ctest what a build tree has to run, and keeps of its answer what jobs are made of.
+"""Asks ctest what a build tree has to run, and keeps of its answer what jobs are made of; where
+CMake's own files say the same, ctest need not be asked.
 
 The answer of `ctest --show-only=json-v1` is reduced to plain rows: name, command, defining file,
 properties. What properties mean is not known here.
@@ -12,15 +13,17 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from canary.errors import CanaryError, SpecError
+from canary_ctest import testfiles
 from canary_ctest.places import TESTFILE, Places
+from canary_ctest.testfiles import Row
 
 NEEDED: Final = (3, 21)
-Row = dict[str, Any]
 
 _ERROR: Final = re.compile(
     r"^CMake Error at (?P<file>[^\n]*?):(?P<line>\d+)(?: \([^\n]*\))?:\s*(?P<text>.*)"
@@ -28,6 +31,13 @@ _ERROR: Final = re.compile(
 _GENERATED: Final = re.compile(
     r"GENERATED_RESOURCE_SPEC_FILE\s+(?:\"(?P<quoted>[^\"]*)\"|\[(?P<fence>=*)\[(?P<raw>.*?)\](?P=fence)\])",
     re.DOTALL,
+)
+
+
+_MEMBERS: Final = frozenset({"FIXTURES_SETUP", "FIXTURES_REQUIRED"})
+_IMPLIED: Final = (
+    ("FIXTURES_REQUIRED", ("FIXTURES_SETUP",)),
+    ("FIXTURES_CLEANUP", ("FIXTURES_SETUP", "FIXTURES_REQUIRED")),
 )
 
 
@@ -43,13 +53,25 @@ _STAND_INS: Final = (
 )
 
 
-def read(directory: str, config: str | None) -> list[Row]:
+def read(directory: str, config: str | None, *, ask_always: bool = False) -> list[Row]:
     """The tests of the build tree at `directory`, in the order of ctest.
 
+    ctest is asked unless CMake wrote the tree's files in the usual way, or if `ask_always`.
     SpecError, with file and line where ctest gives them, if it cannot read the tree; NoCTestError
-    if it cannot be asked.
+    if there is none that could be asked.
     """
-    answer = ask(directory, config)
+    ctest = find_ctest()
+    try:
+        rows = None if ask_always else testfiles.read(directory)
+    except testfiles.NotPlain:
+        rows = None
+    if rows is None:
+        rows = _asked(ctest, directory, config)
+    return without_implied(rows)
+
+
+def _asked(ctest: str, directory: str, config: str | None) -> list[Row]:
+    answer = ask(ctest, directory, config)
     places = Places(directory)
     graph = _Graph(answer.get("backtraceGraph") or {})
     rows = [_row(test, places, graph, directory) for test in answer.get("tests") or ()]
@@ -73,11 +95,16 @@ def unavailable(directory: str, config: str | None) -> int:
     return int(found[1]) if found else 0
 
 
-def ask(directory: str, config: str | None) -> dict[str, Any]:
-    """What `ctest --show-only=json-v1` prints in `directory`."""
+def find_ctest() -> str:
+    """Its path; NoCTestError."""
     ctest = shutil.which("ctest")
     if ctest is None:
         raise NoCTestError("there is no ctest on PATH", hint="install CMake")
+    return ctest
+
+
+def ask(ctest: str, directory: str, config: str | None) -> dict[str, Any]:
+    """What `ctest --show-only=json-v1` prints in `directory`."""
     command = [ctest, "--show-only=json-v1", *(("-C", config) if config else ())]
     environ = {**os.environ, "PATH": f"{directory}{os.pathsep}{os.environ.get('PATH', '')}"}
     done = _call(command, directory, environ)
@@ -179,6 +206,33 @@ def _row(test: Mapping[str, Any], places: Places, graph: _Graph, directory: str)
     }
 
 
+def without_implied(rows: list[Row]) -> list[Row]:
+    """The rows without the names in DEPENDS that fixtures imply: ctest 4 shows these there, too."""
+    members: dict[str, set[str]] = {}
+    for row in rows:
+        for key in _MEMBERS & row["properties"].keys():
+            for fixture in row["properties"][key]:
+                members.setdefault(f"{key} {fixture}", set()).add(row["name"])
+    if not members:
+        return rows
+    count = Counter(row["name"] for row in rows)
+    out = []
+    for row in rows:
+        properties = row["properties"]
+        implied: set[str] = set()
+        for key, others in _IMPLIED:
+            for fixture in properties.get(key) or ():
+                for other in others:
+                    implied |= members.get(f"{other} {fixture}", set())
+        named = properties.get("DEPENDS") or ()
+        left = [name for name in named if name not in implied or count[name] > 1]
+        if len(left) < len(named):
+            properties = {k: v for k, v in properties.items() if k != "DEPENDS"}
+            row = {**row, "properties": {**properties, **({"DEPENDS": left} if left else {})}}
+        out.append(row)
+    return out
+
+
 def _add_generated(rows: list[Row]) -> None:
     """Old releases of ctest do not show GENERATED_RESOURCE_SPEC_FILE: look into the files."""
     key = "GENERATED_RESOURCE_SPEC_FILE"
@@ -204,4 +258,4 @@ def _names(line: str, name: str) -> bool:
     return bool(re.search(rf"[\[(\"\s]{re.escape(name)}[\])\"\s]", head))
 
 
-__all__ = ["TESTFILE", "NoCTestError", "Row", "ask", "explain", "read"]
+__all__ = ["TESTFILE", "NoCTestError", "Row", "explain", "find_ctest", "read"]

@@ -38,6 +38,14 @@ class CTest(Settings):
             "commands": ("run",),
         },
     )
+    reader: str = field(
+        default="auto",
+        metadata={
+            "help": "who reads build trees: ctest, or auto (canary, where CMake wrote them)",
+            "flag": None,
+            "choices": ("auto", "ctest"),
+        },
+    )
     recurse: bool = field(
         default=False,
         metadata={
