@@ -13,8 +13,8 @@ import enum
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
 from canary.clock import Clock
@@ -65,6 +65,15 @@ class Launch:
     resources: Mapping[str, Sequence[Mapping[str, Any]]] = shared()
     options: Mapping[str, Any] = shared()
 
+    def asdict(self) -> dict[str, Any]:
+        """For JSON (with `default=dict`), to be run on another machine: `affinity` stays here."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "affinity"}
+
+    @classmethod
+    def fromdict(cls, data: Mapping[str, Any]) -> Launch:
+        """The reverse of `asdict`."""
+        return cls(**{**data, "argv": tuple(data["argv"])})
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -100,6 +109,16 @@ class Exit:
     detail: str = ""
     usage: Usage = field(default_factory=Usage)
     leaked: tuple[str, ...] = ()
+
+    def asdict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    @classmethod
+    def fromdict(cls, data: Mapping[str, Any]) -> Exit:
+        """The reverse of `asdict`."""
+        made = {"reason": ExitReason(data["reason"]), "usage": Usage(**data["usage"])}
+        return cls(**{**data, **made, "leaked": tuple(data["leaked"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +233,9 @@ class PollingLauncher(Launcher):
         """Submit them; `{launch id: ticket}`, or an `Exit` for one that was refused."""
 
     @abc.abstractmethod
-    def query(self, tickets: Mapping[str, str]) -> Mapping[str, Message]:
-        """What is known now of `{launch id: ticket}`; a launch without news is left out."""
+    def query(self, tickets: Mapping[str, str]) -> Iterable[Message]:
+        """What is new of `{launch id: ticket}`, in order: of one launch a start and an end may
+        come at once."""
 
     @abc.abstractmethod
     def kill(self, tickets: Mapping[str, str], grace: float) -> None:
@@ -314,7 +334,7 @@ class PollingLauncher(Launcher):
 
     def _ask(self, tickets: Mapping[str, str]) -> Collection[Message]:
         try:
-            return self.query(dict(tickets)).values()
+            return list(self.query(dict(tickets)))
         except OSError:
             return ()
         except Exception as e:  # noqa: BLE001 - an author's error: nobody will ever know more

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from canary.frozen import FrozenDict
 from canary.launch import (
     BlockingLauncher,
     Exit,
@@ -18,6 +21,7 @@ from canary.launch import (
     Launcher,
     PollingLauncher,
     Started,
+    Usage,
 )
 from canary.loop import Loop
 
@@ -174,7 +178,7 @@ class Batch(PollingLauncher):
 
     def query(self, tickets):
         self.queries += 1
-        return {id: self.answers[id] for id in tickets if id in self.answers}
+        return [self.answers[id] for id in tickets if id in self.answers]
 
     def kill(self, tickets, grace):
         self.killed.append((dict(tickets), grace))
@@ -207,6 +211,18 @@ def test_many_are_submitted_at_once_and_asked_about_at_once(desk, batch):
     assert system.submitted == [["1", "2"]]
     assert Counter(type(m) for m in desk.messages) == {Started: 1, Exit: 2}
     assert desk.threads == {threading.get_ident()}
+
+
+def test_a_start_and_an_end_may_be_told_at_once(desk, batch):
+    class Late(Batch):
+        def query(self, tickets):
+            for id in tickets:
+                yield Started(id, 5.0, "t")
+                yield Exit(id, 6.0, 3)
+
+    batch(Late()).start([launch("1")])
+    desk.until(desk.ends)
+    assert desk.messages == [Started("1", 5.0, "t"), Exit("1", 6.0, 3)]
 
 
 def test_nothing_is_asked_while_nothing_runs(desk, batch):
@@ -339,6 +355,19 @@ def test_new_launches_do_not_keep_it_from_asking(desk, batch):
 
     more(0)
     desk.until(lambda: system.queries, seconds=2.0)
+
+
+def test_a_launch_and_its_end_travel_as_json():
+    cpus = FrozenDict({"cpus": (FrozenDict({"id": "1", "slots": 1, "node": "n"}),)})
+    sent = launch("1", timeout=3.0, resources=cpus, options=FrozenDict({"queue": "q"}))
+    came = Launch.fromdict(json.loads(json.dumps(sent.asdict(), default=dict)))
+    assert came.argv == ("true",)
+    assert came.resources == {"cpus": [{"id": "1", "slots": 1, "node": "n"}]}
+    assert replace(came, resources=cpus) == sent
+    # another machine has other CPUs
+    assert Launch.fromdict(replace(sent, affinity=(3,)).asdict()).affinity == ()
+    end = Exit("1", 2.0, -9, ExitReason.TIMEOUT, "late", Usage(1.0, 2.0, 3), ("7 sleep",))
+    assert Exit.fromdict(json.loads(json.dumps(end.asdict()))) == end
 
 
 def test_the_module_loads_nothing_that_starts_processes():

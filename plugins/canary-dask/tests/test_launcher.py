@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
@@ -112,8 +113,8 @@ def ask(cluster):
     client = cluster.client()
 
     def do(launch):
-        words = (record.pack_launch(launch), "topic", launch.id)
-        return record.unpack_end(client.submit(worker.execute, *words, pure=False).result(20))
+        words = (json.dumps(launch.asdict(), default=dict), "topic", launch.id)
+        return Exit.fromdict(client.submit(worker.execute, *words, pure=False).result(20))
 
     yield do
     client.close()
@@ -142,7 +143,7 @@ def test_a_job_that_had_begun_is_not_run_again(ask, tmp_path):
 def test_an_end_on_record_counts_whoever_died_after_it(ask, tmp_path):
     launch = launch_in(tmp_path)
     ended = Exit("a", 2.0, 3, leaked=("1 sleep",))
-    known = {"key": "a", "worker": "tcp://dead:1", "end": record.pack_end(ended)}
+    known = {"key": "a", "worker": "tcp://dead:1", "end": ended.asdict()}
     record.write(record.path_of(launch), known)
     assert ask(launch) == ended
 

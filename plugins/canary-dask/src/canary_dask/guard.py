@@ -51,7 +51,7 @@ class Guard:
             if self.abandoned and message.reason is ExitReason.CANCELLED:
                 detail = f"worker {self.worker} died"
                 message = Exit(message.id, message.at, None, ExitReason.LOST, detail)
-            self._note({"end": record.pack_end(message)})
+            self._note({"end": message.asdict()})
             self.end = message
             self.loop.stop()
 
@@ -77,8 +77,8 @@ def main() -> None:
             return
         line += byte
     order = json.loads(line)
-    end = Guard(record.unpack_launch(order["launch"]), order["worker"], order["key"]).run()
-    sys.stdout.write(json.dumps(record.pack_end(end)))
+    end = Guard(Launch.fromdict(json.loads(order["launch"])), order["worker"], order["key"]).run()
+    sys.stdout.write(json.dumps(end.asdict()))
 
 
 if __name__ == "__main__":

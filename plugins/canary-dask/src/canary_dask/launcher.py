@@ -7,6 +7,7 @@ taken for an end.
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -62,7 +63,7 @@ class DaskLauncher(Launcher):
             place = _place(launch)
             task.future = self._client.submit(
                 worker.execute,
-                record.pack_launch(launch),
+                json.dumps(launch.asdict(), default=dict),
                 self._topic,
                 task.key,
                 key=task.key,
@@ -119,7 +120,7 @@ class DaskLauncher(Launcher):
         if self._tasks.get(task.launch.id) is not task:
             return
         if task.future.status == "finished":
-            self._finish(task, record.unpack_end(task.future.result()))
+            self._finish(task, Exit.fromdict(task.future.result()))
             return
         error = task.future.exception() if task.future.status == "error" else task.future.status
         reason = ExitReason.LOST if task.worker else ExitReason.NOT_STARTED
@@ -129,7 +130,7 @@ class DaskLauncher(Launcher):
         """Nobody will say how it ended, unless its record does."""
         known = record.read(record.path_of(task.launch), task.key)
         if known is not None and "end" in known:
-            self._finish(task, record.unpack_end(known["end"]))
+            self._finish(task, Exit.fromdict(known["end"]))
             return
         self._finish(task, Exit(task.launch.id, self.now(), None, reason, detail))
 

@@ -12,20 +12,20 @@ import sys
 import time
 from typing import Any
 
-from canary.launch import Exit, ExitReason
+from canary.launch import Exit, ExitReason, Launch
 from canary_dask import record
 
 
 def execute(text: str, topic: str, key: str) -> dict[str, Any]:
-    """Run the launch and wait; how it ended, as `record.pack_end` says it."""
+    """Run the launch and wait; how it ended, as JSON."""
     from distributed import get_worker
 
     worker = get_worker()
-    launch = record.unpack_launch(text)
+    launch = Launch.fromdict(json.loads(text))
     path = record.path_of(launch)
 
     def refuse(reason: ExitReason, detail: str) -> dict[str, Any]:
-        return record.pack_end(Exit(launch.id, time.time(), None, reason, detail))
+        return Exit(launch.id, time.time(), None, reason, detail).asdict()
 
     if not path.parent.is_dir():
         detail = f"worker {worker.address} does not see {path.parent}: is it on a shared disk?"

@@ -12,7 +12,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
@@ -186,7 +186,7 @@ class SlurmLauncher(PollingLauncher):
 
     # watching
 
-    def query(self, tickets: Mapping[str, str]) -> Mapping[str, Message]:
+    def query(self, tickets: Mapping[str, str]) -> Iterable[Message]:
         """See `PollingLauncher.query`; what batches have left is looked at each time, Slurm is
         asked when it is time to."""
         news: dict[str, Message] = {}
@@ -204,7 +204,7 @@ class SlurmLauncher(PollingLauncher):
         for id in open_ones:
             if id not in news and self._grew(id):
                 news[id] = News(id)
-        return news
+        return news.values()
 
     def _code(self, id: str) -> int | None:
         """The exit code that the launch's script has left."""
