@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from types import MappingProxyType
 from typing import Final
 
 from canary.errors import CanaryError, ExpressionError
@@ -24,32 +23,28 @@ MINUTE: Final = 60.0
 HOUR: Final = 3600.0
 DAY: Final = 86400.0
 
-_UNITS: Final[Mapping[str, float]] = MappingProxyType(
-    {
-        "ns": 1e-9,
-        "us": 1e-6,
-        "µs": 1e-6,
-        "ms": 1e-3,
-        "s": 1.0,
-        "m": MINUTE,
-        "h": HOUR,
-        "d": DAY,
-        "w": 7 * DAY,
-        "mm": 30 * DAY,
-        "y": 365 * DAY,
-    }
-)
-_WORDS: Final[Mapping[str, float]] = MappingProxyType(
-    {
-        **{word: 1.0 for word in ("s", "sec", "secs", "second", "seconds")},
-        **{word: MINUTE for word in ("m", "min", "mins", "minute", "minutes")},
-        **{word: HOUR for word in ("h", "hr", "hrs", "hour", "hours")},
-        **{word: DAY for word in ("d", "day", "days")},
-        **{word: 7 * DAY for word in ("w", "week", "weeks")},
-        **{word: 30 * DAY for word in ("mo", "month", "months")},
-        **{word: 365 * DAY for word in ("y", "year", "years")},
-    }
-)
+_UNITS: Final[Mapping[str, float]] = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": MINUTE,
+    "h": HOUR,
+    "d": DAY,
+    "w": 7 * DAY,
+    "mm": 30 * DAY,
+    "y": 365 * DAY,
+}
+_WORDS: Final[Mapping[str, float]] = {
+    **{word: 1.0 for word in ("s", "sec", "secs", "second", "seconds")},
+    **{word: MINUTE for word in ("m", "min", "mins", "minute", "minutes")},
+    **{word: HOUR for word in ("h", "hr", "hrs", "hour", "hours")},
+    **{word: DAY for word in ("d", "day", "days")},
+    **{word: 7 * DAY for word in ("w", "week", "weeks")},
+    **{word: 30 * DAY for word in ("mo", "month", "months")},
+    **{word: 365 * DAY for word in ("y", "year", "years")},
+}
 _NUMBER: Final = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _PLAIN: Final = rf"{_NUMBER}(?:[eE][+-]?[0-9]+)?"
 _CLOCK: Final = r"(?:([0-9]+):)?([0-9]+):([0-9]+(?:\.[0-9]*)?)"

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final
 
 from canary import collect
@@ -30,9 +29,12 @@ from canary.workspace import usable_cpus
 
 DEFAULT_LAUNCHER: Final = "local"
 # seconds for jobs with these keywords, where nobody says otherwise
-TIMEOUTS: Final[Mapping[str, float]] = MappingProxyType(
-    {"fast": 120.0, "long": 900.0, "ctest": 1500.0, "default": 300.0}
-)
+TIMEOUTS: Final[Mapping[str, float]] = {
+    "fast": 120.0,
+    "long": 900.0,
+    "ctest": 1500.0,
+    "default": 300.0,
+}
 
 
 def spec_generators(config: Config) -> dict[str, SpecGenerator]:

@@ -17,7 +17,6 @@ import time
 from collections.abc import Generator, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from canary import faults, fsio, history, lockfile, staging
@@ -932,8 +931,8 @@ def styled(name: str, style: str, colour: str) -> str:
     return name
 
 
-_HTML: Final = MappingProxyType(
-    str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+_HTML: Final[Mapping[int, str]] = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 )
 
 

@@ -5,9 +5,8 @@ They are never loaded. The same table is in `docs/guide/migrating.md`; a test co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
-
-from canary.frozen import FrozenDict
 
 GROUP: Final = "canary"
 DISTRIBUTION: Final = "canary-wm"
@@ -51,9 +50,9 @@ _INSTEAD: Final = (
     ("canary_group()", "hpc_batch_setup"),
 )
 # in theirs each begins with `canary_`
-HOOKS: Final = FrozenDict(
-    {f"canary_{old}": ours for ours, names in _INSTEAD for old in names.split()}
-)
+HOOKS: Final[Mapping[str, str]] = {
+    f"canary_{old}": ours for ours, names in _INSTEAD for old in names.split()
+}
 
 
 def replacement(hook: str) -> str | None:

@@ -12,7 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from canary.errors import UsageError
@@ -24,7 +23,7 @@ from canary.store import DAMAGED, read_object
 
 MASKED_UPSTREAM: Final = "a job it depends on is masked"
 # what `-p` sees of a job that asks for nothing
-DEFAULT_NEEDS: Final = MappingProxyType({"cpus": 1, "gpus": 0, "nodes": 1})
+DEFAULT_NEEDS: Final[Mapping[str, int]] = {"cpus": 1, "gpus": 0, "nodes": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,6 @@ from dataclasses import MISSING, Field, dataclass, fields
 from fnmatch import fnmatchcase
 from functools import cache
 from operator import attrgetter
-from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from canary import fsio
@@ -209,20 +208,18 @@ def _default(f: Field[Any]) -> Any:
     return f.default if f.default_factory is MISSING else f.default_factory()
 
 
-_DECODE: Final[Mapping[str, Callable[[Any], Any]]] = MappingProxyType(
-    {
-        "dependencies": lambda rows: tuple(
-            DependencyPattern(**{**r, "ids": tuple(r.get("ids", ()))}) for r in rows
-        ),
-        "assets": lambda rows: tuple(Asset(**r) for r in rows),
-        "artifacts": lambda rows: tuple(Artifact(**r) for r in rows),
-        "baseline": lambda rows: tuple(Baseline(**r) for r in rows),
-        "mask": lambda m: Mask(bool(m["value"]), m["reason"]),
-        "pieces": lambda table: {t: tuple(sizes) for t, sizes in table.items()},
-        "modules": lambda rows: tuple((str(n), u) for n, u in rows),
-        **{k: tuple for k in ("command", "keywords", "owners", "rcfiles", "skip_codes", "locks")},
-    }
-)
+_DECODE: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "dependencies": lambda rows: tuple(
+        DependencyPattern(**{**r, "ids": tuple(r.get("ids", ()))}) for r in rows
+    ),
+    "assets": lambda rows: tuple(Asset(**r) for r in rows),
+    "artifacts": lambda rows: tuple(Artifact(**r) for r in rows),
+    "baseline": lambda rows: tuple(Baseline(**r) for r in rows),
+    "mask": lambda m: Mask(bool(m["value"]), m["reason"]),
+    "pieces": lambda table: {t: tuple(sizes) for t, sizes in table.items()},
+    "modules": lambda rows: tuple((str(n), u) for n, u in rows),
+    **{k: tuple for k in ("command", "keywords", "owners", "rcfiles", "skip_codes", "locks")},
+}
 _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "dependencies": _columns(DependencyPattern),
     "assets": _columns(Asset),

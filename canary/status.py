@@ -10,7 +10,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Any, Final
 
 from canary.errors import ExitCode, RecordError
@@ -31,9 +30,13 @@ class Category(str, enum.Enum):
         return _COLOURS[self.value]
 
 
-_COLOURS: Final = MappingProxyType(
-    {"NONE": "default", "PASS": "green", "FAIL": "red", "ABORTED": "magenta", "NOTRUN": "yellow"}
-)
+_COLOURS: Final[Mapping[str, str]] = {
+    "NONE": "default",
+    "PASS": "green",
+    "FAIL": "red",
+    "ABORTED": "magenta",
+    "NOTRUN": "yellow",
+}
 
 
 class Outcome(enum.IntEnum):
@@ -76,33 +79,37 @@ class Outcome(enum.IntEnum):
         return _GLYPHS.get(self.value, "✗" if self.category is Category.FAIL else "")
 
 
-_GLYPHS: Final = MappingProxyType(
-    {10: "✓", 11: "✓", 66: "⚠", 68: "⏱", 70: "⊘", 71: "⊘", 80: "⊘", 81: "⊘", 82: "⊘"}
-)
+_GLYPHS: Final[Mapping[int, str]] = {
+    10: "✓",
+    11: "✓",
+    66: "⚠",
+    68: "⏱",
+    70: "⊘",
+    71: "⊘",
+    80: "⊘",
+    81: "⊘",
+    82: "⊘",
+}
 
 DIFF_EXIT_CODE = 64
 SKIP_EXIT_CODE = 80
 
-_DEFAULT_OUTCOME: Final = MappingProxyType(
-    {
-        Category.NONE: Outcome.NONE,
-        Category.PASS: Outcome.SUCCESS,
-        Category.FAIL: Outcome.FAILED,
-        Category.ABORTED: Outcome.CANCELLED,
-        Category.NOTRUN: Outcome.SKIPPED,
-    }
-)
+_DEFAULT_OUTCOME: Final[Mapping[Category, Outcome]] = {
+    Category.NONE: Outcome.NONE,
+    Category.PASS: Outcome.SUCCESS,
+    Category.FAIL: Outcome.FAILED,
+    Category.ABORTED: Outcome.CANCELLED,
+    Category.NOTRUN: Outcome.SKIPPED,
+}
 
 # the names that workspaces of older releases hold
-_OLD_CATEGORIES: Final = MappingProxyType({"SKIP": "NOTRUN", "CANCEL": "ABORTED"})
+_OLD_CATEGORIES: Final[Mapping[str, str]] = {"SKIP": "NOTRUN", "CANCEL": "ABORTED"}
 
-_EXIT_BITS: Final = MappingProxyType(
-    {
-        Outcome.DIFFED: ExitCode.DIFFED,
-        Outcome.TIMEOUT: ExitCode.TIMEOUT,
-        Outcome.OVERSIZED: ExitCode.NOT_RUN,
-    }
-)
+_EXIT_BITS: Final[Mapping[Outcome, ExitCode]] = {
+    Outcome.DIFFED: ExitCode.DIFFED,
+    Outcome.TIMEOUT: ExitCode.TIMEOUT,
+    Outcome.OVERSIZED: ExitCode.NOT_RUN,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,20 +10,17 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Final, TextIO
 
-_CODES: Final = MappingProxyType(
-    {
-        "red": "31",
-        "green": "32",
-        "yellow": "33",
-        "magenta": "35",
-        "cyan": "36",
-        "bold": "1",
-        "dim": "2",
-    }
-)
+_CODES: Final[Mapping[str, str]] = {
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "magenta": "35",
+    "cyan": "36",
+    "bold": "1",
+    "dim": "2",
+}
 
 # what services that run pipelines take from the output as theirs: `::error` of GitHub, where a
 # line begins, `##vso[` of Azure, `##[` of both, `##teamcity[`

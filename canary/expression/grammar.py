@@ -9,7 +9,6 @@ from __future__ import annotations
 import abc
 import re
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Final, Generic, NamedTuple, NoReturn, TypeVar
 
 from canary.errors import ExpressionError
@@ -23,7 +22,7 @@ C = TypeVar("C")
 Node = Callable[[C], object]
 
 _ESCAPE: Final = r"\\([\\'\"])"
-_NO_HINTS: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_HINTS: Final[Mapping[str, str]] = {}
 
 
 class Token(NamedTuple):

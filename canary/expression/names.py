@@ -12,21 +12,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from canary.expression.grammar import QUOTED, Node, Parser, Token, error, never, tokenize
 
 _TOKENS: Final = rf"\s+|(?P<op>[()])|{QUOTED}|(?P<word>[\w:+\-.\[\]\\/*?]+)"
-_HINTS: Final = MappingProxyType(
-    {
-        "=": "-p and parameters= select by parameter; quote a name that contains '='",
-        ",": "join names with 'and' or 'or'",
-        "&": "write 'and'",
-        "|": "write 'or'",
-        "!": "write 'not'",
-    }
-)
+_HINTS: Final[Mapping[str, str]] = {
+    "=": "-p and parameters= select by parameter; quote a name that contains '='",
+    ",": "join names with 'and' or 'or'",
+    "&": "write 'and'",
+    "|": "write 'or'",
+    "!": "write 'not'",
+}
 
 
 class _Ident(NamedTuple):
@@ -101,9 +98,7 @@ _OUTCOMES: Final = (
     *("invalid", "cancelled", "interrupted", "skipped", "blocked", "oversized"),
 )
 _RESULTS: Final = frozenset((*_CATEGORIES, *_OUTCOMES))
-_WORDS: Final[Mapping[str, str]] = MappingProxyType(
-    {"always": "*", "on_success": "pass", "on_failure": "fail"}
-)
+_WORDS: Final[Mapping[str, str]] = {"always": "*", "on_success": "pass", "on_failure": "fail"}
 
 
 class _ConditionParser(_NameParser):

@@ -12,7 +12,6 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from canary.expression.grammar import BOOLEAN, QUOTED, Node, Parser, Token, error, never, tokenize
@@ -34,10 +33,8 @@ _TOKENS: Final = (
     rf"|(?P<word>[^\W\d][\w.]*)|{QUOTED}|(?P<op>[=!<>]=|\*\*|//|[=<>+\-*/%()\[\],!])"
 )
 _KEYWORDS: Final = BOOLEAN | {"in", "is"}
-_HINTS: Final = MappingProxyType({"&": "write 'and'", "|": "write 'or'", ";": "write 'and'"})
-_CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
-    {"True": True, "False": False, "None": None}
-)
+_HINTS: Final[Mapping[str, str]] = {"&": "write 'and'", "|": "write 'or'", ";": "write 'and'"}
+_CONSTANTS: Final[Mapping[str, object]] = {"True": True, "False": False, "None": None}
 
 # What a bare word stands for, by what comes before it
 _NAME: Final = "name"  # a parameter; a job that lacks it does not match
@@ -88,36 +85,32 @@ def _power(a: float, b: float) -> object:
 
 _ADD: Final = _checked(operator.add)
 _POWER: Final = _checked(_power)
-_SUMS: Final[Mapping[str, Operation]] = MappingProxyType({"+": _plus, "-": _checked(operator.sub)})
-_PRODUCTS: Final[Mapping[str, Operation]] = MappingProxyType(
-    {
-        "*": _checked(_times),
-        "/": _checked(operator.truediv),
-        "//": _checked(operator.floordiv),
-        "%": _checked(operator.mod),
-    }
-)
+_SUMS: Final[Mapping[str, Operation]] = {"+": _plus, "-": _checked(operator.sub)}
+_PRODUCTS: Final[Mapping[str, Operation]] = {
+    "*": _checked(_times),
+    "/": _checked(operator.truediv),
+    "//": _checked(operator.floordiv),
+    "%": _checked(operator.mod),
+}
 
 
 def _same(a: object, b: object) -> bool:
     return type(a) is type(b) and a == b
 
 
-_COMPARISONS: Final[Mapping[str, Operation]] = MappingProxyType(
-    {
-        "=": operator.eq,
-        "==": operator.eq,
-        "!=": operator.ne,
-        "<": operator.lt,
-        "<=": operator.le,
-        ">": operator.gt,
-        ">=": operator.ge,
-        "is": _same,
-        "is not": lambda a, b: not _same(a, b),
-        "in": lambda a, b: operator.contains(b, a),
-        "not in": lambda a, b: not operator.contains(b, a),
-    }
-)
+_COMPARISONS: Final[Mapping[str, Operation]] = {
+    "=": operator.eq,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "is": _same,
+    "is not": lambda a, b: not _same(a, b),
+    "in": lambda a, b: operator.contains(b, a),
+    "not in": lambda a, b: not operator.contains(b, a),
+}
 
 
 class _ParameterParser(Parser[Params]):

@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Final, NoReturn, TypeVar
 
 from canary.errors import CanaryError, ExpressionError
@@ -24,15 +23,13 @@ T = TypeVar("T")
 
 # in order of evaluation
 _FIELDS: Final = ("platforms", "testname", "options", "keywords", "parameters")
-_ALIASES: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        **{name: name for name in _FIELDS},
-        "platform": "platforms",
-        "name": "testname",
-        "option": "options",
-        "parameter": "parameters",
-    }
-)
+_ALIASES: Final[Mapping[str, str]] = {
+    **{name: name for name in _FIELDS},
+    "platform": "platforms",
+    "name": "testname",
+    "option": "options",
+    "parameter": "parameters",
+}
 _TOKENS: Final = rf"\s+|(?P<word>[^\W\d]\w*)|{QUOTED}|(?P<op>=)"
 _HINT: Final = (
     "write name=value name='an expression' with the names platforms, testname, options, parameters"

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, Final
 
 from canary.expression.grammar import error
@@ -20,12 +19,13 @@ _PREDICATE: Final = r"\s*([^\s=!<>'\"]+)\s*(==|!=|>=|<=|>|<)\s*(.*)"
 _SECOND: Final = r"\s(and|or)\s+[^\s=!<>]+\s*(?:[=!<>]=|[<>])"
 _QUOTED: Final = r"'[^']*'|\"[^\"]*\""
 _NUMBER: Final = r"[+-]?(?:[0-9]{1,300}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
-_ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = MappingProxyType(
-    {">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le}
-)
-_CONSTANTS: Final[Mapping[str, object]] = MappingProxyType(
-    {"true": True, "false": False, "null": None, "none": None}
-)
+_ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+}
+_CONSTANTS: Final[Mapping[str, object]] = {"true": True, "false": False, "null": None, "none": None}
 _HINT: Final = (
     "write key.path OP value with OP one of == != > < >= <=, as in status.outcome==FAILED"
 )

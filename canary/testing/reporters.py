@@ -15,7 +15,6 @@ import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 import pytest
@@ -26,23 +25,21 @@ from canary.status import Outcome
 
 NASTY = "quotes ' \" <tag> & \\ | % {x} \x1b[31m \x00 ünï \udcff\nsecond line ]]>"
 
-HOSTILE: Final[Mapping[str, bytes]] = MappingProxyType(
-    {
-        "cdata": b"a ]]> b <![CDATA[ c ]]> &amp; &#0; <!-- -- >",
-        "nul": b"zero \x00 and \x01\x08\x0b\x0c\x1f\x7f",
-        "escape": b"\x1b[31mred\x1b[2J\x1b]0;title\x07 \xc2\x9b31m",
-        "bytes": b"\xff\xfe\xc3( \xed\xa0\x80 \xef\xbf\xbf \xf0\x9f\x98",
-        "script": b"<script>alert(1)</script></pre><img src=x onerror=alert(1)> [a](javascript:b)",
-        "direction": "\u202eesrever\u202c \u2066x\u2069 שלום".encode(),
-        "lines": b"5% of ::error::x: y\r\n::warning file=a,line=1::b\r%0A%25 \xc2\x85 \xe2\x80\xa8",
-        "fences": b"````\n# title\n~~~~\n| a | b |\n</details>\n    ```\n* _x_ `y` \\`",
-        "mentions": b"@all #1 !2\n/close\n/label ~bug\n--\n",
-        "tap": b"not ok 1 # TODO \\# x\n...\n---\nBail out!\n1..0\npragma +strict",
-        "escapes": rb"\\x1b \x41 \\u202e \ \n C:\new",
-        "spaces": b"  two \t tabs \n\n\n  end  \n\n",
-        "long": b"x" * (10 << 20),
-    }
-)
+HOSTILE: Final[Mapping[str, bytes]] = {
+    "cdata": b"a ]]> b <![CDATA[ c ]]> &amp; &#0; <!-- -- >",
+    "nul": b"zero \x00 and \x01\x08\x0b\x0c\x1f\x7f",
+    "escape": b"\x1b[31mred\x1b[2J\x1b]0;title\x07 \xc2\x9b31m",
+    "bytes": b"\xff\xfe\xc3( \xed\xa0\x80 \xef\xbf\xbf \xf0\x9f\x98",
+    "script": b"<script>alert(1)</script></pre><img src=x onerror=alert(1)> [a](javascript:b)",
+    "direction": "\u202eesrever\u202c \u2066x\u2069 שלום".encode(),
+    "lines": b"5% of ::error::x: y\r\n::warning file=a,line=1::b\r%0A%25 \xc2\x85 \xe2\x80\xa8",
+    "fences": b"````\n# title\n~~~~\n| a | b |\n</details>\n    ```\n* _x_ `y` \\`",
+    "mentions": b"@all #1 !2\n/close\n/label ~bug\n--\n",
+    "tap": b"not ok 1 # TODO \\# x\n...\n---\nBail out!\n1..0\npragma +strict",
+    "escapes": rb"\\x1b \x41 \\u202e \ \n C:\new",
+    "spaces": b"  two \t tabs \n\n\n  end  \n\n",
+    "long": b"x" * (10 << 20),
+}
 
 
 def sample_job(number: int, outcome: Outcome, directory: Path, **more: Any) -> dict[str, Any]:
