@@ -6,7 +6,15 @@ whether the command loads plugins. Those that only ask the workspace do not.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from canary.declare import Command
+
+if TYPE_CHECKING:
+    import argparse
+
+    from canary.config import Config
 
 CORE: Final = (
     ("init", "make a workspace", False),
@@ -31,3 +39,15 @@ CORE: Final = (
     ("doctor", "check the workspace, and mend it", False),
     ("help", "show help", True),
 )
+
+
+def command(
+    module: str,
+    run: Callable[[argparse.Namespace, Config], int],
+    arguments: Callable[[argparse.ArgumentParser], None],
+    *examples: str,
+) -> Command:
+    """The command of a `module` of this package: it is called as that is, its help is in `CORE`."""
+    name = module.rpartition(".")[2]
+    help = next(help for known, help, _ in CORE if known == name)
+    return Command(name=name, help=help, run=run, arguments=arguments, examples=examples)

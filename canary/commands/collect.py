@@ -6,9 +6,8 @@ import argparse
 
 from canary import planning, targets
 from canary.catalog import Catalog
-from canary.commands import options, selection
+from canary.commands import command, options, selection
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import CanaryErrors, ExitCode, UsageError
 
 
@@ -36,10 +35,6 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return ExitCode.OK
 
 
-COMMAND = Command(
-    name="collect",
-    help="find jobs and keep them in the workspace",
-    run=run,
-    arguments=arguments,
-    examples=("canary collect tests", "canary collect -r tests -o big"),
+COMMAND = command(
+    __name__, run, arguments, "canary collect tests", "canary collect -r tests -o big"
 )

@@ -13,8 +13,8 @@ from typing import Any
 import platformdirs
 
 from canary import fsio, textdata
+from canary.commands import command
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import ConfigError, ExitCode, UsageError
 from canary.options import TABLES, Option
 from canary.table import safe_write
@@ -132,14 +132,11 @@ def _file(args: argparse.Namespace, config: Config) -> tuple[Path, tuple[str, ..
     return file, ()
 
 
-COMMAND = Command(
-    name="config",
-    help="show and set configuration",
-    run=run,
-    arguments=arguments,
-    examples=(
-        "canary config show run",
-        "canary config show --origin",
-        "canary config set run:timeout:default 5m --global",
-    ),
+COMMAND = command(
+    __name__,
+    run,
+    arguments,
+    "canary config show run",
+    "canary config show --origin",
+    "canary config set run:timeout:default 5m --global",
 )

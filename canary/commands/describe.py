@@ -11,9 +11,8 @@ from typing import Any
 from canary import planning
 from canary.catalog import Catalog
 from canary.collect import ScanRoot
-from canary.commands import documents, options, selection, shapes
+from canary.commands import command, documents, options, selection, shapes
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import CanaryErrors, ExitCode
 from canary.request import RunRequest
 from canary.select import Criteria
@@ -102,10 +101,6 @@ def _scalar(value: Any) -> str:
     return clean(str(value))
 
 
-COMMAND = Command(
-    name="describe",
-    help="show what a test file or a job is",
-    run=run,
-    arguments=arguments,
-    examples=("canary describe tests/solve.pyt", "canary describe 7316cd5"),
+COMMAND = command(
+    __name__, run, arguments, "canary describe tests/solve.pyt", "canary describe 7316cd5"
 )

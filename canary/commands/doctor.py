@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 from canary import fsio, home, procfs, recovery, view
 from canary.catalog import Catalog
-from canary.commands import options
+from canary.commands import command, options
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import CanaryError, ExitCode
 from canary.journal import LOG
 from canary.results import refresh_view
@@ -105,10 +104,4 @@ def _records(workspace: home.Workspace) -> Iterator[tuple[bool, str]]:
         book.close()
 
 
-COMMAND = Command(
-    name="doctor",
-    help="check the workspace, and mend it",
-    run=run,
-    arguments=arguments,
-    examples=("canary doctor", "canary doctor --rebuild"),
-)
+COMMAND = command(__name__, run, arguments, "canary doctor", "canary doctor --rebuild")

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 from canary import gather
-from canary.commands import shapes
+from canary.commands import command, shapes
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import ExitCode, UsageError
 from canary.job import load_job_from_file
 from canary.record import result_of
@@ -62,10 +61,4 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return job.status.exit_bit or ExitCode.OK
 
 
-COMMAND = Command(
-    name="exec",
-    help="run one job now, in its directory",
-    run=run,
-    arguments=arguments,
-    examples=("canary exec 7316cd5",),
-)
+COMMAND = command(__name__, run, arguments, "canary exec 7316cd5")

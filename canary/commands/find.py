@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from canary import session
-from canary.commands import options, selection
+from canary.commands import command, options, selection
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import CanaryErrors, ExitCode, UsageError
 from canary.graph import SpecGraph
 from canary.spec import JobSpec
@@ -107,10 +106,11 @@ def _columns(specs: Sequence[JobSpec]) -> str:
     return "\n".join(out) + "\n" if out else ""
 
 
-COMMAND = Command(
-    name="find",
-    help="show the jobs that a path gives",
-    run=run,
-    arguments=arguments,
-    examples=("canary find tests", "canary find -k fast --paths tests", "canary find -g tests"),
+COMMAND = command(
+    __name__,
+    run,
+    arguments,
+    "canary find tests",
+    "canary find -k fast --paths tests",
+    "canary find -g tests",
 )

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from canary import fsio, home
+from canary.commands import command
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import ExitCode
 from canary.store import Store
 
@@ -67,10 +67,4 @@ def _remove(workspace: home.Workspace, directory: Path, *, dry: bool) -> int:
     return size
 
 
-COMMAND = Command(
-    name="gc",
-    help="remove superseded results",
-    run=run,
-    arguments=arguments,
-    examples=("canary gc --dryrun", "canary gc"),
-)
+COMMAND = command(__name__, run, arguments, "canary gc --dryrun", "canary gc")

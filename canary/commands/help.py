@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from canary.commands import CORE, topics
+from canary.commands import CORE, command, topics
 from canary.config import Config
-from canary.declare import Command
 from canary.options import Option, Schema
 from canary.words import MAIN
 
@@ -94,10 +93,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
         print(overview({name: c.help for name, c in added.items()}, config.schema), end="")
     core = {name: import_module(f"canary.commands.{name}").COMMAND for name, _, _ in CORE}
     described: dict[str, Any] = {}
-    for name, command in {**core, **added}.items():
-        parser = parser_of(command, config.schema.of_command(name))
+    for name, known in {**core, **added}.items():
+        parser = parser_of(known, config.schema.of_command(name))
         if args.json:
-            words = {"help": command.help, "examples": command.examples}
+            words = {"help": known.help, "examples": known.examples}
             described[name] = {**words, **describe(parser)}
         else:
             print(f"\n{parser.format_help()}", end="")
@@ -114,10 +113,6 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-COMMAND = Command(
-    name="help",
-    help="show help",
-    run=run,
-    arguments=arguments,
-    examples=("canary help run", "canary help --all", "canary help --pathspec"),
+COMMAND = command(
+    __name__, run, arguments, "canary help run", "canary help --all", "canary help --pathspec"
 )

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from canary.commands import shapes
+from canary.commands import command, shapes
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import ExitCode, UsageError
 from canary.home import VERSION
 from canary.table import clean
@@ -56,10 +55,4 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return ExitCode.OK
 
 
-COMMAND = Command(
-    name="info",
-    help="show what is in the workspace",
-    run=run,
-    arguments=arguments,
-    examples=("canary info", "canary info -t nightly"),
-)
+COMMAND = command(__name__, run, arguments, "canary info", "canary info -t nightly")

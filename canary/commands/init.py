@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from canary import fsio, home, textdata, view
-from canary.commands import options
+from canary.commands import command, options
 from canary.config import Config
-from canary.declare import Command
 from canary.options import TABLES
 from canary.table import say
 
@@ -89,10 +88,6 @@ def _given(config: Config) -> Iterator[tuple[tuple[str, ...], Any]]:
             yield path, list(value) if isinstance(value, tuple) else value
 
 
-COMMAND = Command(
-    name="init",
-    help="make a workspace",
-    run=run,
-    arguments=arguments,
-    examples=("canary init", "canary init -w results", "canary init --import"),
+COMMAND = command(
+    __name__, run, arguments, "canary init", "canary init -w results", "canary init --import"
 )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from canary.commands import shapes
+from canary.commands import command, shapes
 from canary.commands.log import log_path
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import ExitCode
 from canary.view import is_view
 
@@ -47,10 +46,6 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return ExitCode.OK
 
 
-COMMAND = Command(
-    name="location",
-    help="show where a job's files are",
-    run=run,
-    arguments=arguments,
-    examples=("canary location solve.np=4", "cd $(canary location 7316cd5)"),
+COMMAND = command(
+    __name__, run, arguments, "canary location solve.np=4", "cd $(canary location 7316cd5)"
 )

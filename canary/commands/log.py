@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from canary import home, lockfile, oldstore
-from canary.commands import shapes
+from canary.commands import command, shapes
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import ExitCode, UsageError
 from canary.fsio import read_text
 from canary.spec import OUTPUT_FILE
@@ -99,10 +98,6 @@ def _event_line(kind: str, line: dict[str, Any]) -> str:
     return f"{at} {kind:16} " + " ".join(str(w) for w in parts if w is not None)
 
 
-COMMAND = Command(
-    name="log",
-    help="show the output of a job, or what happened in the session",
-    run=run,
-    arguments=arguments,
-    examples=("canary log 7316cd5", "canary log solve.np=4 --tail 20", "canary log"),
+COMMAND = command(
+    __name__, run, arguments, "canary log 7316cd5", "canary log solve.np=4 --tail 20", "canary log"
 )

@@ -12,8 +12,8 @@ from importlib import metadata
 from typing import Final
 
 from canary import discovery, oldtool, version
+from canary.commands import command
 from canary.config import Config
-from canary.declare import Command
 from canary.discovery import EntryPoint
 from canary.errors import ExitCode
 from canary.table import safe_write, table, use_colour, width
@@ -102,10 +102,6 @@ def _hooks_in_source(point: EntryPoint) -> list[str]:
     return sorted(names)
 
 
-COMMAND = Command(
-    name="plugins",
-    help="list plugins, what they add, and what is wrong with them",
-    run=run,
-    arguments=arguments,
-    examples=("canary plugins", "canary plugins --json", "canary -p no:NAME plugins"),
+COMMAND = command(
+    __name__, run, arguments, "canary plugins", "canary plugins --json", "canary -p no:NAME plugins"
 )

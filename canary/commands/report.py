@@ -6,9 +6,8 @@ import argparse
 
 from canary import fsio
 from canary.catalog import Catalog
-from canary.commands import shapes
+from canary.commands import command, shapes
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import ExitCode, UsageError
 from canary.parser import Finished, Parser
 from canary.results import StoredResults
@@ -67,15 +66,12 @@ def _knows_words(parser: Parser) -> bool:
     return bool(parser._get_positional_actions())
 
 
-COMMAND = Command(
-    name="report",
-    help="write a report of the results",
-    run=run,
-    arguments=arguments,
-    examples=(
-        "canary report",
-        "canary report junit",
-        "canary report html -o out.html",
-        "canary report junit --help",
-    ),
+COMMAND = command(
+    __name__,
+    run,
+    arguments,
+    "canary report",
+    "canary report junit",
+    "canary report html -o out.html",
+    "canary report junit --help",
 )

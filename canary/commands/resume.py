@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 
 from canary import home, recovery, session
+from canary.commands import command, running
 from canary.commands import run as run_command
-from canary.commands import running
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import NothingToRun, UsageError
 
 
@@ -44,10 +43,4 @@ def _done(end: dict[str, object] | None) -> bool:
     return isinstance(status, dict) and status["category"] not in ("ABORTED", "NONE")
 
 
-COMMAND = Command(
-    name="resume",
-    help="run what the last session left undone",
-    run=run,
-    arguments=arguments,
-    examples=("canary resume",),
-)
+COMMAND = command(__name__, run, arguments, "canary resume")

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from canary import home, targets
+from canary.commands import command
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import ExitCode
 
 
@@ -25,10 +25,4 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return ExitCode.OK
 
 
-COMMAND = Command(
-    name="rm",
-    help="delete a workspace",
-    run=run,
-    arguments=arguments,
-    examples=("canary rm .",),
-)
+COMMAND = command(__name__, run, arguments, "canary rm .")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from canary.commands import selection
-from canary.declare import Command
+from canary.commands import command, selection
 from canary.settings import STRATEGIES
 
 if TYPE_CHECKING:
@@ -136,15 +135,12 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return running.run(args, config)
 
 
-COMMAND = Command(
-    name="run",
-    help="run tests",
-    run=run,
-    arguments=arguments,
-    examples=(
-        "canary run path/to/tests",
-        "canary run -k 'fast and not gpu' tests",
-        "canary run --only failed",
-        "canary run tests -- --verbose",
-    ),
+COMMAND = command(
+    __name__,
+    run,
+    arguments,
+    "canary run path/to/tests",
+    "canary run -k 'fast and not gpu' tests",
+    "canary run --only failed",
+    "canary run tests -- --verbose",
 )

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from canary import collect, home
 from canary.catalog import Catalog
-from canary.commands import options, selection
+from canary.commands import command, options, selection
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import ExitCode, UsageError
 from canary.select import choose
 from canary.store import tag_rows
@@ -70,14 +69,11 @@ def _chosen(args: argparse.Namespace, config: Config, book: Catalog) -> list[str
     return [id for id in choose(graph, criteria, {}).run if id in kept]
 
 
-COMMAND = Command(
-    name="select",
-    help="name a set of jobs",
-    run=run,
-    arguments=arguments,
-    examples=(
-        "canary select -k 'fast and unit' quick",
-        "canary run quick",
-        "canary select -d quick",
-    ),
+COMMAND = command(
+    __name__,
+    run,
+    arguments,
+    "canary select -k 'fast and unit' quick",
+    "canary run quick",
+    "canary select -d quick",
 )

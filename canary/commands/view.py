@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from canary import home
-from canary.commands import options
+from canary.commands import command, options
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import ExitCode
 from canary.results import refresh_view
 
@@ -31,13 +30,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return ExitCode.OK
 
 
-COMMAND = Command(
-    name="view",
-    help="make the view of the latest results anew",
-    run=run,
-    arguments=arguments,
-    examples=(
-        "canary view refresh",
-        "canary view create --mode copy --only failed --name Failures",
-    ),
+COMMAND = command(
+    __name__,
+    run,
+    arguments,
+    "canary view refresh",
+    "canary view create --mode copy --only failed --name Failures",
 )
