@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, InitVar, asdict, dataclass, field
 from typing import Final
 
 from canary.clock import Timekeeper
@@ -42,36 +42,28 @@ class Policy:
     staging_threads: int = 4
 
 
+@dataclass(eq=False)
 class Scheduler:
     """Runs a set of jobs to the end. `emit` takes every event, `choose` names the launcher of a
-    job."""
+    job, `trouble` is told (text, job ID) what could not be written down; without it, `emit`."""
 
-    def __init__(
-        self,
-        jobs: Sequence[BaseJob],
-        pool: ResourcePool,
-        *,
-        loop: Loop,
-        choose: Callable[[BaseJob], Launcher],
-        emit: Callable[[Event], None],
-        services: JobServices | None = None,
-        policy: Policy | None = None,
-        now: Callable[[], float] = time.time,
-        trouble: Callable[[str, str], None] | None = None,
-    ) -> None:
-        self.pool = pool
-        self.loop = loop
-        self.choose = choose
-        self.emit = emit
-        self.policy = policy or Policy()
-        self.services = services or JobServices()
+    jobs: InitVar[Sequence[BaseJob]]
+    pool: ResourcePool
+    _: KW_ONLY
+    loop: Loop
+    choose: Callable[[BaseJob], Launcher]
+    emit: Callable[[Event], None]
+    services: JobServices = field(default_factory=JobServices)
+    policy: Policy = field(default_factory=Policy)
+    now: Callable[[], float] = time.time
+    trouble: Callable[[str, str], None] | None = None
+
+    def __post_init__(self, jobs: Sequence[BaseJob]) -> None:
         self.services.policy = asdict(self.policy)
-        self.now = now
-        self.trouble = trouble or self._warn
         self.interrupted = 0
         self._nodes = wire(jobs)
         self._running: dict[str, Running] = {}
-        self._ready = ReadyQueue(pool)
+        self._ready = ReadyQueue(self.pool)
         self._exclusive: Running | None = None
         self._left = len(self._nodes)
         self._stopping: Outcome | None = None
@@ -185,63 +177,56 @@ class Scheduler:
         at, name = job.timekeeper.submitted, job.display_name()
         self._tell(job, JobSubmitted(at, job.id, name, node.attempt, assigned))
         if job.stages_quickly():
-            launch = self._prepare(node, running)
+            launch = self._staged(node, running, self._stage(node, running))
             if launch is not None:
                 batches.setdefault(id(running.launcher), []).append(launch)
-        else:
-            self._stage_apart(node, running)
-
-    def _prepare(self, node: Node, running: Running) -> Launch | None:
-        """Stage in this thread; None if the job is over already."""
-        try:
-            launch = running.job.prepare(self.services, node.attempt)
-        except Exception as e:  # noqa: BLE001 - whatever staging raises breaks this job alone
-            self._broken(node, running, e)
-            return None
-        return self._prepared(node, running, launch)
-
-    def _stage_apart(self, node: Node, running: Running) -> None:
+            return
         if self._staging is None:
             self._staging = ThreadPoolExecutor(self.policy.staging_threads, "canary-staging")
 
         def work() -> None:
-            launch = error = None
-            try:
-                launch = running.job.prepare(self.services, node.attempt)
-            except BaseException as e:  # noqa: BLE001 - as in _prepare; lost in a thread otherwise
-                error = e
-            self.loop.post(lambda: self._staged(node, running, launch, error))
+            staged = self._stage(node, running)
+            self.loop.post(lambda: self._start_late(node, running, staged))
 
         self._staging.submit(work)
 
-    def _staged(
-        self, node: Node, running: Running, launch: Launch | None, error: BaseException | None
-    ) -> None:
-        if self._abandoned:
-            return
-        if error is not None:
-            self._broken(node, running, error)
-            return
-        ready = self._prepared(node, running, launch)
-        if ready is not None and running.launcher is not None:
-            running.launcher.start([ready])
+    def _stage(self, node: Node, running: Running) -> Launch | BaseException | None:
+        """What `prepare` gives or raises: it breaks this job alone, and a thread would lose it."""
+        try:
+            return running.job.prepare(self.services, node.attempt)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as e:  # noqa: BLE001 - it is told as the job's reason
+            return e
 
-    def _prepared(self, node: Node, running: Running, launch: Launch | None) -> Launch | None:
-        if running.reason is not None:  # cancelled while it was staged
-            self._conclude(
-                node, running, Exit(running.job.id, self.now(), None, ExitReason.CANCELLED)
-            )
-            return None
-        if launch is None:
+    def _start_late(
+        self, node: Node, running: Running, staged: Launch | BaseException | None
+    ) -> None:
+        if not self._abandoned:
+            launch = self._staged(node, running, staged)
+            if launch is not None and running.launcher is not None:
+                running.launcher.start([launch])
+
+    def _staged(
+        self, node: Node, running: Running, staged: Launch | BaseException | None
+    ) -> Launch | None:
+        """What its launcher is to start; None if the job is over already."""
+        if isinstance(staged, BaseException):
+            self._broken(node, running, staged)
+        elif running.reason is not None:  # cancelled while it was staged
+            end = Exit(running.job.id, self.now(), None, ExitReason.CANCELLED)
+            self._conclude(node, running, end)
+        elif staged is None:
             running.job.on_started()
             self._conclude(node, running, None)
-            return None
-        try:
-            running.launcher = self._launcher(running.job, launch)
-        except Exception as e:  # noqa: BLE001 - no launcher for it: the others may have one
-            self._broken(node, running, e)
-            return None
-        return launch
+        else:
+            try:
+                running.launcher = self._launcher(running.job, staged)
+            except Exception as e:  # noqa: BLE001 - no launcher for it: the others may have one
+                self._broken(node, running, e)
+            else:
+                return staged
+        return None
 
     def _launcher(self, job: BaseJob, launch: Launch) -> Launcher:
         if launch.id != job.id:
@@ -261,11 +246,7 @@ class Scheduler:
         job.set_status(outcome=kind, reason=str(error) or repr(error))
         if not foreseen:
             self.emit(Notice(self.now(), "error", f"{job.display_name()}: {error!r}", job.id))
-        job.on_finished()
-        self._save(job)
-        self._release(running)
-        self._finished(node, running)
-        self._dispatch_soon()
+        self._over_with(node, running)
 
     # messages
 
@@ -300,13 +281,23 @@ class Scheduler:
             job.set_status(outcome=Outcome.ERROR, reason=f"the result could not be judged: {e!r}")
         if running.reason is not None and exit is not None and exit.reason is ExitReason.CANCELLED:
             job.set_status(outcome=running.reason, reason=self._stop_reason)
-        retry = self._retry(node)
+        self._over_with(node, running, retry=self._retry(node))
+
+    def _over_with(self, node: Node, running: Running, *, retry: bool = False) -> None:
+        """It has its status: write it down, give back what it held, tell, and start others."""
+        job = running.job
         job.on_finished()
         job.timekeeper.finished = self.now()
         self._save(job)
-        self._release(running)
+        self._running.pop(job.id, None)
+        if self._exclusive is running:
+            self._exclusive = None
+        job.free_resources()
+        self.pool.checkin(running.assigned)
         self._finished(node, running, retry=retry)
-        self._dispatch_soon()
+        # several ends of one turn find the pool as it is after each
+        if self._ready and self._stopping is None:
+            self._dispatch()
 
     def _save(self, job: BaseJob) -> None:
         try:
@@ -316,17 +307,10 @@ class Scheduler:
             if job.status.outcome is not Outcome.BROKEN:
                 self._warn(f"{job.display_name()}: lock not written: {e}", job.id)
         except Exception as e:  # noqa: BLE001 - the record has the result
-            self.trouble(f"{job.display_name()}: lock not written: {e}", job.id)
+            (self.trouble or self._warn)(f"{job.display_name()}: lock not written: {e}", job.id)
 
     def _warn(self, text: str, id: str) -> None:
         self.emit(Notice(self.now(), "warning", text, id))
-
-    def _release(self, running: Running) -> None:
-        self._running.pop(running.job.id, None)
-        if self._exclusive is running:
-            self._exclusive = None
-        running.job.free_resources()
-        self.pool.checkin(running.assigned)
 
     def _retry(self, node: Node) -> bool:
         if self._stopping is not None or node.job.composite:
@@ -355,22 +339,11 @@ class Scheduler:
 
     def _finished(self, node: Node, running: Running | None, *, retry: bool = False) -> None:
         job = node.job
-        times = job.timekeeper.asdict()
+        times, measured = job.timekeeper.asdict(), dict(job.measurements.data)
         attempt = running.attempt if running else node.attempt
-        self._tell(
-            job,
-            JobFinished(
-                self.now(),
-                job.id,
-                job.display_name(),
-                job.status,
-                times,
-                dict(job.measurements.data),
-                attempt,
-                retry,
-                dict(job.attributes_set),
-            ),
-        )
+        said = dict(job.attributes_set)
+        end = (job.id, job.display_name(), job.status, times, measured, attempt, retry, said)
+        self._tell(job, JobFinished(self.now(), *end))
         if retry:
             node.attempt += 1
             job.state.reset()
@@ -397,11 +370,6 @@ class Scheduler:
         node.job.set_status(outcome=outcome, reason=reason)
         node.job.on_finished()
         self._finished(node, None)
-
-    def _dispatch_soon(self) -> None:
-        """Dispatch now: several ends of one turn find the pool as it is after each."""
-        if self._ready and self._stopping is None:
-            self._dispatch()
 
     # ends that come from outside
 

@@ -217,7 +217,7 @@ class World:
             loop=self.loop,
             choose=choose or (lambda job: self.launcher),
             emit=self.events.append,
-            services=services,
+            services=services or JobServices(),
             policy=Policy(**policy or {}),
             now=lambda: 1000.0 + self.loop.clock.now,
         )
