@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from canary.frozen import shared
 from canary.status import Category, Outcome, Status
+
+if TYPE_CHECKING:
+    from canary.job import BaseJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,13 @@ class JobFinished(Event):
     attempt: int = 1
     retry: bool = False
     attributes_set: Mapping[str, Any] = shared()
+
+    @classmethod
+    def of(cls, job: BaseJob, at: float, attempt: int = 1, retry: bool = False) -> JobFinished:
+        """The end that a job has come to."""
+        times, measured = job.timekeeper.asdict(), dict(job.measurements.data)
+        how = (job.status, times, measured, attempt, retry, dict(job.attributes_set))
+        return cls(at, job.id, job.display_name(), *how)
 
 
 @dataclass(frozen=True, slots=True)

@@ -896,10 +896,15 @@ class Job(BaseJob):
             self.history = history.load(cache, self.id) if cache else RunHistory()
         return self.history
 
+    def remember(self) -> RunHistory:
+        """Add this run to what is known of earlier ones, which is returned."""
+        known, times = self.load_cached_runs(), self.timekeeper
+        known.add(self.status.category.value, times.running(), times.finished)
+        return known
+
     def cache_last_run(self) -> None:
         """Add this run to what is known, in the cache directory if there is one."""
-        known = self.load_cached_runs()
-        known.add(self.status.category.value, self.timekeeper.running(), self.timekeeper.finished)
+        known = self.remember()
         cache = find_cache_dir(Path(self.workspace.root))
         if cache:
             history.store(cache, self.id, known)

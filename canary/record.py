@@ -16,16 +16,21 @@ from typing import Any, Final
 from canary import fsio
 from canary.errors import RecordError
 from canary.events import Event, JobFinished
+from canary.frozen import EMPTY
 from canary.home import Workspace
 from canary.job import Job
 from canary.journal import LOG, SCHEMA, EventLog, encode_event, encode_line, seal
 from canary.lockfile import dump, public_environment
+from canary.spec import JobSpec
 from canary.store import RESULT_STATEMENT, Result, Store
 
 LOCK: Final = "session.lock"
 RUNNING: Final = "running"
 BATCH_SECONDS: Final = 0.25
 BATCH_ROWS: Final = 500
+SESSION_STATEMENT: Final = "insert or replace into sessions values(?,?)"
+EXCLUDED_STATEMENT: Final = "insert or replace into excluded values(?,?,?,?)"
+HISTORY_STATEMENT: Final = "insert or replace into history values(?,?)"
 
 
 class Record:
@@ -75,7 +80,9 @@ class Record:
         if isinstance(event, JobFinished) and not event.retry:
             job = self._jobs.get(event.id)
             if job is not None:
-                self._pending[job.id] = result_of(job, self.name)
+                place = job.workspace.text
+                row = result_of(job.spec, event, self.name, place, job.variables)
+                self._pending[job.id] = row
                 self._remember(job)
 
     @property
@@ -89,10 +96,8 @@ class Record:
             return
         rows, histories = list(self._pending.values()), list(self._histories.items())
         self._attempt(self._log.sync)
-        statement = "insert or replace into history values(?,?)"
-        if self._attempt(
-            lambda: self.store.write([(RESULT_STATEMENT, rows), (statement, histories)])
-        ):
+        batch = [(RESULT_STATEMENT, rows), (HISTORY_STATEMENT, histories)]
+        if self._attempt(lambda: self.store.write(batch)):
             self._pending.clear()
             self._histories.clear()
 
@@ -104,16 +109,7 @@ class Record:
         """
         self.commit()
         data = self._write_lock(exit_code, measurements)
-        self._attempt(
-            lambda: self.store.write(
-                [
-                    (
-                        "insert or replace into sessions values(?,?)",
-                        [(self.name, dump(data))],
-                    )
-                ]
-            )
-        )
+        self._store(SESSION_STATEMENT, [(self.name, dump(data))])
         self._attempt(lambda: self._log.write(b""))
         self._attempt(self._log.sync)
         if self._broken is None:
@@ -126,17 +122,11 @@ class Record:
         if rows:
             lines = [{"e": "excluded", "id": r[1], "fullname": r[2], "reason": r[3]} for r in rows]
             self._attempt(lambda: self._log.append(lines))
-            self._attempt(
-                lambda: self.store.write(
-                    [("insert or replace into excluded values(?,?,?,?)", rows)]
-                )
-            )
+            self._store(EXCLUDED_STATEMENT, rows)
 
     def _remember(self, job: Job) -> None:
         if job.history is not None:
-            job.history.add(
-                job.status.category.value, job.timekeeper.running(), job.timekeeper.finished
-            )
+            job.remember()
             self._histories[job.id] = dump(job.history.asdict())
 
     def _write_lock(
@@ -153,6 +143,9 @@ class Record:
         text = dump(data).encode("utf-8", "surrogatepass")
         self._attempt(lambda: fsio.write_atomic(self.directory / LOCK, text, durable=True))
         return {k: v for k, v in data.items() if k != "job_ids"}
+
+    def _store(self, statement: str, rows: Sequence[tuple[str, ...]]) -> None:
+        self._attempt(lambda: self.store.write([(statement, rows)]))
 
     def _attempt(self, do: Callable[[], None]) -> bool:
         """Try to write; the tests go on without it, and what was written stays."""
@@ -177,25 +170,18 @@ def _plan_line(job: Job, spec_text: str) -> bytes:
     return seal(f'{head[:-1]},"spec":{spec_text}')
 
 
-def result_of(job: Job, session: str) -> Result:
-    """A job's row."""
-    spec, status = job.spec, job.status
-    return Result(
-        spec.id,
-        spec.name,
-        spec.fullname,
-        spec.file_root,
-        spec.file_path,
-        session,
-        job.workspace.text,
-        job.state.phase.value,
-        status.category.value,
-        status.outcome.name,
-        status.reason,
-        status.code,
-        dump(job.timekeeper.asdict()),
-        dump(job.measurements.data),
-        job.attempt,
-        dump(public_environment({k: v or "" for k, v in job.variables.items()})),
-        dump(job.attributes_set),
-    )
+def result_of(
+    spec: JobSpec,
+    end: JobFinished,
+    session: str,
+    directory: str,
+    variables: Mapping[str, str | None] = EMPTY,
+) -> Result:
+    """The row of a job's end: `directory` is its own, `variables` those that it had."""
+    what = (spec.id, spec.name, spec.fullname, spec.file_root, spec.file_path)
+    status = end.status
+    came_to = (status.category.value, status.outcome.name, status.reason, status.code)
+    measured = (dump(end.times), dump(end.measurements), end.attempt)
+    known = dump(public_environment({k: v or "" for k, v in variables.items()}))
+    said = dump(end.attributes_set)
+    return Result(*what, session, directory, "DONE", *came_to, *measured, known, said)

@@ -14,7 +14,7 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from canary import fsio, journal, record
 from canary.catalog import Catalog, spec_rows
 from canary.clock import Timekeeper
 from canary.errors import RecordError, WorkspaceError
+from canary.events import JobFinished
 from canary.faults import fault
 from canary.graph import Edge
 from canary.history import RunHistory
@@ -31,7 +32,7 @@ from canary.home import Workspace
 from canary.procfs import process
 from canary.spec import JobSpec
 from canary.status import Category, Outcome, Status
-from canary.store import RESULT_STATEMENT, Result
+from canary.store import RESULT_STATEMENT
 from canary.survivors import boot_id, kill_marked, kill_survivor
 
 RUN_LOCK: Final = "run.lock"
@@ -136,7 +137,7 @@ class Folded:
     specs: dict[str, dict[str, Any]] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
     edges: dict[str, list[list[Any]]] = field(default_factory=dict)
-    ends: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ends: dict[str, JobFinished] = field(default_factory=dict)
     running: dict[str, Cut] = field(default_factory=dict)
     excluded: list[tuple[str, str, str]] = field(default_factory=list)
     exit_code: int | None = None
@@ -174,8 +175,9 @@ def fold(log: Path) -> Folded:
             out.running[line["id"]] = Cut(line["ticket"], line["attempt"], line["at"])
         elif kind == "job_finished":
             out.running.pop(line["id"], None)
-            if not line["retry"]:
-                out.ends[line["id"]] = line
+            end = journal.decode_event(line)
+            if isinstance(end, JobFinished) and not end.retry:
+                out.ends[end.id] = end
         elif kind == "excluded":
             out.excluded.append((line["id"], line["fullname"], line["reason"]))
         elif kind == "session_finished":
@@ -189,7 +191,7 @@ def fold_session(directory: Path) -> Folded:
     for log in sorted(directory.glob(f"*.batches/*/{journal.LOG}")):
         part = fold(log)
         for id, end in part.ends.items():
-            if Status.fromdict(end["status"]).category is not Category.ABORTED:
+            if end.status.category is not Category.ABORTED:
                 out.ends.setdefault(id, end)
                 out.running.pop(id, None)
         for id, cut in part.running.items():
@@ -251,56 +253,30 @@ def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> None:
     specs = {id: JobSpec.fromdict(data) for id, data in folded.specs.items()}
     texts = {id: json.dumps(data, separators=(",", ":")) for id, data in folded.specs.items()}
     edges = {id: [Edge(i, w) for i, w in rows] for id, rows in folded.edges.items() if rows}
-    ends = {**folded.ends, **{id: _cut_off(cut) for id, cut in folded.running.items()}}
+    ends = {**folded.ends, **{id: _cut_off(id, cut) for id, cut in folded.running.items()}}
     lost = book.specs(id for id in ends if id not in specs)  # where a line of the log is damaged
     known = {**lost, **specs}
-    rows = [
-        _result(known[id], end, name, directory / folded.paths.get(id, known[id].work_path))
-        for id, end in ends.items()
-        if id in known
-    ]
+    rows = []
+    for id, end in ends.items():
+        if id in known:
+            place = directory / folded.paths.get(id, known[id].work_path)
+            rows.append(record.result_of(known[id], end, name, str(place)))
     code = folded.exit_code
     data = {**folded.header, "name": name, "prefix": str(directory), "returncode": code}
     batch = spec_rows(specs, edges, texts)
     batch += [
         (RESULT_STATEMENT, rows),
-        ("insert or replace into excluded values(?,?,?,?)", [(name, *r) for r in folded.excluded]),
-        ("insert or replace into sessions values(?,?)", [(name, json.dumps(data))]),
+        (record.EXCLUDED_STATEMENT, [(name, *r) for r in folded.excluded]),
+        (record.SESSION_STATEMENT, [(name, json.dumps(data))]),
     ]
     book.write(batch)
 
 
-def _cut_off(cut: Cut) -> dict[str, Any]:
+def _cut_off(id: str, cut: Cut) -> JobFinished:
     """The end of a job whose end nobody has seen."""
-    reason = "the runner was killed while it ran"
-    return {
-        "status": Status.make(outcome=Outcome.INTERRUPTED, reason=reason).asdict(),
-        "times": Timekeeper(started=cut.started).asdict(),
-        "measurements": {},
-        "attempt": cut.attempt,
-    }
-
-
-def _result(spec: JobSpec, end: Mapping[str, Any], session: str, directory: Path) -> Result:
-    status = Status.fromdict(end["status"])
-    return Result(
-        spec.id,
-        spec.name,
-        spec.fullname,
-        spec.file_root,
-        spec.file_path,
-        session,
-        str(directory),
-        "DONE",
-        status.category.value,
-        status.outcome.name,
-        status.reason,
-        status.code,
-        json.dumps(end["times"], separators=(",", ":")),
-        json.dumps(end["measurements"], separators=(",", ":")),
-        int(end["attempt"]),
-        attributes_set=json.dumps(end.get("attributes_set", {}), separators=(",", ":")),
-    )
+    status = Status.make(outcome=Outcome.INTERRUPTED, reason="the runner was killed while it ran")
+    times = Timekeeper(started=cut.started).asdict()
+    return JobFinished(-1.0, id, "", status, times, {}, cut.attempt)
 
 
 def _close(directory: Path, name: str, folded: Folded) -> None:
@@ -342,7 +318,7 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
             restore(book, name, directory, folded)
             _learn(histories, folded)
         rows = [(id, json.dumps(h.asdict())) for id, h in histories.items()]
-        book.write([("insert or replace into history values(?,?)", rows)])
+        book.write([(record.HISTORY_STATEMENT, rows)])
         if names:
             workspace.point_to(names[-1])
     finally:
@@ -370,7 +346,7 @@ def differences(workspace: Workspace, book: Catalog) -> Iterator[str]:
         folded = fold(log)
         if folded.damaged:
             yield damage(name, folded)
-        said = {id: Status.fromdict(end["status"]).outcome.name for id, end in folded.ends.items()}
+        said = {id: end.status.outcome.name for id, end in folded.ends.items()}
         held = {r.id: r.outcome for r in book.results(session=name)}
         wrong = [id for id, outcome in said.items() if held.get(id) != outcome]
         if wrong:
@@ -382,8 +358,6 @@ def differences(workspace: Workspace, book: Catalog) -> Iterator[str]:
 
 def _learn(histories: dict[str, RunHistory], folded: Folded) -> None:
     for id, end in folded.ends.items():
-        times = end["times"]
-        start, stop = times.get("started", -1.0), times.get("stopped", -1.0)
-        running = stop - start if 0 < start <= stop else -1.0
+        times = Timekeeper.fromdict(end.times)
         history = histories.setdefault(id, RunHistory())
-        history.add(end["status"]["category"], running, times.get("finished", -1.0))
+        history.add(end.status.category.value, times.running(), times.finished)

@@ -339,11 +339,8 @@ class Scheduler:
 
     def _finished(self, node: Node, running: Running | None, *, retry: bool = False) -> None:
         job = node.job
-        times, measured = job.timekeeper.asdict(), dict(job.measurements.data)
         attempt = running.attempt if running else node.attempt
-        said = dict(job.attributes_set)
-        end = (job.id, job.display_name(), job.status, times, measured, attempt, retry, said)
-        self._tell(job, JobFinished(self.now(), *end))
+        self._tell(job, JobFinished.of(job, self.now(), attempt, retry))
         if retry:
             node.attempt += 1
             job.state.reset()

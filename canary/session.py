@@ -291,9 +291,7 @@ class _Walk:
 
     def _finish_unrun(self, job: Job) -> None:
         job.on_finished()
-        self.emit(
-            JobFinished(self.clock.now(), job.id, job.name, job.status, job.timekeeper.asdict(), {})
-        )
+        self.emit(JobFinished.of(job, self.clock.now()))
 
     def _show_on(self, show: Callable[..., None], *what: Any) -> None:
         """Let the display show something; the run goes on where nobody can see it any more."""

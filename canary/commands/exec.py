@@ -10,6 +10,7 @@ from canary import gather
 from canary.commands import command, shapes
 from canary.config import Config
 from canary.errors import ExitCode, UsageError
+from canary.events import JobFinished
 from canary.job import load_job_from_file
 from canary.record import result_of
 from canary.request import RunRequest
@@ -53,7 +54,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
     job.teardown()
     writer = Store(workspace.database, writable=True)
     try:
-        writer.write([(RESULT_STATEMENT, [result_of(job, result.session)])])
+        end = JobFinished.of(job, job.timekeeper.finished, job.attempt)
+        row = result_of(job.spec, end, result.session, job.workspace.text, job.variables)
+        writer.write([(RESULT_STATEMENT, [row])])
     finally:
         writer.close()
     safe_write(sys.stdout, job.read_output())

@@ -109,12 +109,12 @@ def _jobs(data: dict[str, Any], before: Folded) -> list[Job]:
         job.script_args = tuple(data["script_args"])
         job.history = RunHistory.fromdict(entry["history"])
         end = before.ends.get(job.id)
-        status = Status.fromdict(end["status"]) if end else Status()
+        status = end.status if end else Status()
         cut = before.running.get(job.id)
         if cut is not None:
             job.attempt = cut.attempt + 1
         elif end and status.outcome is Outcome.INTERRUPTED:
-            job.attempt = int(end["attempt"]) + 1
+            job.attempt = end.attempt + 1
         elif status.category not in (Category.NONE, Category.ABORTED):
             job.status = status
             job.on_finished()

@@ -9,6 +9,8 @@ from canary.commands import command, running
 from canary.commands import run as run_command
 from canary.config import Config
 from canary.errors import NothingToRun, UsageError
+from canary.events import JobFinished
+from canary.status import Category
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +37,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return summary.exit_code
 
 
-def _done(end: dict[str, object] | None) -> bool:
+def _done(end: JobFinished | None) -> bool:
     """It has a result of its own: not cancelled, not interrupted."""
-    if end is None:
-        return False
-    status = end["status"]
-    return isinstance(status, dict) and status["category"] not in ("ABORTED", "NONE")
+    return end is not None and end.status.category not in (Category.ABORTED, Category.NONE)
 
 
 COMMAND = command(__name__, run, arguments, "canary resume")

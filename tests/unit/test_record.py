@@ -46,8 +46,7 @@ class Book:
         job.set_status(outcome=outcome, reason="because")
         job.on_finished()
         job.timekeeper.finished = at
-        times = keeper.asdict()
-        self.record.event(JobFinished(at, job.id, job.name, job.status, times, {}, 1, retry))
+        self.record.event(JobFinished.of(job, at, 1, retry))
 
     def lines(self):
         return list(read_lines(self.directory / journal.LOG))
