@@ -44,6 +44,17 @@ class Collected:
     fingerprint: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is to be run, by which request (its words resolved), out of what, and what is known of
+    it from before."""
+
+    request: RunRequest
+    collected: Collected
+    plan: Plan
+    earlier: Mapping[str, Earlier]
+
+
 def find_specs(request: RunRequest, config: Config, book: Catalog | None) -> Collected:
     """Scan and expand the request's roots; without roots, what the store knows."""
     if not request.roots:
@@ -57,14 +68,10 @@ def find_specs(request: RunRequest, config: Config, book: Catalog | None) -> Col
         return Collected(known, (), (), generate.Cache())
     generators = gather.spec_generators(config)
     files = collect.find(request.roots, list(generators.values()), gather.ignore(config))
-    cache = generate.Cache(_known_files(book))
-    made = generate.expand(
-        files,
-        generators,
-        gather.expand_context(request, config),
-        cache=cache,
-        file_seconds=request.file_seconds,
-    )
+    known_files = book.query("select path, key, data from files") if book else ()
+    cache = generate.Cache({path: (key, data) for path, key, data in known_files})
+    context, limit = gather.expand_context(request, config), request.file_seconds
+    made = generate.expand(files, generators, context, cache=cache, file_seconds=limit)
     built, faults = graph.build(made.specs)
     errors = (*made.errors, *faults)
     mark = _fingerprint(files, request, config) if not (errors or cache.loaded) else None
@@ -102,13 +109,6 @@ def describe_file(root: ScanRoot, config: Config) -> Mapping[str, Any]:
     for file in collect.find((root,), list(generators.values())):
         return generate.describe(file, generators[file.generator])
     return {}
-
-
-def _known_files(book: Catalog | None) -> dict[str, tuple[str, bytes]]:
-    if book is None:
-        return {}
-    known = {p: (k, d) for p, k, d in book.query("select path, key, data from files")}
-    return known
 
 
 def edited(book: Catalog, files: Collection[str]) -> list[str]:
@@ -169,43 +169,28 @@ def nothing(plan: Plan) -> str:
 
 
 def build_jobs(
-    request: RunRequest,
-    collected: Collected,
-    plan: Plan,
-    earlier: Mapping[str, Earlier],
-    machine: Machine,
-    session: tuple[str, Path],
-    histories: Mapping[str, str],
+    choice: Choice, machine: Machine, session: tuple[str, Path], histories: Mapping[str, str]
 ) -> list[Job]:
     """The plan's jobs in order, wired to each other and to earlier results that stand in for jobs
     not run again."""
     name, directory = session
-    capacity = machine.capacity
-    specs, edges = collected.graph.specs, collected.graph.edges
-    known: dict[str, Job] = {}
-    for id in plan.standing:
-        known[id] = _standing(specs[id], earlier[id])
+    request, earlier, capacity = choice.request, choice.earlier, machine.capacity
+    specs, edges = choice.collected.graph.specs, choice.collected.graph.edges
+    known = {id: _standing(specs[id], earlier[id]) for id in choice.plan.standing}
     jobs: list[Job] = []
     settings = request.launch
     if settings.environment is None:
         settings = replace(settings, environment=dict(os.environ))
-    for id in plan.run:
+    for id in choice.plan.run:
         spec = specs[id]
-        upstream = edges.get(id)
-        dependencies = (
-            [Dependency(known[e.id], e.when) for e in upstream if e.id in known]
-            if upstream
-            else None
-        )
-        job = Job(
-            spec, ExecutionSpace(directory, Path(spec.work_path), name, capacity), dependencies
-        )
+        needed = [Dependency(known[e.id], e.when) for e in edges.get(id, ()) if e.id in known]
+        job = Job(spec, ExecutionSpace(directory, Path(spec.work_path), name, capacity), needed)
         job.settings = settings
         job.timeout_multiplier = request.multiplier
         job.script_args = request.script_args
         if id in earlier:
             job.attempt = earlier[id].next_attempt
-        job.history = _history(histories.get(id))
+        job.history = RunHistory.fromdict(read_object(histories.get(id)))
         known[id] = job
         jobs.append(job)
     guess_runtimes(jobs)
@@ -240,39 +225,6 @@ def _standing(spec: JobSpec, last: Earlier) -> Job:
     return job
 
 
-def _history(text: str | None) -> RunHistory:
-    if text is None:
-        return RunHistory()
-    return RunHistory.fromdict(read_object(text))
-
-
-def invalid_specs(collected: Collected, context: ExpandContext) -> list[tuple[JobSpec, str]]:
-    """Under the permissive policy a bad file is a job that fails: INVALID, with the file's error as
-    reason."""
-    reasons: dict[str, str] = {}
-    for error in collected.errors:
-        if error.file:
-            reasons.setdefault(error.file, str(error))
-    out = []
-    seen: set[str] = set()
-    for file in collected.bad_files:
-        if file.file in seen:
-            continue
-        seen.add(file.file)
-        family = file.path.rpartition("/")[2].rpartition(".")[0] or file.path
-        spec = JobSpec(
-            file_root=file.root,
-            file_path=file.path,
-            id=job_id(family, context.repository(file.file), EMPTY),
-            family=family,
-            name=family,
-            command=(),
-            generator=file.generator,
-        )
-        out.append((spec, reasons.get(file.file, "cannot be read")))
-    return out
-
-
 def faults_of(jobs: Sequence[Job], collected: Collected) -> dict[str, CanaryError | str]:
     """What makes jobs unsound: a resource request that is no int, an unresolved dependency."""
     faults: dict[str, CanaryError | str] = dict(collected.graph.invalid)
@@ -284,19 +236,27 @@ def faults_of(jobs: Sequence[Job], collected: Collected) -> dict[str, CanaryErro
     return faults
 
 
-def invalid_jobs(
-    request: RunRequest,
-    config: Config,
-    collected: Collected,
-    session: tuple[str, Path],
-) -> list[Job]:
-    """A job for each bad file, over already."""
-    out = []
-    name, directory = session
-    for spec, reason in invalid_specs(collected, gather.expand_context(request, config)):
-        if spec.id in collected.graph.specs:
-            continue
-        job = Job(spec, ExecutionSpace(directory, Path(spec.work_path), name))
-        job.set_status(outcome=Outcome.INVALID, reason=reason)
-        out.append(job)
-    return out
+def invalid_jobs(choice: Choice, config: Config, session: tuple[str, Path]) -> list[Job]:
+    """Under the permissive policy a bad file is a job that is over already: INVALID, with the
+    file's error as reason."""
+    collected, (name, directory) = choice.collected, session
+    repository = gather.expand_context(choice.request, config).repository
+    reasons = {error.file: str(error) for error in reversed(collected.errors)}
+    jobs = []
+    for file in {file.file: file for file in collected.bad_files}.values():
+        family = file.path.rpartition("/")[2].rpartition(".")[0] or file.path
+        spec = JobSpec(
+            file_root=file.root,
+            file_path=file.path,
+            id=job_id(family, repository(file.file), EMPTY),
+            family=family,
+            name=family,
+            command=(),
+            generator=file.generator,
+        )
+        if spec.id not in collected.graph.specs:
+            job = Job(spec, ExecutionSpace(directory, Path(spec.work_path), name))
+            reason = reasons.get(file.file, "cannot be read")
+            job.set_status(outcome=Outcome.INVALID, reason=reason)
+            jobs.append(job)
+    return jobs

@@ -14,7 +14,7 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -42,11 +42,11 @@ from canary.job import BaseJob, Job
 from canary.launch import Launcher
 from canary.lockfile import dump, public, public_environment
 from canary.loop import Loop, Timer
-from canary.planning import Collected
+from canary.planning import Choice
 from canary.request import RunRequest
 from canary.resources import Machine, ResourcePool
 from canary.schedule import Scheduler
-from canary.select import Earlier, Plan
+from canary.select import Plan
 from canary.status import Category, Outcome
 from canary.store import tag_rows
 
@@ -76,13 +76,16 @@ def run(request: RunRequest, config: Config, display: Display) -> Summary:
     if request.wipe:
         _end_before_wiping(request, display)
     workspace = targets.open_workspace(request)
-    with recovery.run_lock(workspace, display.say):
-        book = Catalog(workspace.database, writable=True)
-        try:
-            recovery.recover(workspace, book, display.say)
-            return _run(request, config, display, workspace, book)
-        finally:
-            book.close()
+    with (
+        recovery.run_lock(workspace, display.say),
+        closing(Catalog(workspace.database, writable=True)) as book,
+    ):
+        recovery.recover(workspace, book, display.say)
+        choice = choose(request, config, book)
+        for error in choice.collected.errors:
+            display.say(str(error), "error")
+        _check(choice, book, display)
+        return _execute(choice, config, display, workspace, book)
 
 
 def _end_before_wiping(request: RunRequest, display: Display) -> None:
@@ -93,128 +96,94 @@ def _end_before_wiping(request: RunRequest, display: Display) -> None:
             recovery.end_survivors(found)
 
 
-def _run(
-    request: RunRequest, config: Config, display: Display, workspace: Workspace, book: Catalog
-) -> Summary:
-    request = targets.resolve_names(request, book)
+def choose(request: RunRequest, config: Config, book: Catalog | None) -> Choice:
+    """Collect and choose; without a store, among what is at the paths that are named."""
+    if book is None:
+        words = collect.classify(request.words, request.cwd)
+        if words.names:
+            raise UsageError(f"{words.names[0]!r}: no such file or directory")
+        request = replace(request, words=(), roots=(*request.roots, *words.roots))
+    else:
+        request = targets.resolve_names(request, book)
     collected = planning.find_specs(request, config, book)
     if collected.errors and not request.permissive:
         raise CanaryErrors(collected.errors)
-    for error in collected.errors:
-        display.say(str(error), "error")
-    earlier = planning.earlier_results(book)
+    earlier = {} if book is None else planning.earlier_results(book)
     plan = planning.make_plan(collected.graph, request, config, earlier)
+    return Choice(request, collected, plan, earlier)
+
+
+def _check(choice: Choice, book: Catalog, display: Display) -> None:
+    """NothingToRun if that is so; a warning where what is run is not what is in the files now."""
+    plan, collected = choice.plan, choice.collected
     if not plan.run and not collected.bad_files:
         planning.save_specs(book, collected)
         hint = "canary run --only all runs what passed before"
         known = "passed before" in plan.reasons()
         raise NothingToRun(planning.nothing(plan), hint=hint if known else None)
-    if not request.roots:
-        _tell_edited(
-            planning.edited(book, {collected.graph.specs[i].file for i in plan.run}), display
-        )
-    return _execute(request, config, display, workspace, book, collected, plan, earlier)
-
-
-def _tell_edited(files: Sequence[str], display: Display) -> None:
-    """What is run is what was collected: directives that were written since are not known."""
-    if files:
+    if choice.request.roots:
+        return
+    files = planning.edited(book, {collected.graph.specs[i].file for i in plan.run})
+    if files:  # what is run is what was collected: directives that were written since are not known
         names = home.relative(files[0]) + (f" and {len(files) - 1} more" if files[1:] else "")
         text = f"edited since it was collected: {names}; canary run PATH reads it again"
         display.say(text, "warning")
 
 
-def preview(request: RunRequest, config: Config) -> tuple[Collected, Plan]:
-    """Collect and choose, without a workspace."""
-    words = collect.classify(request.words, request.cwd)
-    if words.names:
-        raise UsageError(f"{words.names[0]!r}: no such file or directory")
-    collected = planning.find_specs(
-        replace(request, words=(), roots=(*request.roots, *words.roots)), config, None
-    )
-    return collected, planning.make_plan(collected.graph, request, config, {})
-
-
 def dry_run(request: RunRequest, config: Config) -> tuple[list[Job], Machine]:
     """The jobs that `run` would run, in order, and on what; nothing is written, nothing is run."""
     here = home.find(Path(request.cwd), request.canary_dir)
-    book = Catalog(here.database) if here and here.database.exists() and not request.wipe else None
-    try:
-        if book is not None:
-            request = targets.resolve_names(request, book)
-            collected = planning.find_specs(request, config, book)
-            earlier, histories = planning.earlier_results(book), book.histories()
-            plan = planning.make_plan(collected.graph, request, config, earlier)
-        else:
-            collected, plan = preview(request, config)
-            earlier, histories = {}, {}
-    finally:
-        if book is not None:
-            book.close()
-    if collected.errors and not request.permissive:
-        raise CanaryErrors(collected.errors)
+    histories: Mapping[str, str] = {}
+    if here and here.database.exists() and not request.wipe:
+        with closing(Catalog(here.database)) as book:
+            choice, histories = choose(request, config, book), book.histories()
+    else:
+        choice = choose(request, config, None)
     machine = gather.find_machine(request, config)
-    nowhere = ("", Path(request.cwd))
-    jobs = planning.build_jobs(request, collected, plan, earlier, machine, nowhere, histories)
-    return jobs, machine
+    return planning.build_jobs(choice, machine, ("", Path(request.cwd)), histories), machine
 
 
 def _execute(
-    request: RunRequest,
-    config: Config,
-    display: Display,
-    workspace: Workspace,
-    book: Catalog,
-    collected: Collected,
-    plan: Plan,
-    earlier: Mapping[str, Earlier],
+    choice: Choice, config: Config, display: Display, workspace: Workspace, book: Catalog
 ) -> Summary:
+    request, plan, specs = choice.request, choice.plan, choice.collected.graph.specs
     machine = gather.find_machine(request, config)
-    choose = gather.choose_launcher(request, config)
-    texts = planning.save_specs(book, collected)
+    launcher_of = gather.choose_launcher(request, config)
+    texts = planning.save_specs(book, choice.collected)
     if request.tag is not None:
         collect.valid_tag(request.tag)
         book.write(tag_rows(request.tag, plan.run))
     name, directory = workspace.new_session()
-    jobs = planning.build_jobs(
-        request, collected, plan, earlier, machine, (name, directory), book.histories()
-    )
-    faults = planning.faults_of(jobs, collected)
+    jobs = planning.build_jobs(choice, machine, (name, directory), book.histories())
+    faults = planning.faults_of(jobs, choice.collected)
     errors = [e for e in faults.values() if isinstance(e, CanaryError)]
     if errors and not request.permissive:
         directory.rmdir()
         raise CanaryErrors(errors)
     for error in errors:
         display.say(str(error), "error")
-    jobs += planning.invalid_jobs(request, config, collected, (name, directory))
+    jobs += planning.invalid_jobs(choice, config, (name, directory))
     session = Session(name, directory, workspace, tuple(jobs), request, config)
     ledger = record.Record(workspace, book, name, directory)
-    names = collected.graph.specs
-    left_out = [(i, names[i].fullname, m.reason or "masked") for i, m in plan.masks.items()]
-    walk = _Walk(session, ledger, ResourcePool(machine), choose, plan, display)
+    left_out = [(i, specs[i].fullname, m.reason or "masked") for i, m in plan.masks.items()]
+    walk = _Walk(session, ledger, ResourcePool(machine), launcher_of, plan, display)
     return walk.go(texts, faults, left_out)
 
 
+@dataclass(eq=False)
 class _Walk:
     """One session from its first event to its last: loop, scheduler, record, plugins and signals
     meet here."""
 
-    def __init__(
-        self,
-        session: Session,
-        ledger: record.Record,
-        pool: ResourcePool,
-        choose: Callable[[BaseJob], Launcher],
-        plan: Plan,
-        display: Display,
-    ) -> None:
-        self.display = display
-        self.session = session
-        self.ledger = ledger
-        self.pool = pool
-        self.choose = choose
-        self.plan = plan
-        self.config = session.config
+    session: Session
+    ledger: record.Record
+    pool: ResourcePool
+    launcher_of: Callable[[BaseJob], Launcher]
+    plan: Plan
+    display: Display
+
+    def __post_init__(self) -> None:
+        self.config = self.session.config
         self.loop = Loop()
         self.clock = Clock()
         self.finished: dict[str, JobFinished] = {}
@@ -222,7 +191,7 @@ class _Walk:
         self.scheduler: Scheduler | None = None
         self._flush: Timer | None = None
         self._unseen = False
-        ledger.on_trouble = lambda text: self.emit(Notice(self.clock.now(), "warning", text))
+        self.ledger.on_trouble = lambda text: self.emit(Notice(self.clock.now(), "warning", text))
 
     def go(
         self,
@@ -242,17 +211,9 @@ class _Walk:
             jobs = self._doom(faults)
             self.config.plugins.call("canary_session_start", session=session)
             self._show_on(self.display.start, session)
-            self.emit(
-                SessionStarted(
-                    self.clock.now(),
-                    session.name,
-                    str(session.directory),
-                    request.argv,
-                    len(session.jobs),
-                    self.plan.reasons(),
-                    self.pool.machine.slots(),
-                )
-            )
+            where, jobs_in_all = str(session.directory), len(session.jobs)
+            how = (request.argv, jobs_in_all, self.plan.reasons(), self.pool.machine.slots())
+            self.emit(SessionStarted(self.clock.now(), session.name, where, *how))
             for job in session.jobs:
                 if job.status.outcome is Outcome.INVALID:
                     self._finish_unrun(job)
@@ -278,7 +239,7 @@ class _Walk:
             jobs,
             self.pool,
             loop=self.loop,
-            choose=self.choose,
+            choose=self.launcher_of,
             emit=self.emit,
             services=gather.HookServices(self.config),
             policy=self.session.request.policy,

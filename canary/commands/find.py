@@ -12,7 +12,7 @@ from pathlib import Path
 from canary import session
 from canary.commands import command, options, selection
 from canary.config import Config
-from canary.errors import CanaryErrors, ExitCode, UsageError
+from canary.errors import ExitCode, UsageError
 from canary.graph import SpecGraph
 from canary.spec import JobSpec
 from canary.table import clean, safe_write, width
@@ -41,16 +41,15 @@ def run(args: argparse.Namespace, config: Config) -> int:
     )
     if not (request.words or request.roots):
         raise UsageError("no path to look in", hint="canary find PATH")
-    collected, plan = session.preview(request, config)
-    if collected.errors and not request.permissive:
-        raise CanaryErrors(collected.errors)
-    specs = [collected.graph.specs[id] for id in plan.run]
-    text = _shape(args, specs, collected.graph, config.cwd)
+    choice = session.choose(request, config, None)
+    graph, plan = choice.collected.graph, choice.plan
+    specs = [graph.specs[id] for id in plan.run]
+    text = _shape(args, specs, graph, config.cwd)
     safe_write(sys.stdout, text)
     sys.stdout.flush()
     if args.show_excluded_tests:
         for id, mask in plan.masks.items():
-            print(f"{clean(collected.graph.specs[id].fullname)}: {mask.reason}", file=sys.stderr)
+            print(f"{clean(graph.specs[id].fullname)}: {mask.reason}", file=sys.stderr)
     return ExitCode.OK if specs else ExitCode.NOTHING_TO_RUN
 
 

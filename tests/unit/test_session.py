@@ -588,9 +588,10 @@ def test_a_preview_writes_nothing(walk):
     walk.write("a", keywords=["k"])
     walk.write("b")
     request = walk.request("t", criteria=Criteria(keywords=("k",)))
-    collected, plan = session.preview(request, walk.config())
-    assert len(collected.graph.specs) == 2
-    assert [collected.graph.specs[id].name for id in plan.run] == ["a"]
+    choice = session.choose(request, walk.config(), None)
+    specs = choice.collected.graph.specs
+    assert len(specs) == 2
+    assert [specs[id].name for id in choice.plan.run] == ["a"]
     (job,), machine = session.dry_run(request, walk.config())
     assert (job.name, machine.types) == ("a", {"cpus", "gpus"})
     assert sorted(os.listdir(walk.root)) == [".canary-root", "t"]
