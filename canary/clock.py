@@ -248,14 +248,10 @@ class Timekeeper:
 
     def asdict(self) -> dict[str, float]:
         """As JSON; `paused` only if there was a pause."""
-        times = {
-            "submitted": self.submitted,
-            "staged": self.staged,
-            "started": self.started,
-            "stopped": self.stopped,
-            "finished": self.finished,
-        }
-        return {**times, "paused": self.paused} if self.paused else times
+        times = {name: getattr(self, name) for name in self.__slots__}
+        if not self.paused:
+            del times["paused"]
+        return times
 
     @classmethod
     def fromdict(cls, data: Mapping[str, object]) -> Timekeeper:

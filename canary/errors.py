@@ -8,6 +8,7 @@ module imports nothing of ours.
 
 from __future__ import annotations
 
+import copy
 import enum
 from collections.abc import Iterable
 
@@ -62,17 +63,10 @@ class CanaryError(Exception):
         self, *, file: str | None = None, line: int | None = None, key: str | None = None
     ) -> CanaryError:
         """Return the same error with the missing parts of its place filled in."""
-        copy = type(self).__new__(type(self))
-        CanaryError.__init__(
-            copy,
-            self.message,
-            hint=self.hint,
-            file=self.file or file,
-            line=self.line if self.line is not None else line,
-            key=self.key or key,
-            column=self.column,
-        )
-        return copy
+        same = copy.copy(self)
+        same.file, same.key = self.file or file, self.key or key
+        same.line = line if self.line is None else self.line
+        return same
 
     def __str__(self) -> str:
         where = ""

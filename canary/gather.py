@@ -17,7 +17,6 @@ from canary import collect
 from canary.config import Config
 from canary.errors import PluginError, ResourceError, UsageError
 from canary.expression import platform_names
-from canary.frozen import EMPTY
 from canary.job import BaseJob, Job, JobServices
 from canary.launch import Exit, Launcher
 from canary.process import SubprocessLauncher
@@ -140,51 +139,42 @@ def choose_launcher(request: RunRequest, config: Config) -> Callable[[BaseJob], 
     launchers: dict[str, Launcher] = {own: SubprocessLauncher()}
     taken = {own: "canary itself"}
     launchers |= config.plugins.offered("canary_launchers", kind, taken, config=config)
+    hint = f"there are: {', '.join(sorted(launchers))}"
+    if request.launcher is not None and request.launcher not in launchers:
+        raise UsageError(f"no launcher {request.launcher!r}", hint=hint)
     usual = request.launcher or config.get("run.launcher")
     if usual is None:
-        usual = DEFAULT_LAUNCHER if DEFAULT_LAUNCHER in launchers else SubprocessLauncher.name
+        usual = DEFAULT_LAUNCHER if DEFAULT_LAUNCHER in launchers else own
 
     def choose(job: BaseJob) -> Launcher:
         name = job.launcher_name or usual
         if name not in launchers:
-            raise PluginError(
-                f"no launcher {name!r}", hint=f"there are: {', '.join(sorted(launchers))}"
-            )
+            raise PluginError(f"no launcher {name!r}", hint=hint)
         return launchers[name]
 
-    if request.launcher is not None and request.launcher not in launchers:
-        raise UsageError(
-            f"no launcher {request.launcher!r}", hint=f"there are: {', '.join(sorted(launchers))}"
-        )
     return choose
 
 
 class HookServices(JobServices):
-    """The hooks of plugins, lent to jobs; a hook that nobody implements costs nothing."""
+    """The hooks of plugins, lent to jobs."""
 
     def __init__(self, config: Config) -> None:
         self._plugins = config.plugins
-        names = ("canary_job_env", "canary_job_setup", "canary_job_status", "canary_job_finish")
-        self._used = {name: self._plugins.has(name) for name in names}
 
     def environment(self, job: Job) -> Mapping[str, str | None]:
         """See `JobServices.environment`."""
-        if not self._used["canary_job_env"]:
-            return EMPTY
+        hook = "canary_job_env"
         out: dict[str, str | None] = {}
-        for info, answer in self._plugins.call("canary_job_env", job=job):
-            out.update(_mapping("canary_job_env", info, answer))
+        for info, answer in self._plugins.call(hook, job=job):
+            out.update(_mapping(hook, info, answer))
         return out
 
     def setup(self, job: Job) -> None:
         """See `JobServices.setup`."""
-        if self._used["canary_job_setup"]:
-            self._plugins.call("canary_job_setup", job=job, reraise=True)
+        self._plugins.call("canary_job_setup", job=job, reraise=True)
 
     def judge(self, job: Job, exit: Exit) -> Status | None:
         """See `JobServices.judge`."""
-        if not self._used["canary_job_status"]:
-            return None
         status = self._plugins.first("canary_job_status", job=job, exit=exit)
         if status is not None and not isinstance(status, Status):
             raise PluginError(f"canary_job_status must return a Status, not {status!r:.80}")
@@ -192,10 +182,8 @@ class HookServices(JobServices):
 
     def measure(self, job: Job, exit: Exit) -> Mapping[str, Any]:
         """See `JobServices.measure`."""
-        if not self._used["canary_job_finish"]:
-            return EMPTY
-        out: dict[str, Any] = {}
         hook = "canary_job_finish"
+        out: dict[str, Any] = {}
         for info, answer in self._plugins.call(hook, lenient=True, job=job, exit=exit):
             try:
                 out.update(_mapping(hook, info, answer))

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
+from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from canary.errors import CanaryError, GraphError
@@ -60,32 +61,15 @@ class SpecGraph:
 
     def order(self) -> list[str]:
         """All IDs, each after what it depends on; collection order otherwise."""
-        if not self.edges:
-            return list(self.specs)
-        order, _ = _sorted(self.specs, self.edges)
-        return order
+        return _sorted(self.specs, self.edges) if self.edges else list(self.specs)
 
 
-def _sorted(
-    specs: Iterable[str], edges: Mapping[str, Sequence[Edge]]
-) -> tuple[list[str], dict[str, int]]:
-    """Kahn's algorithm; what remains in the second value is on a cycle or behind one."""
-    missing = {id: len(e) for id, e in edges.items() if e}
-    children: dict[str, list[str]] = {}
-    for id in missing:
-        for edge in edges[id]:
-            children.setdefault(edge.id, []).append(id)
-    order: list[str] = []
-    todo = deque(id for id in specs if id not in missing)
-    while todo:
-        id = todo.popleft()
-        order.append(id)
-        for child in children.get(id, ()):
-            missing[child] -= 1
-            if not missing[child]:
-                del missing[child]
-                todo.append(child)
-    return order, missing
+def _sorted(specs: Iterable[str], edges: Mapping[str, Sequence[Edge]]) -> list[str]:
+    """Each ID after those it depends on, else as given; CycleError if that cannot be."""
+    sorter = TopologicalSorter(dict.fromkeys(specs, ()))
+    for id, needed in edges.items():
+        sorter.add(id, *(edge.id for edge in needed))
+    return list(sorter.static_order())
 
 
 def build(specs: Sequence[JobSpec]) -> tuple[SpecGraph, list[CanaryError]]:
@@ -243,31 +227,25 @@ def _cycles(
 ) -> list[tuple[str, CanaryError]]:
     """One error for each cycle, as a path of names; its edges are taken out of the graph."""
     faults: list[tuple[str, CanaryError]] = []
-    _, rest = _sorted(unique, edges)
-    while rest:
-        cycle = _walk(rest, edges)
-        names = " -> ".join(_shortened([unique[id].name for id in [*cycle, cycle[0]]]))
-        first = unique[cycle[0]]
-        line = next((d.line for d in first.dependencies if d.line), None)
-        error = GraphError(f"these jobs wait for each other: {names}", file=first.file, line=line)
-        for id in cycle:
-            faults.append((id, error))
-            edges[id] = tuple(e for e in edges[id] if e.id not in cycle)
-        _, rest = _sorted(unique, edges)
+    order = {id: n for n, id in enumerate(unique)}
+    while edges:
+        try:
+            _sorted(unique, edges)
+        except CycleError as e:
+            path = e.args[1][:0:-1]  # each waits for the next; the first is again at the end
+            start = path.index(min(path, key=order.__getitem__))
+            cycle = [*path[start:], *path[:start]]
+            names = " -> ".join(_shortened([unique[id].name for id in [*cycle, cycle[0]]]))
+            first = unique[cycle[0]]
+            line = next((d.line for d in first.dependencies if d.line), None)
+            text = f"these jobs wait for each other: {names}"
+            error = GraphError(text, file=first.file, line=line)
+            for id in cycle:
+                faults.append((id, error))
+                edges[id] = tuple(e for e in edges[id] if e.id not in cycle)
+        else:
+            break
     return faults
-
-
-def _walk(rest: Mapping[str, int], edges: Mapping[str, Sequence[Edge]]) -> list[str]:
-    """Follow unfinished dependencies until one comes again; return that circle, first collected
-    first."""
-    at = next(iter(rest))
-    seen: dict[str, int] = {}
-    path: list[str] = []
-    while at not in seen:
-        seen[at] = len(path)
-        path.append(at)
-        at = next(e.id for e in edges[at] if e.id in rest)
-    return path[seen[at] :]
 
 
 def _place(unique: dict[str, JobSpec]) -> dict[str, JobSpec]:

@@ -166,6 +166,10 @@ class Launcher(abc.ABC):
     def close(self) -> None:
         """Called once, when nothing runs any more."""
 
+    def failed(self, id: str, reason: ExitReason, problem: object) -> Exit:
+        """The end of a launch with which it is the launcher that has a problem."""
+        return Exit(id, self.now(), None, reason, f"launcher {self.name}: {problem}")
+
 
 class BlockingLauncher(Launcher):
     """For an author who writes `run`: called in a thread of its own for each launch."""
@@ -189,8 +193,7 @@ class BlockingLauncher(Launcher):
             try:
                 thread.start()
             except RuntimeError as e:  # the system has no more
-                refused = f"launcher {self.name}: {e}"
-                self._hand_over(Exit(launch.id, self.now(), None, ExitReason.NOT_STARTED, refused))
+                self._hand_over(self.failed(launch.id, ExitReason.NOT_STARTED, e))
 
     def cancel(self, ids: Collection[str], grace: float) -> None:  # noqa: ARG002 - `run` has its own
         """See `Launcher.cancel`."""
@@ -203,7 +206,7 @@ class BlockingLauncher(Launcher):
         try:
             end = self.run(launch, event)
         except BaseException as e:  # noqa: BLE001 - an author's error ends this launch; without an Exit the session would wait for ever
-            end = Exit(launch.id, self.now(), None, ExitReason.LOST, f"launcher {self.name}: {e!r}")
+            end = self.failed(launch.id, ExitReason.LOST, repr(e))
         self._hand_over(end)
 
     def _hand_over(self, message: Message) -> None:
@@ -305,17 +308,15 @@ class PollingLauncher(Launcher):
 
     def _submit(self, launches: Sequence[Launch], tickets: dict[str, str]) -> None:
         answers: Mapping[str, str | Exit] = {}
-        refused = f"launcher {self.name}: no ticket was given"
+        problem = "no ticket was given"
         try:
             answers = self.submit(launches)
         except OSError as e:
-            refused = f"launcher {self.name}: {e}"
+            problem = str(e)
         except Exception as e:  # noqa: BLE001 - an author's error ends these launches, not the session
-            refused = f"launcher {self.name}: {e!r}"
+            problem = repr(e)
         for id in (launch.id for launch in launches):
-            answer = answers.get(id)
-            if answer is None:
-                answer = Exit(id, self.now(), None, ExitReason.NOT_STARTED, refused)
+            answer = answers.get(id) or self.failed(id, ExitReason.NOT_STARTED, problem)
             if isinstance(answer, Exit):
                 self._hand_over(answer)
             else:
@@ -338,8 +339,7 @@ class PollingLauncher(Launcher):
         except OSError:
             return ()
         except Exception as e:  # noqa: BLE001 - an author's error: nobody will ever know more
-            lost = f"launcher {self.name}: {e!r}"
-            return [Exit(id, self.now(), None, ExitReason.LOST, lost) for id in tickets]
+            return [self.failed(id, ExitReason.LOST, repr(e)) for id in tickets]
 
     def _hand_over(self, message: Message) -> None:
         self.loop.post(lambda: self.post(message))

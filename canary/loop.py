@@ -54,9 +54,9 @@ class Loop:
         self._made = 0
         self._dropped: set[int] = set()
         self._posted: deque[Callable[[], None]] = deque()
-        self._wake_r, self._wake_w = (
-            os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else _pipe()
-        )
+        self._wake_r, self._wake_w = os.pipe()
+        for fd in (self._wake_r, self._wake_w):
+            os.set_blocking(fd, False)
         self._selector.register(self._wake_r, selectors.EVENT_READ, self._drain)
         self._running = False
 
@@ -144,10 +144,3 @@ class Loop:
             os.read(self._wake_r, 4096)
         except BlockingIOError:
             pass
-
-
-def _pipe() -> tuple[int, int]:
-    r, w = os.pipe()
-    os.set_blocking(r, False)
-    os.set_blocking(w, False)
-    return r, w

@@ -75,15 +75,17 @@ class SubprocessLauncher(Supervisor):
     def _over(self, run: Run, pid: int, fd: int) -> None:
         self.loop.unwatch(fd)
         os.close(fd)
-        _, status, used = os.wait4(pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        self.ended(run, code, used.ru_utime, used.ru_stime, used.ru_maxrss)
+        self.ended(run, *_reaped(pid))
 
     def _wait_apart(self, run: Run, pid: int) -> None:
-        _, status, used = os.wait4(pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        use = used.ru_utime, used.ru_stime, used.ru_maxrss
-        self.loop.post(partial(self.ended, run, code, *use))
+        self.loop.post(partial(self.ended, run, *_reaped(pid)))
+
+
+def _reaped(pid: int) -> tuple[int, float, float, int]:
+    """Wait for a child: its exit code, and what it used."""
+    _, status, used = os.wait4(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code, used.ru_utime, used.ru_stime, used.ru_maxrss
 
 
 def run_blocking(launch: Launch, launcher: Launcher | None = None) -> Exit:
