@@ -64,11 +64,7 @@ def classify(words: Sequence[str], cwd: str) -> Words:
             names.append(word)
             continue
         root, path = found
-        known = roots.setdefault(root, [])
-        if path is None:
-            known.append("")
-        else:
-            known.append(path)
+        roots.setdefault(root, []).append(path)
     if (roots or listed) and names:
         missing = ", ".join(repr(n) for n in names)
         raise UsageError(
@@ -88,10 +84,11 @@ def valid_tag(tag: str) -> None:
         raise UsageError(f"{tag!r} cannot be a tag", hint="use letters, digits, - and _")
 
 
-def _root_of(word: str, cwd: str) -> tuple[str, str | None] | None:
+def _root_of(word: str, cwd: str) -> tuple[str, str] | None:
+    """A scan root, and what to scan in it: empty for all of it."""
     path = os.path.normpath(os.path.join(cwd, word))
     if os.path.isdir(path):
-        return path, None
+        return path, ""
     if os.path.isfile(path):
         return os.path.split(path)
     root, colon, rest = word.partition(":")

@@ -140,19 +140,18 @@ def _collected(
             collector.end()
 
 
+@dataclass(eq=False)
 class _Collector:
     """One child at a time that loads files in order; started again after the one that killed or
     hung it."""
 
-    def __init__(
-        self,
-        files: Sequence[SpecFile],
-        part: Sequence[int],
-        generators: Mapping[str, SpecGenerator],
-        limit: float,
-    ) -> None:
-        self.files, self.part, self.generators, self.limit = files, part, generators, limit
-        self.done = 0
+    files: Sequence[SpecFile]
+    part: Sequence[int]
+    generators: Mapping[str, SpecGenerator]
+    limit: float
+    done: int = 0
+
+    def __post_init__(self) -> None:
         self._start()
 
     def _start(self) -> None:

@@ -15,7 +15,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -302,8 +302,7 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
         Path(f"{database}{suffix}").unlink(missing_ok=True)
     if database.exists():
         os.replace(database, f"{database}.damaged")
-    book = Catalog(database, writable=True)
-    try:
+    with closing(Catalog(database, writable=True)) as book:
         names = sorted(p.parent.name for p in workspace.sessions.glob(f"*/{journal.LOG}"))
         histories: dict[str, RunHistory] = {}
         for name in names:
@@ -321,8 +320,6 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
         book.write([(record.HISTORY_STATEMENT, rows)])
         if names:
             workspace.point_to(names[-1])
-    finally:
-        book.close()
     return len(names)
 
 

@@ -16,17 +16,7 @@ from canary.job import LaunchSettings
 from canary.resources import Machine
 from canary.schedule import Policy
 from canary.select import Criteria
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ViewSettings:
-    """How the view is made: its name, `symlink`, `hardlink` or `copy`, when, and of which
-    results."""
-
-    name: str = "TestResults"
-    mode: str = "symlink"
-    when: str = "always"
-    only: str = "all"
+from canary.settings import View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +45,7 @@ class RunRequest:
     tag: str | None = None
     policy: Policy = field(default_factory=Policy)
     launch: LaunchSettings = field(default_factory=LaunchSettings)
-    view: ViewSettings = field(default_factory=ViewSettings)
+    view: View = field(default_factory=View)
     file_seconds: float = FILE_SECONDS
     dry_run: bool = False
     default_tag: str = ":all:"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from typing import Any
 
 from canary.catalog import Catalog
@@ -16,7 +17,7 @@ from canary.events import Event, Summary
 from canary.graph import Edge
 from canary.home import Workspace
 from canary.journal import LOG, decode_event, read_lines
-from canary.request import ViewSettings
+from canary.settings import View
 from canary.spec import JobSpec
 from canary.store import Result, job_record, read_object
 from canary.view import Entry, update, wanted
@@ -113,13 +114,10 @@ def _excluded(
     return {**full_record(row, spec, ()), **absent}
 
 
-def refresh_view(workspace: Workspace, settings: ViewSettings) -> int:
+def refresh_view(workspace: Workspace, settings: View) -> int:
     """Make the view of the latest results anew; return how many it holds."""
-    book = Catalog(workspace.database)
-    try:
+    with closing(Catalog(workspace.database)) as book:
         entries = view_entries(book, settings.only)
-    finally:
-        book.close()
     return update(workspace.home / settings.name, entries, mode=settings.mode, fresh=True)
 
 

@@ -140,24 +140,20 @@ def _not_chosen(criteria: Criteria) -> str:
 
 
 def _filters(criteria: Criteria) -> list[tuple[str, Callable[[JobSpec], bool]]]:
-    out: list[tuple[str, Callable[[JobSpec], bool]]] = []
-    for text in criteria.keywords:
-        if text.strip() in (":all:", "__all__"):
-            continue
-        out.append((f"keyword expression {text!r}", _keyword_filter(text)))
+    out: list[tuple[str, Callable[[JobSpec], bool]]] = [
+        (f"keyword expression {text!r}", _keyword_filter(text))
+        for text in criteria.keywords
+        if text.strip() not in (":all:", "__all__")
+    ]
     if criteria.parameters:
         holds = compile_parameters(criteria.parameters).matches
+        reason = f"parameter expression {criteria.parameters!r}"
         out.append(
-            (
-                f"parameter expression {criteria.parameters!r}",
-                lambda s: holds({**DEFAULT_NEEDS, **s.meta_parameters, **s.parameters}),
-            )
+            (reason, lambda s: holds({**DEFAULT_NEEDS, **s.meta_parameters, **s.parameters}))
         )
     if criteria.owners:
-        owners = frozenset(criteria.owners)
-        out.append(
-            (f"owner {' or '.join(criteria.owners)}", lambda s: not owners.isdisjoint(s.owners))
-        )
+        owners, reason = frozenset(criteria.owners), f"owner {' or '.join(criteria.owners)}"
+        out.append((reason, lambda s: not owners.isdisjoint(s.owners)))
     if criteria.regex is not None:
         out.append((f"regular expression {criteria.regex!r}", _regex_filter(criteria.regex)))
     if criteria.limit is not None:

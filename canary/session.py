@@ -317,19 +317,12 @@ class _Walk:
         failed = any(e.status.exit_bit for e in self.finished.values())
         if settings.when == "never" or settings.when == ("on_success" if failed else "on_failure"):
             return
-        entries = [
-            view.Entry(
-                job.id,
-                job.spec.result_path,
-                job.workspace.text,
-                session.name,
-                job.status.outcome.name,
-                job.timekeeper.finished,
-            )
-            for job in session.jobs
-            if job.timekeeper.submitted > 0
-            and view.wanted(settings.only, job.status.category.value)
-        ]
+        entries = []
+        for job in session.jobs:
+            times, status = job.timekeeper, job.status
+            if times.submitted > 0 and view.wanted(settings.only, status.category.value):
+                what = (job.id, job.spec.result_path, job.workspace.text, session.name)
+                entries.append(view.Entry(*what, status.outcome.name, times.finished))
         try:
             view.update(session.workspace.home / settings.name, entries, mode=settings.mode)
         except CanaryError as e:

@@ -11,9 +11,8 @@ import json
 import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from canary import fsio
 from canary.errors import WorkspaceError
@@ -23,13 +22,12 @@ MANIFEST: Final = ".canary-view.json"
 VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A job in the view: where it is shown, where its directory is (absolute), its session and how
-    it ended."""
+class Entry(NamedTuple):
+    """A job in the view, as the manifest has it: where it is shown, where its directory is
+    (absolute), its session and how it ended."""
 
-    id: str
-    path: str
+    job_id: str
+    view_path: str
     source: str
     session: str
     outcome: str
@@ -56,24 +54,25 @@ def update(
     try:
         known = _read(view)
         listed = {e["view_path"] for e in known.values()}
-        new = {entry.id: entry for entry in entries}
+        new = {entry.job_id: entry for entry in entries}
         for id in list(known) if fresh else _stale(known, new):
             _drop(view, known.pop(id)["view_path"])
         view.mkdir(exist_ok=True)
         if not is_view(view):
             _write(view, {}, mode)  # it is ours before anything is in it
         made: set[str] = {os.fspath(view)}
-        foreign = [e.path for e in new.values() if not _is_free(view, e.path, listed, made)]
+        paths = [entry.view_path for entry in new.values()]
+        foreign = [path for path in paths if not _is_free(view, path, listed, made)]
         hidden = set(foreign)
         for entry in new.values():
-            if entry.path not in hidden:
-                known[entry.id] = _describe(entry)
+            if entry.view_path not in hidden:
+                known[entry.job_id] = entry._asdict()
         # before they are made: what a run that is cut off leaves is known to be ours
         _write(view, known, mode)
         for entry in new.values():
-            if entry.path not in hidden:
-                _remove(f"{view}/{entry.path}")
-                _put(entry.source, f"{view}/{entry.path}", mode, absolute=view.is_symlink())
+            if entry.view_path not in hidden:
+                _remove(f"{view}/{entry.view_path}")
+                _put(entry.source, f"{view}/{entry.view_path}", mode, absolute=view.is_symlink())
     except OSError as e:
         raise fsio.explain(e, view, "write the view") from None
     if foreign:
@@ -108,17 +107,6 @@ def entry_at(view: Path, path: Path) -> list[str]:
 def is_view(view: Path) -> bool:
     """Is it a directory that we made?"""
     return (view / MANIFEST).is_file()
-
-
-def _describe(entry: Entry) -> dict[str, Any]:
-    return {
-        "job_id": entry.id,
-        "view_path": entry.path,
-        "source": entry.source,
-        "session": entry.session,
-        "outcome": entry.outcome,
-        "updated": entry.updated,
-    }
 
 
 def _read(view: Path) -> dict[str, Any]:
@@ -156,13 +144,13 @@ def _above(path: str) -> Iterator[str]:
 
 def _stale(known: Mapping[str, Any], new: Mapping[str, Entry]) -> list[str]:
     """IDs of entries that have moved, or are in the way of new ones of other jobs."""
-    paths = {entry.path for entry in new.values()}
+    paths = {entry.view_path for entry in new.values()}
     above = {directory for path in paths for directory in _above(path)}
     out = []
     for id, entry in known.items():
         path = entry["view_path"]
         if id in new:
-            in_the_way = new[id].path != path
+            in_the_way = new[id].view_path != path
         else:
             in_the_way = path in paths or path in above or not paths.isdisjoint(_above(path))
         if in_the_way:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 
 from canary import planning, targets
 from canary.catalog import Catalog
@@ -23,14 +24,11 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if not (request.words or request.roots):
         raise UsageError("no path to look in", hint="canary collect PATH")
     workspace = targets.open_workspace(request)
-    book = Catalog(workspace.database, writable=True)
-    try:
+    with closing(Catalog(workspace.database, writable=True)) as book:
         collected = planning.find_specs(targets.resolve_names(request, book), config, book)
         if collected.errors and not request.permissive:
             raise CanaryErrors(collected.errors)
         planning.save_specs(book, collected)
-    finally:
-        book.close()
     print(f"collected {len(collected.graph.specs)} jobs into {workspace.root}")
     return ExitCode.OK
 

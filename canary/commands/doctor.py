@@ -7,6 +7,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 from canary import fsio, home, procfs, recovery, view
 from canary.catalog import Catalog
@@ -82,9 +83,8 @@ def _database(workspace: home.Workspace) -> tuple[bool, str]:
         logs = len(list(workspace.sessions.glob(f"*/{LOG}")))
         return not logs, f"no store, {logs} logs" + (": canary doctor --rebuild" if logs else "")
     try:
-        book = Catalog(workspace.database)
-        answer = book.query("pragma quick_check")[0][0]
-        book.close()
+        with closing(Catalog(workspace.database)) as book:
+            answer = book.query("pragma quick_check")[0][0]
     except (CanaryError, sqlite3.Error) as e:
         return False, f"{e}"
     if answer != "ok":
@@ -94,14 +94,12 @@ def _database(workspace: home.Workspace) -> tuple[bool, str]:
 
 def _records(workspace: home.Workspace) -> Iterator[tuple[bool, str]]:
     """Does the store say what the logs say?"""
-    book = Catalog(workspace.database)
-    try:
-        for text in recovery.differences(workspace, book):
-            yield False, text
-    except CanaryError as e:
-        yield False, str(e)
-    finally:
-        book.close()
+    with closing(Catalog(workspace.database)) as book:
+        try:
+            for text in recovery.differences(workspace, book):
+                yield False, text
+        except CanaryError as e:
+            yield False, str(e)
 
 
 COMMAND = command(__name__, run, arguments, "canary doctor", "canary doctor --rebuild")

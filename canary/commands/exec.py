@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from canary import gather
@@ -52,13 +53,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
     job.setup()
     job.run(gather.HookServices(config))
     job.teardown()
-    writer = Store(workspace.database, writable=True)
-    try:
+    with closing(Store(workspace.database, writable=True)) as writer:
         end = JobFinished.of(job, job.timekeeper.finished, job.attempt)
         row = result_of(job.spec, end, result.session, job.workspace.text, job.variables)
         writer.write([(RESULT_STATEMENT, [row])])
-    finally:
-        writer.close()
     safe_write(sys.stdout, job.read_output())
     safe_write(sys.stdout, job.statline() + "\n")
     return job.status.exit_bit or ExitCode.OK

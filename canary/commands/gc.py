@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 
 from canary import fsio, home
@@ -22,8 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     workspace = home.require(config.cwd, config.workspace)
-    book = Store(workspace.database, writable=True)
-    try:
+    with closing(Store(workspace.database, writable=True)) as book:
         latest = book.results()
         needed = {r.workspace for r in latest}
         rows = [r for name in book.sessions() for r in book.results(session=name)]
@@ -36,30 +36,24 @@ def run(args: argparse.Namespace, config: Config) -> int:
         for name in empty:
             freed += _remove(workspace, workspace.sessions / name, dry=args.dryrun)
         if not args.dryrun:
+            gone = [(name,) for name in empty]
+            superseded = [(r.id, r.session) for r in old]
             book.write(
                 [
-                    (
-                        "delete from results where spec_id=? and session=?",
-                        [(r.id, r.session) for r in old],
-                    ),
-                    ("delete from sessions where name=?", [(n,) for n in empty]),
-                    ("delete from excluded where session=?", [(n,) for n in empty]),
+                    ("delete from results where spec_id=? and session=?", superseded),
+                    ("delete from sessions where name=?", gone),
+                    ("delete from excluded where session=?", gone),
                 ]
             )
-    finally:
-        book.close()
     verb = "would remove" if args.dryrun else "removed"
     print(f"{verb} {len(old)} older results and {len(empty)} sessions, {freed / 1e6:.1f} MB")
     return ExitCode.OK
 
 
-def _inside(workspace: home.Workspace, path: str) -> bool:
-    return Path(path).is_relative_to(workspace.sessions)
-
-
 def _remove(workspace: home.Workspace, directory: Path, *, dry: bool) -> int:
     """Bytes freed; nothing outside the workspace's sessions is touched."""
-    if not _inside(workspace, str(directory)) or not directory.is_dir() or directory.is_symlink():
+    inside = directory.is_relative_to(workspace.sessions)
+    if not inside or not directory.is_dir() or directory.is_symlink():
         return 0
     size = sum(p.lstat().st_size for p in directory.rglob("*") if not p.is_dir() or p.is_symlink())
     if not dry:

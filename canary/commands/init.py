@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +59,8 @@ def _take_over(place: Path, config: Config) -> int:
     made = home.Workspace(place.absolute() / home.DIRECTORY)
     try:
         home.create(place)
-        store = Store(made.database, writable=True)
-        try:
+        with closing(Store(made.database, writable=True)) as store:
             store.take_over(old.database)
-        finally:
-            store.close()
     except BaseException:
         shutil.rmtree(made.root, ignore_errors=True)
         old.root.rename(made.root)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,8 +16,9 @@ from canary.collect import ScanRoot
 from canary.config import Config
 from canary.errors import ConfigError, UsageError
 from canary.generate import FILE_SECONDS
-from canary.request import RunRequest, ViewSettings
+from canary.request import RunRequest
 from canary.select import Criteria
+from canary.settings import View
 
 # entries of `run.timeout` that are no keywords of jobs
 NO_KEYWORDS: Final = ("session", "multiplier", "collect")
@@ -69,10 +71,9 @@ def _root(base: Path, root: str, paths: Iterable[str]) -> ScanRoot:
     return ScanRoot(directory, tuple(inside))
 
 
-def view_settings(config: Config, text: str | None = None) -> ViewSettings:
+def view_settings(config: Config, text: str | None = None) -> View:
     """The view as configured, changed by `--view mode=…,only=…,when=…,name=…`."""
-    known = config.view
-    values = {"name": known.name, "mode": known.mode, "when": known.when, "only": known.only}
+    values = {}
     for part in filter(None, (text or "").split(",")):
         # the older tool's way to have none
         key, _, value = ("when=never" if part == "mode=none" else part).partition("=")
@@ -83,26 +84,29 @@ def view_settings(config: Config, text: str | None = None) -> ViewSettings:
             values[key] = option.read(value)
         except ConfigError as e:
             raise UsageError(f"--view {part!r}: {e.message}", hint=e.hint) from None
-    if values["name"] in ("", ".", "..") or "/" in values["name"]:
-        raise UsageError(
-            f"a view cannot be called {values['name']!r}",
-            hint="the name is one directory beside .canary",
-        )
-    return ViewSettings(**values)
+    view = replace(config.view, **values)
+    if view.name in ("", ".", "..") or "/" in view.name:
+        hint = "the name is one directory beside .canary"
+        raise UsageError(f"a view cannot be called {view.name!r}", hint=hint)
+    return view
 
 
-def timeouts_of(config: Config) -> tuple[dict[str, float], dict[str, float]]:
-    """Configured timeouts: those of the command line, and all others; seconds."""
-    given: dict[str, float] = {}
-    other: dict[str, float] = {}
-    for key, value in config.run.timeout.items():
-        place = (
-            given
-            if config.origin(f"run.timeout.{key}").startswith(("--", "flag", "command line"))
-            else other
-        )
-        place[key] = float(value)
-    return given, other
+def timeouts_of(
+    args: argparse.Namespace, config: Config
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Timeouts of the command line, its older options among them, and all that hold; seconds."""
+    known = {key: float(value) for key, value in config.run.timeout.items()}
+    origins = {key: config.origin(f"run.timeout.{key}") for key in known}
+    ours = ("--", "flag", "command line")
+    given = {key: value for key, value in known.items() if origins[key].startswith(ours)}
+    for name, key, read in (
+        ("session_timeout", "session", parse_duration),
+        ("test_timeout", "all", parse_duration),
+        ("timeout_multiplier", "multiplier", factor),
+    ):
+        if text := getattr(args, name, None):
+            given[key] = read(text)
+    return given, {**known, **given}
 
 
 def counts_of(pairs: Iterable[str], flag: str) -> tuple[tuple[str, int], ...]:
@@ -115,11 +119,6 @@ def counts_of(pairs: Iterable[str], flag: str) -> tuple[tuple[str, int], ...]:
                 raise UsageError(f"{flag} {part!r}", hint=f"want {flag} TYPE=N")
             out.append((name, int(number)))
     return tuple(out)
-
-
-def seconds(text: str) -> float:
-    """A duration given as an option."""
-    return parse_duration(text)
 
 
 def factor(text: str) -> float:
@@ -140,14 +139,15 @@ def base_request(args: argparse.Namespace, config: Config, **more: Any) -> RunRe
         roots = roots_from_file(args.path_file, str(config.cwd))
     for root in getattr(args, "roots", None) or ():
         roots = (*roots, _root(config.cwd, root, ()))
-    given, other = timeouts_of(config)
+    given, known = timeouts_of(args, config)
     return RunRequest(
         cwd=str(config.cwd),
         roots=roots,
         canary_dir=config.workspace,
         options=on_options(args) if hasattr(args, "on_options") else frozenset(),
         timeouts={k: v for k, v in given.items() if k not in NO_KEYWORDS},
-        file_seconds=given.get("collect", other.get("collect", FILE_SECONDS)),
+        multiplier=known.get("multiplier", 1.0),
+        file_seconds=known.get("collect", FILE_SECONDS),
         permissive=config.run.parsing_policy == "permissive",
         shared_workspace=config.run.shared_workspace,
         **more,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +31,6 @@ DEFAULT_LIMIT = 1 << 30
 
 def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
     """What the options ask for."""
-    given, other = _timeouts(args, config)
     for flag in args.ignored or ():
         say("warning", f"{flag} has no effect")
     only = "all" if args.rerun_all else args.only
@@ -39,7 +39,7 @@ def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
     asked = config.main.resource_pool.items()
     counts = tuple((name, n) for name, n in asked if not name.startswith(SLOTS))
     slots = tuple((name.removeprefix(SLOTS), n) for name, n in asked if name.startswith(SLOTS))
-    request = options.base_request(
+    return options.base_request(
         args,
         config,
         words=tuple(args.words),
@@ -47,7 +47,6 @@ def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
         wipe=args.wipe,
         criteria=options.criteria_of(args, only=only or "not_pass", dependencies=not args.no_deps),
         only_given=only is not None,
-        multiplier=given.get("multiplier", other.get("multiplier", 1.0)),
         empty_ok=args.empty_ok,
         machine=read_pool(Path(config.cwd, pool)) if pool else None,
         counts=counts,
@@ -55,32 +54,19 @@ def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
         launcher=config.run.launcher,
         script_args=(*args.script_args, *analyze),
         tag=args.tag,
-        policy=_policy(args, config, given.get("session", other.get("session", -1.0))),
+        policy=_policy(args, config),
         launch=_launch_settings(args, config),
         view=options.view_settings(config, args.view),
         dry_run=args.dry_run,
         default_tag=config.run.default_tag,
         teardown=args.teardown,
     )
-    limits = {k: v for k, v in given.items() if k not in options.NO_KEYWORDS}
-    return replace(request, timeouts=limits)
 
 
-def _timeouts(
-    args: argparse.Namespace, config: Config
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Those of the command line, the older options among them, and all others."""
-    given, other = options.timeouts_of(config)
-    for flag, key in (("session_timeout", "session"), ("test_timeout", "all")):
-        if getattr(args, flag):
-            given[key] = options.seconds(getattr(args, flag))
-    if args.timeout_multiplier:
-        given["multiplier"] = options.factor(args.timeout_multiplier)
-    return given, other
-
-
-def _policy(args: argparse.Namespace, config: Config, limit: float) -> Policy:
+def _policy(args: argparse.Namespace, config: Config) -> Policy:
     workers = config.run.workers
+    _, timeouts = options.timeouts_of(args, config)
+    limit = timeouts.get("session", -1.0)
     if workers is not None and workers < 1:
         raise UsageError("--workers must be at least 1")
     return Policy(
@@ -164,18 +150,16 @@ def show_details(
     from canary.commands import details  # not needed by most runs
 
     workspace = targets.open_workspace(replace(request, wipe=False))
-    book = Catalog(workspace.database)
-    try:
-        if reports:
-            results = StoredResults(workspace, book, summary.session)
-            details.write_reports(reports, config.plugins.reporters(), results, config.cwd)
-        if args.durations:
-            details.show_durations(book.results(session=summary.session), args.durations)
-        if captured:
-            details.show_capture(book.results(session=summary.session), args.show_capture)
-        if args.show_excluded_tests:
-            details.show_excluded(book.excluded(summary.session))
-    except CanaryError as e:
-        say("warning", str(e))
-    finally:
-        book.close()
+    with closing(Catalog(workspace.database)) as book:
+        try:
+            if reports:
+                results = StoredResults(workspace, book, summary.session)
+                details.write_reports(reports, config.plugins.reporters(), results, config.cwd)
+            if args.durations:
+                details.show_durations(book.results(session=summary.session), args.durations)
+            if captured:
+                details.show_capture(book.results(session=summary.session), args.show_capture)
+            if args.show_excluded_tests:
+                details.show_excluded(book.excluded(summary.session))
+        except CanaryError as e:
+            say("warning", str(e))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import closing
 from pathlib import Path
 
 from canary import collect, home
@@ -32,8 +33,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     collect.valid_tag(args.tag)
     workspace = home.require(config.cwd, config.workspace)
-    book = Catalog(workspace.database, writable=True)
-    try:
+    with closing(Catalog(workspace.database, writable=True)) as book:
         if args.delete or args.move:
             old = args.move or args.tag
             ids = book.tag(old)
@@ -46,8 +46,6 @@ def run(args: argparse.Namespace, config: Config) -> int:
             return ExitCode.OK
         ids = _chosen(args, config, book)
         book.write(tag_rows(args.tag, ids))
-    finally:
-        book.close()
     print(f"{args.tag}: {len(ids)} jobs")
     return ExitCode.OK
 

@@ -22,9 +22,10 @@ from canary.declare import Display
 from canary.errors import CanaryErrors, NothingToRun, SpecError, UsageError, WorkspaceError
 from canary.events import JobFinished, JobStarted, Notice, SessionFinished, SessionStarted
 from canary.job import load_job_from_file
-from canary.request import RunRequest, ViewSettings
+from canary.request import RunRequest
 from canary.schedule import Policy
 from canary.select import Criteria
+from canary.settings import View
 from canary.spec import DependencyPattern, JobSpec, Loaded, Mask, SpecGenerator, job_id, job_name
 
 
@@ -532,7 +533,7 @@ def test_a_file_whose_name_is_no_utf8(walk):
 def test_which_view_is_made(walk, view, shown):
     walk.write("good", "echo x")
     walk.write("bad", "exit 1")
-    walk.run("t", view=ViewSettings(name="V", **view))
+    walk.run("t", view=View(name="V", **view))
     place = walk.root / "V"
     assert place.exists() == (shown is not None)
     if shown is not None:
