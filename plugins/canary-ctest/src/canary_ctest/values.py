@@ -7,7 +7,7 @@ what releases of ctest may take in more than one way.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 UNKNOWN: Final = object()
@@ -84,7 +84,7 @@ def measurement(text: str) -> Any:
     return [{"measurement": name, "value": value}] if sign and name else UNKNOWN
 
 
-VALUES: Final[dict[str, Callable[[str], Any]]] = {
+VALUES: Final[Mapping[str, Callable[[str], Any]]] = {
     **dict.fromkeys(
         (
             *("ATTACHED_FILES", "ATTACHED_FILES_ON_FAIL", "DEPENDS", "REQUIRED_FILES"),
