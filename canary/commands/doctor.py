@@ -21,9 +21,8 @@ from canary.table import say
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary doctor`."""
-    parser.add_argument(
-        "--rebuild", action="store_true", help="make store and view anew from the event logs"
-    )
+    help = "make store and view anew from the event logs"
+    parser.add_argument("--rebuild", action="store_true", help=help)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -51,13 +50,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 def _machine() -> Iterator[tuple[bool, str]]:
     yield True, f"Python {sys.version.split()[0]} at {sys.executable}"
-    linux = sys.platform == "linux"
-    yield (
-        linux,
-        "process trees are owned by subreaper and pidfd"
-        if linux
-        else ("not Linux: a process that leaves its group may survive its job"),
-    )
+    if sys.platform == "linux":
+        yield True, "process trees are owned by subreaper and pidfd"
+    else:
+        yield False, "not Linux: a process that leaves its group may survive its job"
     yield procfs.HAS_BOOT_CLOCK, "survivors of a killed run can be told by their start time"
 
 
@@ -68,10 +64,8 @@ def _workspace(workspace: home.Workspace) -> Iterator[tuple[bool, str]]:
     if fsio.is_network(workspace.root):
         yield True, "it is on a network file system: one host at a time"
     for name in recovery.unfinished(workspace):
-        yield (
-            False,
-            f"session {name} was cut off or still runs; the next run takes care of it",
-        )
+        text = f"session {name} was cut off or still runs; the next run takes care of it"
+        yield False, text
     fine, text = _database(workspace)
     yield fine, text
     if fine and workspace.database.exists():

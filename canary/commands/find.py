@@ -22,23 +22,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary find`."""
     selection.add_places(parser)
     selection.add_selection(parser)
-    shape = parser.add_argument_group("output").add_mutually_exclusive_group().add_argument
-    shape("--paths", action="store_true", help="file and name, one job a line")
-    shape("--files", action="store_true", help="the test files")
-    shape("-g", "--graph", action="store_true", help="jobs below what they depend on")
-    shape("--keywords", dest="list_keywords", action="store_true", help="all keywords")
-    shape("--json", action="store_true", help="specs as JSON")
-    shape("-l", "--lock", action="store_true", help="write testspecs.lock")
-    parser.add_argument(
-        "--show-excluded-tests", action="store_true", help="list what is left out, and why"
-    )
+    one_of = parser.add_argument_group("output").add_mutually_exclusive_group()
+    _, shape, _ = selection.options_of(one_of)
+    shape("--paths", help="file and name, one job a line")
+    shape("--files", help="the test files")
+    shape("-g", "--graph", help="jobs below what they depend on")
+    shape("--keywords", dest="list_keywords", help="all keywords")
+    shape("--json", help="specs as JSON")
+    shape("-l", "--lock", help="write testspecs.lock")
+    _, switch, _ = selection.options_of(parser)
+    switch("--show-excluded-tests", help="list what is left out, and why")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
-    request = options.base_request(
-        args, config, words=tuple(args.words), criteria=options.criteria_of(args, only="all")
-    )
+    criteria = options.criteria_of(args, only="all")
+    request = options.base_request(args, config, words=tuple(args.words), criteria=criteria)
     if not (request.words or request.roots):
         raise UsageError("no path to look in", hint="canary find PATH")
     choice = session.choose(request, config, None)
@@ -57,9 +56,8 @@ def _shape(args: argparse.Namespace, specs: Sequence[JobSpec], graph: SpecGraph,
     if args.json:
         return json.dumps([spec.full() for spec in specs], indent=1, default=str) + "\n"
     if args.lock:
-        Path(cwd, "testspecs.lock").write_text(
-            json.dumps([s.full() for s in specs], default=str), encoding="utf-8"
-        )
+        text = json.dumps([s.full() for s in specs], default=str)
+        Path(cwd, "testspecs.lock").write_text(text, encoding="utf-8")
         return f"wrote {len(specs)} specs to testspecs.lock\n"
     if args.files:
         return _lines(dict.fromkeys(spec.file for spec in specs))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from canary import fsio, home, textdata, view
-from canary.commands import command, options
+from canary.commands import command, options, selection
 from canary.config import Config
 from canary.options import TABLES
 from canary.table import say
@@ -18,19 +18,12 @@ from canary.table import say
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary init`."""
-    parser.add_argument(
-        "path", nargs="?", default=".", metavar="PATH", help="where (default: here)"
-    )
-    parser.add_argument("-w", dest="wipe", action="store_true", help="wipe the one that is there")
-    parser.add_argument(
-        "--import",
-        dest="take_over",
-        action="store_true",
-        help="take tags, results and run times over from the older canary's workspace there",
-    )
-    parser.add_argument(
-        "--save", action="store_true", help="keep -p, -c, -e and -r of this command line in it"
-    )
+    add, switch, _ = selection.options_of(parser)
+    add("path", nargs="?", default=".", metavar="PATH", help="where (default: here)")
+    switch("-w", dest="wipe", help="wipe the one that is there")
+    theirs = "take tags, results and run times over from the older canary's workspace there"
+    switch("--import", dest="take_over", help=theirs)
+    switch("--save", help="keep -p, -c, -e and -r of this command line in it")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:

@@ -88,13 +88,7 @@ def _event_line(kind: str, line: dict[str, Any]) -> str:
         status = line["status"]
         words = (line["name"], status["category"], status.get("reason") or "")
         return f"{at} {kind:16} {' '.join(words)}".rstrip()
-    parts = (
-        line.get("name"),
-        line.get("text"),
-        line.get("fullname"),
-        line.get("reason"),
-        line.get("exit_code"),
-    )
+    parts = map(line.get, ("name", "text", "fullname", "reason", "exit_code"))
     return f"{at} {kind:16} " + " ".join(str(w) for w in parts if w is not None)
 
 

@@ -17,12 +17,8 @@ _VALUE_WITHOUT_EFFECT = ("--mail-to", "--mail-from", "--history-mode", "--captur
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary run`."""
-    parser.add_argument(
-        "words",
-        nargs="*",
-        metavar="PATH|JOB|TAG",
-        help="what to run; nothing: the default tag again",
-    )
+    help = "what to run; nothing: the default tag again"
+    parser.add_argument("words", nargs="*", metavar="PATH|JOB|TAG", help=help)
     selection.add_path_file(parser)
     parser.add_argument("-w", dest="wipe", action="store_true", help="remove the workspace first")
     parser.set_defaults(script_args=())
@@ -34,51 +30,36 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("reruns").add_argument
+    add, switch, _ = selection.options_of(parser.add_argument_group("reruns"))
     add("--only", choices=STRATEGIES, help="which of the jobs that ran before (default: not_pass)")
-    add("-R", dest="rerun_all", action="store_true", help="the same as --only all")
+    switch("-R", dest="rerun_all", help="the same as --only all")
     add("--tag", metavar="NAME", help="name the selection, to run it again by that name")
-    add("--no-deps", action="store_true", help="do not pull in what a named job depends on")
-    add("--empty-ok", action="store_true", help="exit 0 if there is nothing to run")
+    switch("--no-deps", help="do not pull in what a named job depends on")
+    switch("--empty-ok", help="exit 0 if there is nothing to run")
     for until, help in (
         ("until-pass", "again up to N times if it fails"),
         ("after-timeout", "again up to N times on timeout"),
         ("until-fail", "up to N times, until it fails"),
     ):
         add(f"--repeat-{until}", type=_count, default=0, metavar="N", help=help)
-    add("--dry-run", action="store_true", help="show what would run, and run nothing")
+    switch("--dry-run", help="show what would run, and run nothing")
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("running").add_argument
-    add("--fail-fast", action="store_true", help="start nothing more after the first failure")
-    add(
-        "--copy-all-resources",
-        action="store_true",
-        help="copy files into work directories, link none",
-    )
-    add(
-        "--teardown",
-        "--post-clean",
-        dest="teardown",
-        action="store_true",
-        help="remove the work directories of jobs that passed",
-    )
-    add("-a", "--analyze", action="store_true", help="run only the analysis sections of scripts")
-    add(
-        "--oversubscribe",
-        action="append",
-        default=[],
-        metavar="TYPE=N",
-        help="N jobs a slot of TYPE",
-    )
+    _, switch, several = selection.options_of(parser.add_argument_group("running"))
+    switch("--fail-fast", help="start nothing more after the first failure")
+    switch("--copy-all-resources", help="copy files into work directories, link none")
+    teardown = "remove the work directories of jobs that passed"
+    switch("--teardown", "--post-clean", dest="teardown", help=teardown)
+    switch("-a", "--analyze", help="run only the analysis sections of scripts")
+    several("--oversubscribe", metavar="TYPE=N", help="N jobs a slot of TYPE")
 
 
 def _add_showing(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("showing").add_argument
+    add, switch, several = selection.options_of(parser.add_argument_group("showing"))
     add("-s", "--style", default="", metavar="live=,name=", help="live=yes|no, name=short|long")
     add("--view", metavar="K=V,...", help="mode=, only=, when=, name= of the view")
-    add("--show-excluded-tests", action="store_true", help="list what is left out, and why")
+    switch("--show-excluded-tests", help="list what is left out, and why")
     add("--durations", nargs="?", type=int, const=10, metavar="N", help="show the N slowest jobs")
     add(
         "--show-capture",
@@ -89,16 +70,9 @@ def _add_showing(parser: argparse.ArgumentParser) -> None:
         metavar="o|e|oe|no",
         help="show the output of jobs that fail",
     )
-    add(
-        "--report", action="append", default=[], metavar="TYPE", help="write this report at the end"
-    )
-    add(
-        "--output-on-failure",
-        action="store_const",
-        const="oe",
-        dest="show_capture",
-        help="the same as --show-capture oe",
-    )
+    several("--report", metavar="TYPE", help="write this report at the end")
+    same = {"action": "store_const", "const": "oe", "dest": "show_capture"}
+    add("--output-on-failure", help="the same as --show-capture oe", **same)
 
 
 def _add_old(parser: argparse.ArgumentParser) -> None:

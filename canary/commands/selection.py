@@ -3,61 +3,44 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+
+def options_of(parser: argparse._ActionsContainer) -> tuple[Callable[..., Any], ...]:
+    """How to add an option with a value, a switch, and one that may be repeated."""
+    add = parser.add_argument
+    return add, partial(add, action="store_true"), partial(add, action="append", default=[])
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """The filters of spec files and jobs."""
     group = parser.add_argument_group("selection")
-    add = group.add_argument
-    add(
-        "-k",
-        dest="keywords",
-        action="append",
-        default=[],
-        metavar="EXPR",
-        help="jobs whose keywords match, e.g. 'fast and not gpu'",
-    )
+    add, _, several = options_of(group)
+    keywords = "jobs whose keywords match, e.g. 'fast and not gpu'"
+    several("-k", dest="keywords", metavar="EXPR", help=keywords)
     add("-p", dest="parameters", metavar="EXPR", help="jobs whose parameters match, e.g. 'np>1'")
-    add(
-        "--owner",
-        dest="owners",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="jobs of this owner (repeatable)",
-    )
+    several("--owner", dest="owners", metavar="NAME", help="jobs of this owner (repeatable)")
     add("--regex", metavar="RX", help="jobs whose file or assets contain this")
     add_on_options(group)
 
 
 def add_on_options(parser: argparse._ActionsContainer) -> None:
     """What test files ask for by name."""
-    parser.add_argument(
-        "-o",
-        dest="on_options",
-        action="append",
-        default=[],
-        metavar="OPT",
-        help="turn on an option that tests ask for",
-    )
+    _, _, several = options_of(parser)
+    several("-o", dest="on_options", metavar="OPT", help="turn on an option that tests ask for")
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
     """Where to look for test files."""
-    parser.add_argument("words", nargs="*", metavar="PATH", help="where to look")
-    parser.add_argument(
-        "-r",
-        dest="roots",
-        action="append",
-        default=[],
-        metavar="PATH",
-        help="where to look (repeatable)",
-    )
+    add, _, several = options_of(parser)
+    add("words", nargs="*", metavar="PATH", help="where to look")
+    several("-r", dest="roots", metavar="PATH", help="where to look (repeatable)")
     add_path_file(parser)
 
 
 def add_path_file(parser: argparse.ArgumentParser) -> None:
     """A file in which roots and paths are."""
-    parser.add_argument(
-        "-f", dest="path_file", metavar="FILE", help="read roots and paths from a file"
-    )
+    help = "read roots and paths from a file"
+    parser.add_argument("-f", dest="path_file", metavar="FILE", help=help)
