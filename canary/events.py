@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from canary.frozen import shared
-from canary.status import Category, Outcome, Status
+from canary.status import Outcome, Status
 
 if TYPE_CHECKING:
     from canary.job import BaseJob
@@ -122,16 +122,9 @@ class Summary:
     def line(self) -> str:
         """`26 total: 8 pass, 1 skipped, 1 diffed, 16 failed`: what passed, then others, then
         failures."""
-        rank = {
-            Category.PASS: 0,
-            Category.NOTRUN: 1,
-            Category.ABORTED: 1,
-            Category.NONE: 1,
-            Category.FAIL: 2,
-        }
         known = sorted(
             (Outcome[name] for name, n in self.counts.items() if n),
-            key=lambda o: (rank[o.category], int(o)),
+            key=lambda o: (o.category.rank, int(o)),
         )
         parts = (
             f"{self.counts[o.name]} {'pass' if o is Outcome.SUCCESS else o.name.lower()}"

@@ -29,31 +29,13 @@ from canary.launch import Exit, ExitReason, Launch, Launcher
 from canary.process import SubprocessLauncher, run_blocking, sourced_environment
 from canary.resources import AMOUNTS, LOCK
 from canary.spec import JobSpec, Mask
-from canary.staging import InvalidTypeError, MissingSourceError
+from canary.staging import InvalidTypeError as InvalidTypeError
+from canary.staging import MissingSourceError as MissingSourceError
 from canary.status import Category, Outcome, Status, judge_exit_code
 from canary.workspace import ExecutionSpace
 
 if TYPE_CHECKING:
     from canary.events import Event
-
-__all__ = [
-    "AnyMatcher",
-    "BaseJob",
-    "Dependency",
-    "InvalidTypeError",
-    "Job",
-    "JobPhase",
-    "JobServices",
-    "JobState",
-    "LaunchSettings",
-    "Measurements",
-    "MissingSourceError",
-    "ceil_div",
-    "find_cache_dir",
-    "load_job_from_file",
-    "load_job_from_state",
-    "load_jobs",
-]
 
 WORKSPACE_TAG: Final = "WORKSPACE.TAG"
 HEAD_AND_TAIL: Final = 2048

@@ -30,10 +30,10 @@ from canary.status import Status
 SCHEMA: Final = 1
 LOG: Final = "events.jsonl"
 
-_KINDS: Final = {
+_KINDS: Final[Mapping[str, type[Any]]] = {
     c.kind: c
     for c in (SessionStarted, JobSubmitted, JobStarted, JobFinished, Notice, SessionFinished)
-}.items()
+}
 
 
 class EventLog:
@@ -113,13 +113,13 @@ def encode_event(event: Event) -> dict[str, Any]:
 
 def decode_event(data: Mapping[str, Any]) -> Event | None:
     """Read what `encode_event` wrote; None for a kind of line that is no event."""
-    for kind, cls in _KINDS:
-        if data.get("e") == kind:
-            names = (n for n in cls.__dataclass_fields__ if n in data and n != "kind")
-            values = {n: data[n] for n in names}
-            if "status" in values:
-                values["status"] = Status.fromdict(values["status"])
-            if "argv" in values:
-                values["argv"] = tuple(values["argv"])
-            return cls(**values)
-    return None
+    cls = _KINDS.get(data.get("e", ""))
+    if cls is None:
+        return None
+    values = {n: data[n] for n in cls.__dataclass_fields__ if n in data and n != "kind"}
+    if "status" in values:
+        values["status"] = Status.fromdict(values["status"])
+    if "argv" in values:
+        values["argv"] = tuple(values["argv"])
+    event: Event = cls(**values)
+    return event

@@ -454,12 +454,22 @@ class _NodePool:
         return out
 
     def take(self, slots: Iterable[tuple[str, int]], packed: Packed) -> Assigned:
-        assigned: Assigned = {}
-        for type, n in slots:
-            if n:
-                pieces = packed.get(type)
-                assigned[type] = self._take(type, n) if pieces is None else self._cut(type, pieces)
-        return assigned
+        pieces = {t: packed.get(t) or self._scraps(t, n) for t, n in slots if n}
+        return {type: self._cut(type, sizes) for type, sizes in pieces.items()}
+
+    def take_all(self) -> Assigned:
+        return self.take(list(self.free.items()), {})
+
+    def _scraps(self, type: str, n: int) -> dict[str, int]:
+        """`n` slots, of the instances with the fewest free ones."""
+        chosen: dict[str, int] = {}
+        for id, free in sorted(self.instances[type].items(), key=lambda i: i[1]):
+            if free > 0:
+                chosen[id] = min(free, n)
+                n -= chosen[id]
+                if n == 0:
+                    break
+        return chosen
 
     def _cut(self, type: str, pieces: Mapping[str, int]) -> list[dict[str, Any]]:
         for id, n in pieces.items():
@@ -467,28 +477,6 @@ class _NodePool:
             self.free[type] -= n
             self.taken += n
         return [{"id": id, "slots": n, "node": self.id} for id, n in pieces.items()]
-
-    def _take(self, type: str, n: int) -> list[dict[str, Any]]:
-        instances = self.instances[type]
-        self.free[type] -= n
-        self.taken += n
-        got: list[dict[str, Any]] = []
-        if n == 1:
-            best = min((i for i in instances.items() if i[1] > 0), key=lambda i: i[1])[0]
-            instances[best] -= 1
-            return [{"id": best, "slots": 1, "node": self.id}]
-        for id, free in sorted(instances.items(), key=lambda i: i[1]):
-            if free > 0:
-                k = min(free, n)
-                instances[id] -= k
-                got.append({"id": id, "slots": k, "node": self.id})
-                n -= k
-                if n == 0:
-                    break
-        return got
-
-    def take_all(self) -> Assigned:
-        return {t: self._take(t, n) for t, n in self.free.items() if n}
 
     def give_back(self, type: str, id: str, slots: int) -> None:
         if self.instances:

@@ -29,6 +29,11 @@ class Category(str, enum.Enum):
         """Name of the terminal colour; a word always stands beside it."""
         return _COLOURS[self.value]
 
+    @property
+    def rank(self) -> int:
+        """Its place in what people read: what passed, then what has no end, failures last."""
+        return {"PASS": 0, "FAIL": 2}.get(self.value, 1)
+
 
 _COLOURS: Final[Mapping[str, str]] = {
     "NONE": "default",
@@ -79,17 +84,8 @@ class Outcome(enum.IntEnum):
         return _GLYPHS.get(self.value, "✗" if self.category is Category.FAIL else "")
 
 
-_GLYPHS: Final[Mapping[int, str]] = {
-    10: "✓",
-    11: "✓",
-    66: "⚠",
-    68: "⏱",
-    70: "⊘",
-    71: "⊘",
-    80: "⊘",
-    81: "⊘",
-    82: "⊘",
-}
+_UNRUN: Final[Mapping[int, str]] = dict.fromkeys((70, 71, 80, 81, 82), "⊘")
+_GLYPHS: Final[Mapping[int, str]] = {10: "✓", 11: "✓", 66: "⚠", 68: "⏱", **_UNRUN}
 
 DIFF_EXIT_CODE = 64
 SKIP_EXIT_CODE = 80

@@ -14,6 +14,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ WATCHED: Final = 64  # so many leftovers of one job are waited for at a time
 RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
 
 
+@dataclass(eq=False)
 class Run:
     """One launch on its way from start to `Exit`; written by its launcher alone.
 
@@ -40,24 +42,28 @@ class Run:
     `leaked` names processes by pid, `waiting` are pidfds by pid. `extra` is for subclasses.
     """
 
-    def __init__(self, launch: Launch, tree: Tree, start: int, began: float) -> None:
-        self.launch = launch
-        self.tree = tree
-        self.start = start
-        self.began = self.known_at = self.quiet_since = began
-        self.next_note = began + LOOK
-        self.files: tuple[int, ...] = ()
-        self.sizes: tuple[int, ...] = ()
-        self.timers: dict[str, Timer] = {}
-        self.reason: ExitReason | None = None
-        self.detail = ""
-        self.over = self.killed = False
-        self.code: int | None = None
-        self.user = self.system = -1.0
-        self.max_rss = -1
-        self.leaked: dict[int, str] = {}
-        self.waiting: dict[int, int] = {}
-        self.extra: Any = None
+    launch: Launch
+    tree: Tree
+    start: int
+    began: float
+    files: tuple[int, ...] = ()
+    sizes: tuple[int, ...] = ()
+    timers: dict[str, Timer] = field(default_factory=dict)
+    reason: ExitReason | None = None
+    detail: str = ""
+    over: bool = False
+    killed: bool = False
+    code: int | None = None
+    user: float = -1.0
+    system: float = -1.0
+    max_rss: int = -1
+    leaked: dict[int, str] = field(default_factory=dict)
+    waiting: dict[int, int] = field(default_factory=dict)
+    extra: Any = None
+
+    def __post_init__(self) -> None:
+        self.known_at = self.quiet_since = self.began
+        self.next_note = self.began + LOOK
 
     def cancel(self, *names: str) -> None:
         """Forget these timers, all if none is named."""
