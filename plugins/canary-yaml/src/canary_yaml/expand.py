@@ -23,10 +23,11 @@ from canary.spec import (
     SpecFile,
     job_id,
     job_name,
+    maker,
     parameter_text,
 )
 from canary_yaml import kinds
-from canary_yaml.reader import Place
+from canary_yaml.reader import KnownLines, Place
 from canary_yaml.schema import ATTRIBUTE, one_group
 
 _OTHER_DOLLARS: Final = re.compile(r"\$(?!\{)")
@@ -38,14 +39,20 @@ def expand(file: SpecFile, data: Mapping[str, Any], context: ExpandContext) -> l
     specs: list[JobSpec] = []
     for test in data["tests"]:
         known: set[str] = set()
+        # the values of parameters can be in nothing but its texts, all of which `str` shows
+        alike = "${" not in str(test)
+        make = None
         for parameters in _combinations(test.get("parameters", ())):
-            job = _Job(file, test, parameters)
-            spec = job.spec(context, repository)
-            if known.intersection((spec.id, spec.name)):
+            if make is None or not alike:
+                job = _Job(file, test, parameters)
+                make = maker(job.fields(context))
+            id = job_id(test["name"], repository, parameters)
+            name = job_name(test["name"], parameters)
+            if id in known or name in known:
                 hint = "names show six digits, and true as 1: write such values as texts"
-                raise job.place("parameters").wrong(f"two jobs {spec.name!r}", hint)
-            known.update((spec.id, spec.name))
-            specs.append(spec)
+                raise job.place("parameters").wrong(f"two jobs {name!r}", hint)
+            known.update((id, name))
+            specs.append(make(id, name, FrozenDict(parameters)))
     return specs
 
 
@@ -74,7 +81,7 @@ class _Job:
     def place(self, *path: str | int, line: int | None = None) -> Place:
         """A part of the test; the test's own line, if no other is known."""
         where = ("tests", self.test["name"], *path)
-        return Place(self.file.file, {where[:2]: line or self.test["line"]}, where)
+        return Place(self.file.file, KnownLines({where[:2]: line or self.test["line"]}), where)
 
     def text(self, text: str) -> str:
         """A text with `${name}` replaced; any other dollar sign stays, it may be the shell's."""
@@ -96,8 +103,8 @@ class _Job:
             out[kind] = wanted
         return out
 
-    def spec(self, context: ExpandContext, repository: str) -> JobSpec:
-        """The job."""
+    def fields(self, context: ExpandContext) -> dict[str, Any]:
+        """All of the job but ID, name and parameters."""
         test, text = self.test, self.text
         keywords = tuple(map(text, test.get("keywords", ())))
         timeout = test.get("timeout")
@@ -108,38 +115,35 @@ class _Job:
         environment = {
             k: v if v is None else text(v) for k, v in test.get("environment", EMPTY).items()
         }
-        return JobSpec(
-            file_root=self.file.root,
-            file_path=self.file.path,
-            id=job_id(test["name"], repository, self.parameters),
-            family=test["name"],
-            name=self.names["name"],
-            command=tuple(map(text, words)),
-            generator=self.file.generator,
-            parameters=FrozenDict(self.parameters),
-            meta_parameters=FrozenDict({**self.resources, "runtime": limit}),
-            keywords=tuple(dict.fromkeys(keywords)),
-            owners=tuple(test.get("owners", ())),
-            timeout=limit,
-            timeout_explicit=timeout is not None,
-            xstatus=test.get("expect", 0),
-            exclusive=test.get("exclusive", False),
-            dependencies=self._dependencies(),
-            assets=tuple(
+        return {
+            "file_root": self.file.root,
+            "file_path": self.file.path,
+            "family": test["name"],
+            "command": tuple(map(text, words)),
+            "generator": self.file.generator,
+            "meta_parameters": FrozenDict({**self.resources, "runtime": limit}),
+            "keywords": tuple(dict.fromkeys(keywords)),
+            "owners": tuple(test.get("owners", ())),
+            "timeout": limit,
+            "timeout_explicit": timeout is not None,
+            "xstatus": test.get("expect", 0),
+            "exclusive": test.get("exclusive", False),
+            "dependencies": self._dependencies(),
+            "assets": tuple(
                 Asset(text(src), dst if dst is None else text(dst), action)
                 for src, dst, action in test.get("assets", ())
             ),
-            artifacts=tuple(Artifact(text(p), when) for p, when in test.get("artifacts", ())),
-            baseline=tuple(
+            "artifacts": tuple(Artifact(text(p), when) for p, when in test.get("artifacts", ())),
+            "baseline": tuple(
                 Baseline(flag=flag) if flag else Baseline(text(src), text(dst))
                 for src, dst, flag in test.get("baseline", ())
             ),
-            attributes=self._attributes(),
-            environment=FrozenDict(environment),
-            skip_codes=tuple(test.get("skip_codes", (80,))),
-            stage_file=False,
-            takes_args=not shell,
-        )
+            "attributes": self._attributes(),
+            "environment": FrozenDict(environment),
+            "skip_codes": tuple(test.get("skip_codes", (80,))),
+            "stage_file": False,
+            "takes_args": not shell,
+        }
 
     def _dependencies(self) -> tuple[DependencyPattern, ...]:
         return tuple(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import yaml
 
 from canary import textdata, yamldata
 from canary.errors import CanaryError, SpecError
+from canary_yaml import quick
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -25,13 +25,65 @@ _KEY: Final = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|
 _PART: Final = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 
 
-@dataclass(frozen=True, slots=True)
+class Lines:
+    """Where the parts of a file stand; this is what nobody knows."""
+
+    def of(self, path: Path) -> int:  # noqa: ARG002 - there are others
+        """The line of a part, or of the nearest thing around it of which that is known."""
+        return 1
+
+
+class KnownLines(Lines):
+    """Lines by path."""
+
+    def __init__(self, lines: Mapping[Path, int]) -> None:
+        self._lines = lines
+
+    def of(self, path: Path) -> int:
+        """See `Lines.of`."""
+        for end in range(len(path), 0, -1):
+            if path[:end] in self._lines:
+                return self._lines[path[:end]]
+        return 1
+
+
+class NodeLines(Lines):
+    """Lines of YAML, looked up in its nodes when they are asked for: most never are."""
+
+    def __init__(self, root: yaml.Node | None) -> None:
+        self._root = root
+        self._keys: dict[int, dict[str, tuple[int, yaml.Node]]] = {}
+
+    def of(self, path: Path) -> int:
+        """See `Lines.of`."""
+        line, node = 1, self._root
+        for part in path:
+            if isinstance(node, yaml.MappingNode):
+                keys = self._keys.get(id(node))
+                if keys is None:
+                    # the last of two that read alike, as with dictionaries
+                    keys = {str(k.value): (k.start_mark.line + 1, v) for k, v in node.value}
+                    self._keys[id(node)] = keys
+                if part not in keys:
+                    break
+                line, node = keys[str(part)]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+                node = node.value[part]
+                line = node.start_mark.line + 1
+            else:
+                break
+        return line
+
+
 class Place:
     """A part of a file; errors about it name the file, the line and the key."""
 
-    file: str
-    lines: Mapping[Path, int]
-    path: Path = ()
+    __slots__ = ("file", "lines", "path")
+
+    def __init__(self, file: str, lines: Lines, path: Path = ()) -> None:
+        self.file = file
+        self.lines = lines
+        self.path = path
 
     def at(self, *more: str | int) -> Place:
         """A part of the part."""
@@ -40,10 +92,7 @@ class Place:
     @property
     def line(self) -> int:
         """Where it is written, or the nearest thing around it of which that is known."""
-        for end in range(len(self.path), 0, -1):
-            if self.path[:end] in self.lines:
-                return self.lines[self.path[:end]]
-        return 1
+        return self.lines.of(self.path)
 
     @property
     def key(self) -> str | None:
@@ -61,35 +110,35 @@ def read(path: str) -> tuple[Any, Place]:
     try:
         text = textdata.read_text(path)
         if path.endswith(".toml"):
-            return textdata.parse_toml(text, path), Place(path, dict(_toml_lines(text)))
+            data = textdata.parse_toml(text, path)
+            return data, Place(path, KnownLines(dict(_toml_lines(text))))
+        found = quick.load(text)
+        if found is not None:
+            return found[0], Place(path, NodeLines(found[1]))
         data, root = yamldata.load(text, path)
     except CanaryError as e:
         raise SpecError(e.message, hint=e.hint, file=path, line=e.line, key=e.key) from None
-    return data, Place(path, _yaml_lines(root, path))
+    _check_size(root, path)
+    return data, Place(path, NodeLines(root))
 
 
-def _yaml_lines(root: yaml.Node | None, file: str) -> dict[Path, int]:
-    lines: dict[Path, int] = {}
-    todo: list[tuple[Path, yaml.Node]] = [] if root is None else [((), root)]
+def _check_size(root: yaml.Node | None, file: str) -> None:
+    """Refuse what aliases make of a small file."""
+    todo: list[tuple[int, yaml.Node]] = [] if root is None else [(0, root)]
     count = 0
     while todo:
-        path, node = todo.pop()
+        depth, node = todo.pop()
         count += 1
         if count > MAX_NODES:
             raise SpecError(f"aliases make it more than {MAX_NODES} values", file=file, line=1)
-        if len(path) > yamldata.MAX_DEPTH:
+        if depth > yamldata.MAX_DEPTH:
             # an alias for what it stands in, or aliases for aliases
             line = node.start_mark.line + 1
             raise SpecError("aliases make it nested too deep", file=file, line=line)
-        lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                part = (*path, str(key.value))
-                lines[part] = key.start_mark.line + 1
-                todo.append((part, value))
+            todo += [(depth + 1, value) for _, value in node.value]
         elif isinstance(node, yaml.SequenceNode):
-            todo += [((*path, i), item) for i, item in enumerate(node.value)]
-    return lines
+            todo += [(depth + 1, item) for item in node.value]
 
 
 def _toml_lines(text: str) -> Iterator[tuple[Path, int]]:
