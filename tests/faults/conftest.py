@@ -7,15 +7,16 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 LIMIT = 60
-ALL = "FAULTS_ALL"  # set: the slow ones too
 TABLE = "FAULT_TABLE"  # a file to write what came of each experiment to
 
 
@@ -48,23 +49,28 @@ class See:
             self.wrong.append(f"{what}: {text}" if text else what)
         return bool(true)
 
+    def same(self, found: object, wanted: object, what: str, more: object = "") -> bool:
+        """Note it unless they are equal; what was found is asked for once."""
+        return self(found == wanted, what, f"{found} {more}".strip())
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "experiment(number, title): one of the fault experiments")
-    config.stash[_RECORD] = {}
+    config.addinivalue_line("markers", "early: takes long; side by side it is begun first")
+    if not hasattr(config, "workerinput"):  # one of several beside each other reports to another
+        config.pluginmanager.register(Recorder(os.environ.get(TABLE)))
 
 
-_RECORD = pytest.StashKey[dict]()
-
-
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     here = Path(__file__).parent
-    limit = 900 if os.environ.get(ALL) else LIMIT + 15
+    limit = 300 if harness.THOROUGH else LIMIT + 15
     left_out = pytest.mark.skip(reason="slow: ./dev faults runs it")
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("early") is None)
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.faults)
-            if item.get_closest_marker("slow") and not os.environ.get(ALL):
+            if item.get_closest_marker("slow") and not harness.THOROUGH:
                 item.add_marker(left_out)
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(limit))
@@ -89,32 +95,54 @@ def pytest_pyfunc_call(pyfuncitem):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
+    """Add what the record needs, so that it reaches a process that only collects reports."""
     report = yield
-    marker = item.get_closest_marker("experiment")
-    if marker is None or (call.when != "call" and not (report.skipped or report.failed)):
-        return report
-    number, title = marker.args
-    entry = item.config.stash[_RECORD].setdefault(
-        str(number), {"title": title, "verdict": "skipped", "says": [], "seconds": 0.0}
-    )
-    entry["seconds"] = round(entry["seconds"] + call.duration, 1)
-    if report.failed:
-        entry["verdict"] = "fails"
-        see = item.funcargs.get("see")
-        entry["says"] += (see.wrong if see is not None else []) or [str(report.longrepr)[-300:]]
-    elif report.passed:
-        entry["verdict"] = "holds" if entry["verdict"] != "fails" else "fails"
-    elif report.skipped:
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-        entry["says"].append(reason.removeprefix("Skipped: "))
+    if Path(__file__).parent in item.path.parents:
+        marker = item.get_closest_marker("experiment")
+        see = item.funcargs.get("see") if hasattr(item, "funcargs") else None
+        said = list(see.wrong) if see is not None else []
+        report.fault = {"experiment": marker and marker.args, "says": said}
     return report
 
 
-def pytest_sessionfinish(session):
-    path = os.environ.get(TABLE)
-    if path:
-        record = session.config.stash[_RECORD]
-        Path(path).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+class Recorder:
+    """Keeps what came of each experiment, wherever it was run."""
+
+    def __init__(self, path: str | None) -> None:
+        self.path = path
+        self.record = {"experiments": {}, "failed": {}, "counts": {}, "signals": 0}
+
+    def pytest_runtest_logreport(self, report):
+        """Note one phase of one test."""
+        fault = getattr(report, "fault", None)
+        if fault is None or (report.when != "call" and report.passed):
+            return
+        counts = self.record["counts"]
+        counts[report.outcome] = counts.get(report.outcome, 0) + 1
+        self.record["signals"] += dict(report.user_properties).get("signals", 0)
+        says = fault["says"] or [str(report.longrepr)[-300:]]
+        if report.failed:
+            self.record["failed"].setdefault(report.nodeid, []).extend(says)
+        if fault["experiment"] is None:
+            return
+        number, title = fault["experiment"]
+        entry = self.record["experiments"].setdefault(
+            str(number), {"title": title, "verdict": "skipped", "says": [], "seconds": 0.0}
+        )
+        entry["seconds"] = round(entry["seconds"] + report.duration, 1)
+        if report.failed:
+            entry["verdict"] = "fails"
+            entry["says"] += says
+        elif report.passed:
+            entry["verdict"] = "holds" if entry["verdict"] != "fails" else "fails"
+        elif isinstance(report.longrepr, tuple | list):
+            entry["says"].append(report.longrepr[2].removeprefix("Skipped: "))
+
+    def pytest_sessionfinish(self):
+        """Write it where that was asked for."""
+        if self.path:
+            text = json.dumps(self.record, indent=1, ensure_ascii=False)
+            Path(self.path).write_text(f"{text}\n")
 
 
 @pytest.fixture(autouse=True)
@@ -151,20 +179,36 @@ def ours(world):
 
 
 @pytest.fixture
-def thorough():
-    """Is everything to be tried, and not a part that stands for it?"""
-    return bool(os.environ.get(ALL))
+def powerless():
+    """Words that run a command without root's ways into what is not ours; none if we have none."""
+    if os.geteuid() != 0:
+        return []
+    words = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    if shutil.which("setpriv") is None or subprocess.run([*words, "true"], check=False).returncode:
+        pytest.skip("root, and no setpriv")
+    return words
 
 
 @pytest.fixture
-def as_nobody(world):
-    """Words that run a command as a user who may do nothing; none if we are one already."""
-    if os.geteuid() != 0:
-        return []
-    if shutil.which("setpriv") is None:
-        pytest.skip("root, and no setpriv")
-    words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    # what setpriv itself starts still has root's ways into directories; what that starts has not
-    if world.canary("--version", before=[*words, "env"]).code != 0:
-        pytest.skip("nobody else may start it where it is installed")
-    return words
+def crowded():
+    """`crowded(n)`: words that run a command with room for so many processes of its own."""
+    own = Path("/proc/self/cgroup").read_text().splitlines()
+    paths = {line.split(":")[1]: line.split(":")[2].strip("/") for line in own}
+    groups = Path("/sys/fs/cgroup")
+    group = (groups / "pids" if "pids" in paths else groups) / paths.get("pids", paths.get("", ""))
+    group /= f"canary-fault-{uuid.uuid4().hex}"
+    try:
+        group.mkdir()
+    except OSError as e:
+        pytest.skip(f"no control group can be made here: {e}")
+
+    def words(count: int) -> list[str]:
+        limit = group / "pids.max"
+        if not limit.exists():
+            pytest.skip("control groups do not limit the number of processes here")
+        limit.write_text(str(count))
+        return ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
+
+    yield words
+    harness.until("the group is empty", lambda: not (group / "cgroup.procs").read_text())
+    group.rmdir()

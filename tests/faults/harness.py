@@ -8,9 +8,12 @@ time; the limits are for a machine that is busy.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -20,6 +23,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+ALL = "FAULTS_ALL"  # set: everything is tried, and not a part that stands for it
+THOROUGH = bool(os.environ.get(ALL))
 MARK = "FAULT_MARK"
 FLAGS = "FAULT_FLAGS"
 PATIENCE = 40.0  # for what should take a moment, on a busy machine
@@ -142,6 +147,13 @@ sys.exit(code)
 """
 
 
+@functools.cache
+def version(exe: Path) -> str:
+    """What an executable says to be; asked once."""
+    done = subprocess.run([exe, "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.strip().split()[-1]
+
+
 class World:
     """A directory for one experiment, an executable, and all that is started there."""
 
@@ -155,7 +167,7 @@ class World:
         for directory in (self.tests, self.flags):
             directory.mkdir(parents=True)
         self.runners: list[Runner] = []
-        self.version = self.canary("--version").text.strip().split()[-1]
+        self.version = version(exe)
 
     @property
     def ours(self) -> bool:
@@ -213,6 +225,18 @@ class World:
     def only_ours(self, *words: str) -> list[str]:
         """Words that the older tool would not understand."""
         return list(words) if self.ours else []
+
+    def slack(self) -> float:
+        """Seconds granted for what takes a moment: 4 on an idle machine, and longer by as much as
+        a command lasts longer than it computes."""
+        return min(20.0, 4.0 * max(self._slowness() for _ in range(3)))
+
+    def _slowness(self) -> float:
+        began = time.monotonic()
+        process = subprocess.Popen([self.exe, "--version"], stdout=subprocess.DEVNULL)
+        _, code, used = os.wait4(process.pid, 0)
+        process.returncode = code
+        return max(1.0, (time.monotonic() - began) / max(0.01, used.ru_utime + used.ru_stime))
 
     # what is written before
 
@@ -282,6 +306,13 @@ class World:
     def jobs(self, *words: str, cwd: Path | None = None) -> dict[str, str]:
         """`{name: outcome}` of every job's latest result."""
         return {j["name"]: j["status"]["outcome"] for j in self.records(*words, cwd=cwd)}
+
+    def stored(self) -> dict[str, str]:
+        """The same for those who have no time: as any program reads it in the database."""
+        path = self.workspace / "workspace.sqlite3"
+        rows = "select spec_name, status_outcome from results order by session"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            return dict(db.execute(rows))
 
     def records(self, *words: str, cwd: Path | None = None) -> list[dict[str, Any]]:
         """What `canary query jobs` says."""

@@ -1,23 +1,19 @@
-"""Prints what came of each experiment, ours beside what the older tool did.
+"""The table of all experiments: what came of each, ours beside what the older tool did.
 
-    python tests/faults/table.py [OURS.json]     the table; without a file the experiments are run
+    python tests/faults/table.py OURS.json       print it; OURS.json is from conftest.py
     python tests/faults/table.py --list          which test is which experiment, for README.md
-    PEER=/path/to/canary python tests/faults/table.py --record
-                                                 run them with that executable, and keep what came
 
 What the older tool did is data: `peer.json`, recorded by the same experiments. Nothing of canary
-is imported.
+is imported, and nothing is run: rounds.py does that.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
-import tempfile
-import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,44 +25,32 @@ MARKED = re.compile(
 ROW = "{:>2}  {:<58} {:<7} {:>6}  {:<7} {}"
 
 
-def run(executable: str | None) -> dict[str, Any]:
-    """Run all experiments, and say what came: `{number: {title, verdict, says, seconds}}`."""
-    with tempfile.TemporaryDirectory() as place:
-        out = Path(place) / "table.json"
-        env = {**os.environ, "FAULT_TABLE": str(out), "FAULTS_ALL": "1"}
-        if executable is not None:
-            env["FAULT_EXE"] = executable
-        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE)]
-        subprocess.run(words, env=env, check=False, cwd=HERE.parents[1])
-        return dict(json.loads(out.read_text()))
-
-
-def record(executable: str) -> None:
-    """Keep what that executable does."""
-    done = subprocess.run([executable, "--version"], capture_output=True, text=True, check=True)
-    found = run(executable)
-    for entry in found.values():
-        entry["says"] = [_short(text) for text in entry["says"] if "asks for" not in text][:3]
-    kept = {
-        "version": done.stdout.split()[-1],
-        "date": time.strftime("%Y-%m-%d"),
-        "experiments": dict(sorted(found.items(), key=lambda item: int(item[0]))),
-    }
-    RECORD.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
-
-
-def show(ours: dict[str, Any]) -> None:
-    """Print the table."""
+def show(rounds: Sequence[Mapping[str, Any]]) -> None:
+    """Print what came of each experiment in all rounds, and every test that ever failed."""
     peer = json.loads(RECORD.read_text())
     known = peer["experiments"]
     print(ROW.format("#", "experiment", "ours", "s", "peer", f"{peer['version']}, what it did"))
     nobody: dict[str, Any] = {"title": "-", "verdict": "-", "says": [], "seconds": 0.0}
     for number in range(1, 31):
-        mine, other = ours.get(str(number), nobody), known.get(str(number), nobody)
+        all_mine = [r["experiments"].get(str(number), nobody) for r in rounds]
+        other = known.get(str(number), nobody)
         says = other["says"][0] if other["says"] else ""
-        verdict, seconds = mine["verdict"], f"{mine['seconds']:.1f}"
-        print(ROW.format(number, mine["title"][:58], verdict, seconds, other["verdict"], says))
+        seconds = f"{max(mine['seconds'] for mine in all_mine):.1f}"
+        title = all_mine[0]["title"][:58]
+        print(ROW.format(number, title, _verdict(all_mine), seconds, other["verdict"], says))
     print("holds: every trial went as it should; fails: one did not; skipped: not asked of it")
+    if sent := sum(r["signals"] for r in rounds):
+        print(f"{sent} signals were sent at random")
+    for test, count in sorted(Counter(name for r in rounds for name in r["failed"]).items()):
+        print(f"failed in {count} of {len(rounds)}: {test}")
+
+
+def _verdict(entries: Sequence[Mapping[str, Any]]) -> str:
+    """The one of all rounds; where some failed, how many."""
+    failed = sum(entry["verdict"] == "fails" for entry in entries)
+    if not failed:
+        return "holds" if any(e["verdict"] == "holds" for e in entries) else entries[0]["verdict"]
+    return "fails" if len(entries) == 1 else f"{failed} fail"
 
 
 def tests() -> dict[int, tuple[str, list[str]]]:
@@ -87,22 +71,14 @@ def listed() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _short(text: str) -> str:
-    line = re.sub(r"(/[\w.-]+)+/", ".../", " ".join(re.sub("[─│^]+", "", text).split()))
-    return line if len(line) <= 100 else f"{line[:99]}…"
-
-
 def main(words: list[str]) -> int:
     """Do what the words say."""
     if words == ["--list"]:
         print(listed(), end="")
         return 0
-    if words == ["--record"]:
-        record(os.environ["PEER"])
-        return 0
-    ours = json.loads(Path(words[0]).read_text()) if words else run(None)
-    show(ours)
-    return int(any(entry["verdict"] == "fails" for entry in ours.values()))
+    rounds = [json.loads(Path(word).read_text()) for word in words]
+    show(rounds)
+    return int(any(r["failed"] for r in rounds))
 
 
 if __name__ == "__main__":

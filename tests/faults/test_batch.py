@@ -133,19 +133,21 @@ def run(world, env, *more):
 
 
 @pytest.mark.experiment(29, "a scheduler that lies")
+@pytest.mark.early
 @pytest.mark.parametrize("lie", ["", "empty accounts", "silent", "requeues", "slow", "garbage"])
 def test_29_the_tests_run(ours, see, cluster, lie):
     """Whatever it says, what they leave is believed."""
     done = run(ours, cluster(lie))
     see("Traceback" not in done.text, "no traceback", done.trouble)
     see(ours.told("ran.") == ["ran.a", "ran.b"], "both ran", ours.told("ran."))
-    see(ours.jobs() == ALL_RUN, "both have their results", f"{ours.jobs()} {done.trouble}")
+    see.same(ours.jobs(), ALL_RUN, "both have their results", more=done.trouble)
     see(done.code == 8, "exit code 8", done.trouble)
     left = ours.await_silence(5.0)
     see(not left, "no process is left", left)
 
 
 @pytest.mark.experiment(29, "a scheduler that lies")
+@pytest.mark.early
 @pytest.mark.parametrize("lie", ["never runs", "vanishes", "limit"])
 def test_29_the_tests_do_not_run(ours, see, cluster, lie):
     """Whatever it says, they do not pass; the reason names it."""

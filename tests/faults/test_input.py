@@ -8,7 +8,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from harness import script
+from harness import THOROUGH, script
 
 RTL = "\u202e"
 ESCAPE = "\x1b[31m"
@@ -177,6 +177,7 @@ def test_21_wiping_leaves_what_is_foreign(ours, see):
 
 
 @pytest.mark.experiment(21, "links that loop, lead out, or are swapped")
+@pytest.mark.early
 def test_21_a_very_deep_directory(ours, see):
     """A thousand levels below a job's directory, where names of files end, can be removed."""
     body = """
@@ -377,10 +378,11 @@ def test_28_wrong_graphs(world, see, what):
 
 
 @pytest.mark.experiment(28, "dependencies that go in circles, are missing, or are very deep")
+@pytest.mark.early
 @pytest.mark.parametrize("closed", [False, True])
-def test_28_a_long_chain(ours, see, closed, thorough):
+def test_28_a_long_chain(ours, see, closed):
     """Thousands, each after the one before: put in order, or, where they meet, named."""
-    count = 10_000 if thorough else 2_000
+    count = 10_000 if THOROUGH else 2_000
     for n in range(count):
         before = n - 1 if n else count - 1
         line = f"canary.directives.depends_on('j{before}')\n" if n or closed else ""

@@ -145,7 +145,7 @@ def test_13_over_the_limit(ours, see):
     ours.job("a", "while True:\n    os.write(1, b'x' * (1 << 16))\n    time.sleep(0.001)")
     done, used = ours.measured("-c", f"run:output:limit:{LIMIT}", *ours.words("--grace=1"))
     see(done.code == 8, "exit code 8", done.trouble)
-    see(ours.jobs() == {"a": "FAILED"}, "FAILED", ours.jobs())
+    see.same(ours.jobs(), {"a": "FAILED"}, "FAILED")
     reason = ours.records()[0]["status"]["reason"]
     see(str(LIMIT) in reason, "the reason names the limit", reason)
     path, size = output_of(ours)
@@ -173,6 +173,7 @@ def test_13_trimmed(ours, see):
 
 @pytest.mark.experiment(13, "a flood of output")
 @pytest.mark.slow
+@pytest.mark.early
 def test_13_two_gigabytes(world, see):
     """The default limit; memory stays small, and the runner keeps its time."""
     flood(world, 2 << 30)
@@ -258,7 +259,7 @@ def test_a_terminal_that_is_closed(ours, see):
     os.close(leader)
     done = runner.wait()
     see(done.code == 128 + signal.SIGHUP, "exit code 129", done.code)
-    see(ours.jobs() == {"a": "INTERRUPTED"}, "the result is there", ours.jobs())
+    see.same(ours.jobs(), {"a": "INTERRUPTED"}, "the result is there")
     left = ours.await_silence(2.0)
     see(not left, "no process is left", left)
 

@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from harness import until
+from harness import THOROUGH, until
 
 # six jobs: `a` and `b` are over, `x` and `y` run, `p` and `q` wait for them
 QUICK = "n = begin('{name}')\ntell('end.{name}.%d' % n)"
@@ -96,12 +96,13 @@ POINTS = ["log.append", "store.write", "store.commit", "rename", "mkdir", "spawn
 
 
 @pytest.mark.experiment(7, "kill -9 at each write")
+@pytest.mark.early
+@pytest.mark.parametrize("first", range(1, 5) if THOROUGH else [1])
 @pytest.mark.parametrize("point", POINTS)
-def test_07_kill_at_every_write(ours, see, point, thorough):
-    """At every fourth where only a part is to be tried."""
+def test_07_kill_at_every_write(ours, see, point, first):
+    """At every fourth from the first, from the second and so on; or only from the first."""
     three_jobs(ours)
-    step = 1 if thorough else 4
-    for k in range(1, 100, step):
+    for k in range(first, 100, 4):
         shutil.rmtree(ours.workspace, ignore_errors=True)
         for name in ours.told(""):
             ours.flag(name).unlink()
@@ -113,7 +114,7 @@ def test_07_kill_at_every_write(ours, see, point, thorough):
         second = ours.run()
         at = f"killed at {point} {k}: "
         see(second.code == 8, at + "the next run has the tests' exit code", second.trouble)
-        see(ours.jobs() == THREE, at + "the same results", ours.jobs())
+        see.same(ours.stored(), THREE, at + "the same results")
         see(len(known) == len(set(known)), at + "no result twice", known)
         again = [n for n in known if n != "b" and ours.flag(f"at.{n}.2").exists()]
         see(not again, at + "what was recorded as passed is not run again", again)
@@ -147,7 +148,7 @@ def judge_damage(world, see, *, always=True):
     done = world.canary("doctor", "--rebuild")
     see(done.code == 0, "`doctor --rebuild` succeeds", done.trouble)
     if done.code == 0:
-        see(world.jobs() == THREE, "all results are back", world.jobs())
+        see.same(world.jobs(), THREE, "all results are back")
         again = world.run()
         see(again.code == 8, "the next run goes on", again.trouble)
         see(world.told("at.a") == ["at.a.1"], "what passed is not run again", world.told("at.a"))
@@ -204,7 +205,7 @@ def test_15_stale_journal(world, see, name):
     done = world.canary("status")
     see("Traceback" not in done.text, "no traceback", done.trouble)
     if done.code == 0:
-        see(world.jobs() == THREE, "the results are right", world.jobs())
+        see.same(world.jobs(), THREE, "the results are right")
     else:
         judge_damage(world, see)
 
@@ -220,7 +221,7 @@ def test_15_results_that_are_not_what_the_log_says(ours, see):
     check = ours.canary("doctor")
     see(check.code != 0, "doctor compares with the log", check.trouble)
     ours.canary("doctor", "--rebuild")
-    see(ours.jobs() == THREE, "the log is the truth", ours.jobs())
+    see.same(ours.jobs(), THREE, "the log is the truth")
 
 
 @pytest.mark.experiment(16, "garbage in a single record")
@@ -247,7 +248,7 @@ def test_16_garbage_in_one_result(world, see, damage):
     see("b" in done.out.split(), "others are shown", done.out[-300:])
     done = world.run()
     see(done.code in (0, 8), "the next run goes on", done.trouble)
-    see(world.jobs() == THREE, "and has results of all", world.jobs())
+    see.same(world.jobs(), THREE, "and has results of all")
 
 
 @pytest.mark.experiment(16, "garbage in a single record")
@@ -261,7 +262,7 @@ def test_16_garbage_in_one_lock(world, see):
     # `c` is run again on its own, and reads what `a` came to
     done = world.canary("-c", "resource_pool:cpus:4", "run", "c")
     see("Traceback" not in done.text, "no traceback", done.trouble)
-    see(world.jobs()["c"] == "SUCCESS", "what depends on it can be run", world.jobs())
+    see.same(world.jobs()["c"], "SUCCESS", "what depends on it can be run")
 
 
 @pytest.mark.experiment(16, "garbage in a single record")
@@ -280,32 +281,37 @@ def test_16_garbage_in_the_log(ours, see):
         done = ours.canary("doctor", "--rebuild")
         see("Traceback" not in done.text, "no traceback", done.trouble)
         see("1 line" in done.text, "the damage is reported", done.text)
-        rest = {n: o for n, o in ours.jobs().items() if n != "a"}
-        see(rest == {"b": "FAILED", "c": "SUCCESS"}, "the rest is fine", ours.jobs())
-        see(ours.jobs().get("a") in (None, "INTERRUPTED"), "no verdict is made up", ours.jobs())
+        jobs = ours.jobs()
+        rest = {n: o for n, o in jobs.items() if n != "a"}
+        see(rest == {"b": "FAILED", "c": "SUCCESS"}, "the rest is fine", jobs)
+        see(jobs.get("a") in (None, "INTERRUPTED"), "no verdict is made up", jobs)
 
 
 @pytest.mark.experiment(16, "garbage in a single record")
-def test_16_the_log_ends_anywhere(ours, see, thorough):
+@pytest.mark.early
+@pytest.mark.parametrize("part", range(12) if THOROUGH else [0])
+def test_16_the_log_ends_anywhere(ours, see, part):
     """Cut at each byte of its last lines: the rest counts, and nothing is made up."""
     run_once(ours)
     log = ours.sessions()[-1] / "events.jsonl"
     whole = log.read_bytes()
     first = whole.rindex(b'{"e":"job_finished"')
-    for at in range(first, len(whole), 1 if thorough else 150):
+    for at in range(first + part, len(whole), 12 if THOROUGH else 150):
         log.write_bytes(whole[:at])
         done = ours.canary("doctor", "--rebuild")
         see(done.code == 0, f"byte {at}: it can be rebuilt", done.trouble)
-        jobs = ours.jobs()
+        jobs = ours.stored()
         right = all(THREE[n] == o for n, o in jobs.items() if o != "INTERRUPTED")
         see(right and len(jobs) >= 2, f"byte {at}: what was whole counts", jobs)
     again = ours.run()
     see(again.code == 8, "the next run goes on", again.trouble)
-    see(ours.jobs() == THREE, "and has all results", ours.jobs())
+    see.same(ours.jobs(), THREE, "and has all results")
 
 
 @pytest.mark.experiment(15, "store truncated; a stale journal beside it")
-def test_15_derived_files_that_are_gone_or_cut(ours, see, thorough):
+@pytest.mark.early
+@pytest.mark.parametrize("part", (None, 0.0, 0.5, 0.99) if THOROUGH else (None, 0.5))
+def test_15_derived_files_that_are_gone_or_cut(ours, see, part):
     """Whatever is not the log can be made again, or was not needed."""
     run_once(ours)
     session = ours.sessions()[-1]
@@ -316,18 +322,17 @@ def test_15_derived_files_that_are_gone_or_cut(ours, see, thorough):
         *sorted(session.glob("*/testcase.lock")),
     ]
     derived = {path: path.read_bytes() for path in paths}
-    for group in [[p] for p in derived] if thorough else [list(derived)]:
-        for part in (None, 0.0, 0.5, 0.99) if thorough else (None, 0.5):
-            for path in group:
-                path.unlink(missing_ok=True)
-                if part is not None:
-                    path.write_bytes(derived[path][: int(part * len(derived[path]))])
-            at = f"{part} of {', '.join(p.name for p in group)}: "
-            done = ours.canary("doctor", "--rebuild")
-            see(done.code == 0, at + "it can be rebuilt", done.trouble)
-            see(ours.jobs() == THREE, at + "all results are there", ours.jobs())
-            status = ours.canary("status")
-            see("Traceback" not in status.text, at + "no traceback", status.trouble)
+    for group in [[p] for p in derived] if THOROUGH else [list(derived)]:
+        for path in group:
+            path.unlink(missing_ok=True)
+            if part is not None:
+                path.write_bytes(derived[path][: int(part * len(derived[path]))])
+        at = f"{', '.join(p.name for p in group)}: "
+        done = ours.canary("doctor", "--rebuild")
+        see(done.code == 0, at + "it can be rebuilt", done.trouble)
+        see.same(ours.jobs(), THREE, at + "all results are there")
+        status = ours.canary("status")
+        see("Traceback" not in status.text, at + "no traceback", status.trouble)
     again = ours.run()
     see(again.code == 8, "the next run goes on", again.trouble)
     see(ours.told("at.a") == ["at.a.1"], "what passed is not run again", ours.told("at.a"))
@@ -349,7 +354,7 @@ def test_18_two_runs(world, see):
     see(second.code in (0, 7) or "lock" in second.text, "the second says why", second.trouble)
     see(not world.told("double."), "no job runs twice at once", world.told("double."))
     see(world.ends() == dict.fromkeys("abcd", 1), "each was run once", world.ends())
-    see(world.jobs() == dict.fromkeys("abcd", "SUCCESS"), "all results are there", world.jobs())
+    see.same(world.jobs(), dict.fromkeys("abcd", "SUCCESS"), "all results are there")
 
 
 @pytest.mark.experiment(18, "two runs at once in one workspace")
@@ -364,7 +369,7 @@ def test_18_different_tests(ours, see):
     ours.flag("go").touch()
     see(one.wait().code == 0, "the first succeeds", one.text())
     see(two.wait().code == 0, "the second succeeds", two.text())
-    see(ours.jobs() == {"a": "SUCCESS", "b": "SUCCESS"}, "all results are there", ours.jobs())
+    see.same(ours.jobs(), {"a": "SUCCESS", "b": "SUCCESS"}, "all results are there")
 
 
 @pytest.mark.experiment(18, "two runs at once in one workspace")

@@ -43,12 +43,23 @@ def test_what_the_older_tool_did_is_on_record():
 
 def test_it_is_printed(capsys, tmp_path):
     table = load()
-    ours = {"1": {"title": "a title", "verdict": "holds", "says": [], "seconds": 1.25}}
+    one = {"title": "a title", "verdict": "holds", "says": [], "seconds": 1.25}
+    ours = {"experiments": {"1": one}, "failed": {}, "signals": 0}
     (tmp_path / "ours.json").write_text(json.dumps(ours))
     assert table.main([str(tmp_path / "ours.json")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 32
     assert re.match(r" 1  a title +holds +1\.[23]  fails ", lines[1])
-    ours["1"]["verdict"] = "fails"
-    (tmp_path / "ours.json").write_text(json.dumps(ours))
-    assert table.main([str(tmp_path / "ours.json")]) == 1
+    (tmp_path / "other.json").write_text(
+        json.dumps(
+            {
+                "experiments": {"1": {**one, "verdict": "fails", "seconds": 9.0}},
+                "failed": {"test_x.py::test_it": ["no"]},
+                "signals": 7,
+            }
+        )
+    )
+    assert table.main([str(tmp_path / "ours.json"), str(tmp_path / "other.json")]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert re.match(r" 1  a title +1 fail +9\.0  fails ", lines[1])
+    assert lines[-2:] == ["7 signals were sent at random", "failed in 1 of 2: test_x.py::test_it"]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 from harness import PATIENCE, Late, process, until
 
 GRACE = 1.0
-SLACK = 4.0
+LIMIT = 5.0  # long enough for a test to be up on a busy machine
 
 # how processes are owned: by a control group, by the table of processes, by the core's own launcher
 WAYS = {
@@ -78,22 +77,21 @@ def test_06_warm_server(world, see):
 
 @pytest.mark.experiment(8, "a time limit, and a test that ignores SIGTERM")
 def test_08_ignores_term(world, see, way):
-    limit = 2.0
     body = """
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         tell("up")
         hang()
     """
-    world.job("a", body, directives=f"canary.directives.timeout({limit})")
+    world.job("a", body, directives=f"canary.directives.timeout({LIMIT})")
     runner = run(world, way, *world.only_ours(f"--grace={GRACE}"))
     world.await_flags("up", runner=runner)
     done = runner.wait()
     see(done.code == 4, "exit code 4", done.code)
-    see(world.jobs() == {"a": "TIMEOUT"}, "TIMEOUT", world.jobs())
+    see.same(world.jobs(), {"a": "TIMEOUT"}, "TIMEOUT")
     took = world.records()[0]["timings"]["running"]
-    expected = limit + GRACE
+    expected = LIMIT + GRACE
     see(
-        limit < took <= expected + SLACK,
+        LIMIT < took <= expected + world.slack(),
         f"killed after limit + grace = {expected:g} s",
         f"{took:.2f} s",
     )
@@ -110,7 +108,7 @@ def test_08_stopped_process(world, see):
         os.kill(os.getpid(), signal.SIGSTOP)
         hang()
     """
-    world.job("a", body, directives="canary.directives.timeout(1)")
+    world.job("a", body, directives=f"canary.directives.timeout({LIMIT})")
     runner = world.start(*world.words(*world.only_ours(f"--grace={GRACE}")))
     world.await_flags("up", runner=runner)
     done = runner.wait()
@@ -126,7 +124,7 @@ def test_09_escaped_grandchild(world, see, way):
         tell("up")
         hang()
     """
-    world.job("a", body, directives="canary.directives.timeout(1.5)")
+    world.job("a", body, directives=f"canary.directives.timeout({LIMIT})")
     runner = run(world, way, *world.only_ours(f"--grace={GRACE}"))
     world.await_flags("up", runner=runner)
     done = runner.wait()
@@ -181,7 +179,7 @@ def test_10_background_child(world, see, way):
         see(False, "the verdict comes at once", e)
         return
     see(done.code == 0, "exit code 0", done.trouble)
-    see(world.jobs() == {"a": "SUCCESS", "b": "SUCCESS"}, "both pass", world.jobs())
+    see.same(world.jobs(), {"a": "SUCCESS", "b": "SUCCESS"}, "both pass")
     state = world.flag("b").read_text() if world.flag("b").exists() else "not asked"
     see(state in ("gone", "Z"), "the child is dead before the next job starts", state)
     see(leaks(world, "a"), "what leaked is noted", leaks(world, "a"))
@@ -191,13 +189,13 @@ def test_10_background_child(world, see, way):
 
 @pytest.mark.experiment(10, "a test exits 0 and leaves a child that holds its stdout")
 def test_10_fork_bomb_of_daemons(ours, see):
-    """Some of which fork on while they are being killed."""
+    """Some of which fork on while they are being killed, for longer than anybody waits here."""
     body = """
         for n in range(6):
             daemon(f"d{n}")
             if os.fork() == 0:
                 os.setsid()
-                end = time.monotonic() + 20
+                end = time.monotonic() + 600
                 while time.monotonic() < end:
                     if os.fork() == 0:
                         os.setsid()
@@ -207,11 +205,8 @@ def test_10_fork_bomb_of_daemons(ours, see):
         tell("up")
     """
     ours.job("a", body)
-    began = time.monotonic()
-    done = ours.start(*ours.words()).wait()
-    took = time.monotonic() - began
+    done = ours.run()
     see(done.code == 0, "the test passes", done.trouble)
-    see(took < 18, "over before they end by themselves", f"{took:.1f} s")
     left = ours.await_silence(1.0)
     see(not left, "no process is left", left)
 
