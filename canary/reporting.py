@@ -1,5 +1,5 @@
-"""What every reporter needs: output read as head and tail, text that does no harm yet can be read
-back, files that are written whole.
+"""What every reporter needs: options, output read as head and tail, text that does no harm yet can
+be read back, files that are written whole.
 
 Reporters are plugins and may not know each other; this is the one place for what they share. It
 knows no format and nothing of sessions.
@@ -10,10 +10,14 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+if TYPE_CHECKING:
+    import argparse
 
 ENDS: Final = 16384
 
@@ -27,6 +31,11 @@ _ODD: Final = re.compile(
 # in Markdown: all that begins something, also as GitHub and GitLab read it
 _MARK: Final = re.compile(r"[&<>\"'|`*~\[\]\\#!@$:{}()^]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.")
 _ESCAPE: Final = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})")
+# what is left of a character in UTF-8 whose other bytes are missing
+_CUT_END: Final = re.compile(
+    rb"(?:[\xc0-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf7][\x80-\xbf]{0,2})\Z"
+)
+_CUT_START: Final = re.compile(rb"\A[\x80-\xbf]{1,3}")
 
 
 def visible(text: str, also: str = "") -> str:
@@ -46,16 +55,13 @@ def _escaped(match: re.Match[str]) -> str:
 
 def recover(text: str) -> bytes:
     """The bytes that `visible` was given, as UTF-8."""
-    out, at = [], 0
-    for match in _ESCAPE.finditer(text):
-        out.append(text[at : match.start()].encode())
-        byte, code = match.groups()
-        value = (
-            bytes([int(byte, 16)]) if byte else chr(int(code, 16)).encode(errors="surrogatepass")
-        )
-        out.append(value)
-        at = match.end()
-    return b"".join([*out, text[at:].encode()])
+    return _ESCAPE.sub(_recovered, text).encode(errors="surrogateescape")
+
+
+def _recovered(match: re.Match[str]) -> str:
+    byte, code = match.groups()
+    data = bytes.fromhex(byte) if byte else chr(int(code, 16)).encode(errors="surrogatepass")
+    return data.decode(errors="surrogateescape")
 
 
 def excerpt(path: str, limit: int = ENDS) -> str:
@@ -66,42 +72,57 @@ def excerpt(path: str, limit: int = ENDS) -> str:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return ""
-    info = os.fstat(fd)
+    info, limit = os.fstat(fd), max(0, limit)
     if not stat.S_ISREG(info.st_mode):
         os.close(fd)
         return ""
     with open(fd, "rb") as f:
         if info.st_size <= 2 * limit:
             return visible(f.read(2 * limit).decode(errors="surrogateescape"))
-        head = _without_cut_end(f.read(limit))
+        head = _CUT_END.sub(b"", f.read(limit))
         f.seek(info.st_size - limit)
-        tail = _without_cut_start(f.read(limit))
+        tail = _CUT_START.sub(b"", f.read(limit))
     out = info.st_size - len(head) - len(tail)
     ends = (visible(part.decode(errors="surrogateescape")) for part in (head, tail))
     return f"\n... {out} bytes left out ...\n".join(ends)
-
-
-def _without_cut_end(data: bytes) -> bytes:
-    """Without the first bytes of a character whose others are missing."""
-    for n in range(1, min(4, len(data) + 1)):
-        byte = data[-n]
-        if byte & 0xC0 != 0x80:
-            wanted = 2 if byte >> 5 == 6 else 3 if byte >> 4 == 14 else 4 if byte >> 3 == 30 else 1
-            return data[:-n] if wanted > n else data
-    return data
-
-
-def _without_cut_start(data: bytes) -> bytes:
-    n = 0
-    while n < min(3, len(data)) and data[n] & 0xC0 == 0x80:
-        n += 1
-    return data[n:]
 
 
 def output(job: Mapping[str, Any], limit: int = ENDS) -> str:
     """What a job wrote, standard error after standard output, each as `excerpt` gives it."""
     parts = [excerpt(job[name], limit) for name in ("stdout", "stderr") if job.get(name)]
     return "\n".join(part for part in parts if part)
+
+
+def add_output(parser: argparse.ArgumentParser, file: str) -> None:
+    """The option `--output`, which `write` obeys; its default is `file`."""
+    text = "file to write, `-` for standard output (default: %(default)s)"
+    parser.add_argument("-o", "--output", metavar="FILE", default=file, help=text)
+
+
+def add_limit(parser: argparse.ArgumentParser, limit: int = ENDS) -> None:
+    """The option `--limit`, for `output` and `excerpt`."""
+    text = "how much of the two ends of an output to keep (default: %(default)s)"
+    parser.add_argument("--limit", metavar="BYTES", type=int, default=limit, help=text)
+
+
+def write(parts: Iterable[str], options: Mapping[str, Any]) -> list[Path]:
+    """Write a report to where the options say; the paths written, none for standard output."""
+    if options["output"] != "-":
+        return write_file(parts, target(options))
+    sys.stdout.writelines(parts)
+    return []
+
+
+def write_file(parts: Iterable[str], path: Path) -> list[Path]:
+    """Write text to a file as `replacing` does; the path."""
+    with replacing(path) as f:
+        f.writelines(part.encode() for part in parts)
+    return [path]
+
+
+def is_failure(job: Mapping[str, Any]) -> bool:
+    """Did it run, or should it have, and not pass?"""
+    return job["excluded"] is None and job["status"]["category"] in ("FAIL", "ABORTED")
 
 
 def target(options: Mapping[str, Any], name: str = "output") -> Path:

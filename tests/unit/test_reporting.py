@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import html
 import os
 import re
@@ -11,7 +12,10 @@ from markdown_it import MarkdownIt
 
 from canary import reporting
 from canary.reporting import (
+    add_limit,
+    add_output,
     excerpt,
+    is_failure,
     markdown_block,
     markdown_code,
     output,
@@ -19,6 +23,7 @@ from canary.reporting import (
     replacing,
     target,
     visible,
+    write,
 )
 from canary.testing.reporters import HOSTILE
 
@@ -111,6 +116,32 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
         fail()
     assert path.read_bytes() == b"one"
     assert os.listdir(path.parent) == ["f"]
+
+
+def test_the_options_say_where_to_write(tmp_path, capsys):
+    parser = argparse.ArgumentParser()
+    add_output(parser, "out/r.txt")
+    add_limit(parser, 5)
+    options = {"cwd": tmp_path, **vars(parser.parse_args([]))}
+    assert options["limit"] == 5
+    assert write(iter(["é", "\n"]), options) == [tmp_path / "out" / "r.txt"]
+    assert (tmp_path / "out" / "r.txt").read_bytes() == "é\n".encode()
+    assert write(iter(["a", "b"]), {**options, "output": "-"}) == []
+    assert capsys.readouterr().out == "ab"
+
+
+def test_a_limit_below_nothing_is_nothing(tmp_path):
+    (tmp_path / "f").write_text("text")
+    assert excerpt(str(tmp_path / "f"), -3) == "\n... 4 bytes left out ...\n"
+
+
+def test_what_was_left_out_is_no_failure():
+    def job(category, excluded=None):
+        return {"status": {"category": category}, "excluded": excluded}
+
+    failures = [c for c in ("PASS", "FAIL", "ABORTED", "NOTRUN") if is_failure(job(c))]
+    assert failures == ["FAIL", "ABORTED"]
+    assert not is_failure(job("FAIL", "not wanted"))
 
 
 def test_more_characters_are_escaped_on_request():

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 from canary.declare import Reporter, Results
 from canary.errors import CanaryError, UsageError
 from canary.events import Notice, SessionStarted
-from canary.reporting import replacing, target
+from canary.reporting import add_output, target, write_file
 from canary_cdash import machine, xml
 from canary_cdash.cases import Job, Maker, command_line
 from canary_cdash.settings import CDashSettings
@@ -75,13 +75,7 @@ class CDashReporter(Reporter):
             "-m", "--mailto", metavar="A,B", help="mail it to these, through $CANARY_SMTP"
         )
         summary.add_argument("--mailfrom", metavar="A", help="as whom to mail it")
-        summary.add_argument(
-            "-o",
-            "--output",
-            default="-",
-            metavar="FILE",
-            help="file to write (default: %(default)s)",
-        )
+        add_output(summary, "-")
         issues = kinds.add_parser(
             _ISSUES, help="see canary report gitlab-issues", add_help=False, prefix_chars="\0"
         )
@@ -120,11 +114,7 @@ class CDashReporter(Reporter):
         directory = directory or results.directory / "_reports" / "cdash"
         written = []
         for name, body in self._parts(results, jobs, options, known, span):
-            path = directory / name
-            with replacing(path) as f:
-                for part in site.wrap(body):
-                    f.write(part.encode("utf-8"))
-            written.append(path)
+            written += write_file(site.wrap(body), directory / name)
         return written
 
     def _parts(

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import smtplib
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,8 +14,9 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Final
 
+from canary import reporting
 from canary.errors import CanaryError, UsageError
-from canary.reporting import replacing, target, visible
+from canary.reporting import visible
 from canary_cdash.upload import Server
 
 _COLUMNS: Final = (
@@ -72,14 +72,9 @@ def write(url: str, project: str, options: Mapping[str, Any]) -> Sequence[Path]:
     text = "".join(page(f"{project}, {day}", wanted))
     if options["mailto"]:
         _mail(options, f"CDash: {project}: {count(wanted)}", text)
-    if options["output"] != "-":
-        path = target(options)
-        with replacing(path) as f:
-            f.write(text.encode("utf-8"))
-        return [path]
-    if not options["mailto"]:
-        sys.stdout.write(text)
-    return []
+    if options["output"] == "-" and options["mailto"]:
+        return []
+    return reporting.write([text], options)
 
 
 def _pattern(text: str) -> re.Pattern[str]:

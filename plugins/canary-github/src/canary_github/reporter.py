@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,12 +16,13 @@ from typing import Any, Final
 
 from canary.declare import Reporter, Results
 from canary.reporting import (
+    is_failure,
     markdown_block,
     markdown_code,
     output,
-    replacing,
     target,
     visible,
+    write,
 )
 
 Job = Mapping[str, Any]
@@ -65,16 +65,9 @@ class GithubReporter(Reporter):
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
         """Write commands and summary."""
         jobs = [job for job in results.jobs() if job["excluded"] is None]
-        bad = [job for job in jobs if job["status"]["category"] in ("FAIL", "ABORTED")]
+        bad = [job for job in jobs if is_failure(job)]
         lines = commands(bad, max(0, options["limit"]), os.environ.get("GITHUB_WORKSPACE", ""))
-        paths = []
-        if options["output"] == "-":
-            sys.stdout.writelines(lines)
-            sys.stdout.flush()
-        else:
-            paths.append(target(options))
-            with replacing(paths[-1]) as f:
-                f.writelines(line.encode("utf-8") for line in lines)
+        paths = write(lines, options)
         if options["summary"]:
             path = target(options, "summary")
             room = MAX_SUMMARY - (path.stat().st_size if path.exists() else 0)

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from canary.declare import Reporter, Results
-from canary.reporting import replacing, target, visible
+from canary.reporting import is_failure, visible, write
 from canary.table import say
 from canary_gitlab.api import Api, add_token
-from canary_gitlab.text import Job, details, is_failure, run_jobs
+from canary_gitlab.text import Job, details, run_jobs
 
 _MARK: Final = re.compile(r"<!-- canary job ([0-9a-f]{8,64}) -->")
 _TITLE: Final = 255
@@ -58,10 +58,7 @@ class IssuesReporter(Reporter):
         jobs = {job["id"]: job for job in run_jobs(results)}
         bad = {id: issue(job, label) for id, job in jobs.items() if is_failure(job)}
         if options["output"]:
-            path = target(options)
-            with replacing(path) as f:
-                f.write(json.dumps(list(bad.values()), indent=1).encode("ascii") + b"\n")
-            return [path]
+            return write([json.dumps(list(bad.values()), indent=1), "\n"], options)
         api = Api.of_job(options["access_token"], os.environ)
         known = _open_issues(api, label)
         for id, found in known.items():

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from canary.declare import Reporter, Results
 from canary.errors import UsageError
-from canary.reporting import markdown_code, replacing, target
+from canary.reporting import is_failure, markdown_code, write
 from canary_gitlab.api import Api, add_token, needed
-from canary_gitlab.text import details, is_failure, run_jobs, status_table
+from canary_gitlab.text import details, run_jobs, status_table
 
 SHOWN: Final = 20
 _ENDS: Final = 1000
@@ -38,10 +38,7 @@ class NoteReporter(Reporter):
         environ = os.environ
         text = "".join(note(results, environ, options["cdash_url"]))
         if options["output"]:
-            path = target(options)
-            with replacing(path) as f:
-                f.write(text.encode("utf-8"))
-            return [path]
+            return write([text], options)
         api = Api.of_job(options["access_token"], environ)
         number = needed(environ, "CI_MERGE_REQUEST_IID")
         if not number.isdecimal():

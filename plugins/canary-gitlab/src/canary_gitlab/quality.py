@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from canary.declare import Reporter, Results
-from canary.reporting import replacing, target, visible
-from canary_gitlab.text import is_failure, relative, run_jobs
+from canary.reporting import add_output, is_failure, visible, write
+from canary_gitlab.text import relative
 
 _SEVERITY: Final = MappingProxyType(
     {"DIFFED": "minor", "ERROR": "critical", "BROKEN": "critical", "INVALID": "critical"}
@@ -27,28 +27,17 @@ class QualityReporter(Reporter):
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Options of `canary report gitlab-codequality`."""
-        parser.add_argument(
-            "-o",
-            "--output",
-            metavar="FILE",
-            default="gl-code-quality-report.json",
-            help="file to write (default: %(default)s)",
-        )
+        add_output(parser, "gl-code-quality-report.json")
 
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
         """Write the file."""
-        path = target(options)
         found = list(violations(results, os.environ.get("CI_PROJECT_DIR", "")))
-        with replacing(path) as f:
-            f.write(json.dumps(found, indent=1).encode("ascii") + b"\n")
-        return [path]
+        return write([json.dumps(found, indent=1), "\n"], options)
 
 
 def violations(results: Results, checkout: str) -> Iterator[dict[str, Any]]:
     """One for each job that did not pass; a job keeps its fingerprint."""
-    for job in run_jobs(results):
-        if not is_failure(job):
-            continue
+    for job in filter(is_failure, results.jobs()):
         status = job["status"]
         said = f": {status['reason']}" if status["reason"] else ""
         yield {

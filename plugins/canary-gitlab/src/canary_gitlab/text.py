@@ -22,11 +22,6 @@ def run_jobs(results: Results) -> list[Job]:
     return [job for job in results.jobs() if job["excluded"] is None]
 
 
-def is_failure(job: Job) -> bool:
-    """Did it run, or should it have, and not pass?"""
-    return job["status"]["category"] in ("FAIL", "ABORTED")
-
-
 def status_table(jobs: Sequence[Job]) -> str:
     """How many jobs came to what."""
     counts = Counter(f"{j['status']['category']} ({j['status']['outcome']})" for j in jobs)

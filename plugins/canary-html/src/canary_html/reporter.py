@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from canary.declare import Reporter, Results
 from canary.errors import UsageError
-from canary.reporting import ENDS, target
+from canary.reporting import add_limit, target
 from canary_html.document import write, write_full
 from canary_html.model import read
 
@@ -35,13 +35,7 @@ class HtmlReporter(Reporter):
         parser.add_argument(
             "--full", metavar="DIR", help="also write every job as a file of its own into DIR"
         )
-        parser.add_argument(
-            "--limit",
-            metavar="BYTES",
-            type=int,
-            default=ENDS,
-            help="how much of the two ends of an output to keep (default: %(default)s)",
-        )
+        add_limit(parser)
         parser.add_argument(
             "--size",
             metavar="MB",

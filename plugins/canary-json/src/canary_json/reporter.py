@@ -17,7 +17,7 @@ from typing import Any
 
 from canary.declare import Reporter, Results
 from canary.errors import UsageError
-from canary.reporting import replacing, target
+from canary.reporting import add_output, target, write
 from canary_json.lines import decode, fold
 
 
@@ -29,13 +29,7 @@ class JsonReporter(Reporter):
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Options of `canary report json`."""
-        parser.add_argument(
-            "-o",
-            "--output",
-            metavar="FILE",
-            default="canary.json",
-            help="file to write, `-` for standard output (default: %(default)s)",
-        )
+        add_output(parser, "canary.json")
         parser.add_argument(
             "--from-events",
             metavar="FILE",
@@ -52,33 +46,22 @@ class JsonReporter(Reporter):
     def standalone(self, options: Mapping[str, Any]) -> Sequence[Path] | None:
         """A schema, or the report that a stream of events comes to."""
         if options["schema"]:
-            return _write(iter([schema_text(options["schema"])]), options)
+            return write([schema_text(options["schema"])], options)
         source = options["from_events"]
         if not source:
             return None
         if source == "-":
-            return _write(encode(fold(decode(sys.stdin.buffer, "standard input"))), options)
+            return write(encode(fold(decode(sys.stdin.buffer, "standard input"))), options)
         try:
             f = target(options, "from_events").open("rb")
         except OSError as e:
             raise UsageError(f"cannot be read: {e.strerror}", file=source) from None
         with f:
-            return _write(encode(fold(decode(f, source))), options)
+            return write(encode(fold(decode(f, source))), options)
 
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
         """Write one object: job ID to job."""
-        return _write(encode(results.jobs()), options)
-
-
-def _write(parts: Iterable[str], options: Mapping[str, Any]) -> Sequence[Path]:
-    if options["output"] == "-":
-        sys.stdout.writelines(parts)
-        return []
-    path = target(options)
-    with replacing(path) as f:
-        for part in parts:
-            f.write(part.encode("ascii"))
-    return [path]
+        return write(encode(results.jobs()), options)
 
 
 def schema_text(of: str = "report") -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from canary.declare import Reporter, Results
 from canary.events import JobFinished
-from canary.reporting import ENDS, excerpt, replacing, target
+from canary.reporting import add_limit, add_output, excerpt, write
 from canary_junit.xml import HEAD, Suite, escape, quote, totals
 
 
@@ -22,38 +21,18 @@ class JunitReporter(Reporter):
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Options of `canary report junit`."""
-        parser.add_argument(
-            "-o",
-            "--output",
-            metavar="FILE",
-            default="junit.xml",
-            help="file to write, `-` for standard output (default: %(default)s)",
-        )
+        add_output(parser, "junit.xml")
+        add_limit(parser)
         parser.add_argument(
             "--full",
             action="store_true",
             help="put file and properties into each test case, as GitLab and pytest's xunit1 read"
             " them; the Jenkins schema does not know these",
         )
-        parser.add_argument(
-            "--limit",
-            metavar="BYTES",
-            type=int,
-            default=ENDS,
-            help="how much of the two ends of an output to keep (default: %(default)s)",
-        )
 
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
         """Write the file."""
-        parts = encode(results, full=options["full"], limit=max(0, options["limit"]))
-        if options["output"] == "-":
-            sys.stdout.writelines(parts)
-            return []
-        path = target(options)
-        with replacing(path) as f:
-            for part in parts:
-                f.write(part.encode("utf-8"))
-        return [path]
+        return write(encode(results, full=options["full"], limit=options["limit"]), options)
 
 
 def encode(results: Results, *, full: bool, limit: int) -> Iterator[str]:

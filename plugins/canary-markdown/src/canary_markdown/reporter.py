@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from canary.clock import format_duration
 from canary.declare import Reporter, Results
-from canary.reporting import markdown_block, markdown_code, output, replacing, target
+from canary.reporting import (
+    add_limit,
+    is_failure,
+    markdown_block,
+    markdown_code,
+    output,
+    target,
+    write,
+    write_file,
+)
 
 Job = Mapping[str, Any]
 _VALUE: Final = 2000
@@ -39,40 +47,17 @@ class MarkdownReporter(Reporter):
             help="a file if it ends in .md, `-` for standard output, else a directory with a page"
             " for each failure (default: %(default)s)",
         )
-        parser.add_argument(
-            "--limit",
-            metavar="BYTES",
-            type=int,
-            default=4096,
-            help="how much of the two ends of an output to keep (default: %(default)s)",
-        )
+        add_limit(parser, 4096)
 
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
         """Write the page or pages."""
-        limit = max(0, options["limit"])
-        if options["output"] == "-":
-            sys.stdout.writelines(page(results, limit))
-            return []
-        path = target(options)
-        if path.suffix in (".md", ".markdown"):
-            _write(path, page(results, limit))
-            return [path]
+        limit, path = options["limit"], target(options)
+        if options["output"] == "-" or path.suffix in (".md", ".markdown"):
+            return write(page(results, limit), options)
         for job in results.jobs():
             if is_failure(job):
-                _write(path / f"{job['id']}.md", job_page(job, limit))
-        _write(path / "index.md", page(results, None))
-        return [path / "index.md"]
-
-
-def _write(path: Path, parts: Iterator[str]) -> None:
-    with replacing(path) as f:
-        for part in parts:
-            f.write(part.encode("utf-8"))
-
-
-def is_failure(job: Job) -> bool:
-    """Does the job have something to explain?"""
-    return job["excluded"] is None and job["status"]["category"] in ("FAIL", "ABORTED")
+                write_file(job_page(job, limit), path / f"{job['id']}.md")
+        return write_file(page(results, None), path / "index.md")
 
 
 def page(results: Results, limit: int | None) -> Iterator[str]:

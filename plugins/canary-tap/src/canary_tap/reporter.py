@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from canary.declare import Reporter, Results
-from canary.reporting import output, replacing, target, visible
+from canary.reporting import add_limit, add_output, output, visible, write
 
 Job = Mapping[str, Any]
 
@@ -27,13 +26,8 @@ class TapReporter(Reporter):
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Options of `canary report tap`."""
-        parser.add_argument(
-            "-o",
-            "--output",
-            metavar="FILE",
-            default="canary.tap",
-            help="file to write, `-` for standard output (default: %(default)s)",
-        )
+        add_output(parser, "canary.tap")
+        add_limit(parser, 4096)
         parser.add_argument(
             "--tap-version",
             type=int,
@@ -41,25 +35,11 @@ class TapReporter(Reporter):
             default=14,
             help="what the first line says, for older readers (default: %(default)s)",
         )
-        parser.add_argument(
-            "--limit",
-            metavar="BYTES",
-            type=int,
-            default=4096,
-            help="how much of the two ends of an output to keep (default: %(default)s)",
-        )
 
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
         """Write the file."""
-        parts = encode(results, version=options["tap_version"], limit=max(0, options["limit"]))
-        if options["output"] == "-":
-            sys.stdout.writelines(parts)
-            return []
-        path = target(options)
-        with replacing(path) as f:
-            for part in parts:
-                f.write(part.encode("utf-8"))
-        return [path]
+        parts = encode(results, version=options["tap_version"], limit=options["limit"])
+        return write(parts, options)
 
 
 def encode(results: Results, *, version: int, limit: int) -> Iterator[str]:
