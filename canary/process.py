@@ -1,20 +1,23 @@
 """Commands as processes of this machine: the core's launcher, and running one command to its end.
 
 `SubprocessLauncher` starts each command as a child of the runner; `run_blocking` is a session's
-walk for a single launch; `sourced_environment` is what a shell makes of rc files and modules.
+walk for a single launch; `ask` gives what a script answers; `sourced_environment` is what a shell
+makes of rc files and modules.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from canary.errors import LaunchError
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Post
@@ -126,6 +129,26 @@ def run_blocking(launch: Launch, launcher: Launcher | None = None) -> Exit:
     if interrupts:
         raise KeyboardInterrupt
     return ends[0]
+
+
+def ask(script: str, seconds: float) -> dict[str, Any]:
+    """The JSON object that a Python script prints, in a process of its own: what it loads, a
+    driver's library say, may hang or crash. Then, and after `seconds`, it is `{"error": why}`."""
+    command, none = (sys.executable, script), subprocess.DEVNULL
+    with subprocess.Popen(  # Ctrl-C is for canary alone
+        command, stdin=none, stdout=subprocess.PIPE, stderr=none, start_new_session=True
+    ) as process:
+        try:
+            return dict(json.loads(process.communicate(timeout=seconds)[0]))
+        except ValueError:
+            return {"error": f"its process ended with code {process.returncode}"}
+        except subprocess.TimeoutExpired:
+            process.kill()
+            try:
+                process.wait(1.0)
+            except subprocess.TimeoutExpired:  # it hangs in the kernel: nobody can wait for it
+                process.returncode = -signal.SIGKILL
+            return {"error": f"no answer in {seconds:g} s"}
 
 
 # A step is announced before it is taken, so that whatever ends the shell is blamed on the right

@@ -15,7 +15,7 @@ import pytest
 
 from canary.errors import CanaryError
 from canary.launch import Exit, Launch
-from canary.process import SubprocessLauncher, run_blocking, sourced_environment
+from canary.process import SubprocessLauncher, ask, run_blocking, sourced_environment
 from canary.survivors import kill_survivor, read_ticket, survivors
 from canary.testing.launchers import LocalLauncherContract, OwningLauncherContract, alive
 
@@ -323,3 +323,22 @@ class TestSourcing:
             pytest.skip("this machine has environment modules")
         with pytest.raises(CanaryError, match="there is no module command"):
             sourced_environment([], [("mpi", None)], env, str(tmp_path))
+
+
+def test_a_script_answers_in_json(tmp_path):
+    (tmp_path / "probe.py").write_text("print('{\"gpus\": [1, 2]}')")
+    assert ask(str(tmp_path / "probe.py"), 20.0) == {"gpus": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "says"),
+    [
+        ("import os; os.abort()", 20.0, "its process ended with code -6"),
+        ("print('no JSON')", 20.0, "its process ended with code 0"),
+        ("import signal; signal.pause()", 0.5, "no answer in 0.5 s"),
+    ],
+    ids=["crash", "nonsense", "silence"],
+)
+def test_a_script_that_does_not_answer_says_why(tmp_path, text, seconds, says):
+    (tmp_path / "probe.py").write_text(text)
+    assert ask(str(tmp_path / "probe.py"), seconds) == {"error": says}

@@ -43,11 +43,11 @@ def test_an_error_of_the_library_is_told(standin):
 
 def test_a_crash_is_the_crash_of_another_process(standin):
     standin(DOES="crash")
-    assert names.find(20.0) == ({}, "amdsmi ended its process with code -6")
+    assert names.find(20.0) == ({}, "amdsmi: its process ended with code -6")
 
 
 def test_a_library_that_hangs_costs_the_time_that_it_is_given(standin):
     standin(DOES="hang")
     began = time.monotonic()
-    assert names.find(0.5) == ({}, "amdsmi gave no answer in 0.5 s")
+    assert names.find(0.5) == ({}, "amdsmi: no answer in 0.5 s")
     assert 0.5 <= time.monotonic() - began < 10

@@ -82,7 +82,7 @@ def test_a_library_that_hangs_is_one_warning_and_gpus_have_no_names(tree, output
     env = {"STANDIN_DOES": "hang", "CANARY_AMD_TIMEOUT": "0.5"}
     done, found = outputs(USE % "1", env=env)
     (warning,) = [line for line in done.stderr.splitlines() if line.startswith("WARNING")]
-    says = "canary-amd: GPUs have no names: amdsmi gave no answer in 0.5 s"
+    says = "canary-amd: GPUs have no names: amdsmi: no answer in 0.5 s"
     assert warning == f"WARNING: {says}"
     assert found["use.gpus=1"] == f"={uuid(1)}=0=0="
 

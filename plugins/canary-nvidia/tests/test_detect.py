@@ -67,7 +67,7 @@ def test_no_library_is_told(monkeypatch, tmp_path):
 
 def test_a_crash_is_the_crash_of_another_process(standin):
     standin(DOES="crash")
-    with pytest.raises(DetectionError, match="ended its process with code -6"):
+    with pytest.raises(DetectionError, match="process ended with code -6"):
         detect.find(20.0)
 
 

@@ -114,8 +114,8 @@ def test_ids_of_a_pool_file_are_looked_up(standin, outputs, tmp_path):
     ("values", "says"),
     [
         ({"ERROR": 9}, "NVMLError_DriverNotLoaded: Driver Not Loaded"),
-        ({"DOES": "crash"}, "NVML ended its process with code -6"),
-        ({"DOES": "hang"}, "NVML gave no answer in 0.5 s"),
+        ({"DOES": "crash"}, "NVML: its process ended with code -6"),
+        ({"DOES": "hang"}, "NVML: no answer in 0.5 s"),
     ],
 )
 def test_a_library_that_fails_is_one_warning_and_the_run_goes_on(standin, outputs, values, says):

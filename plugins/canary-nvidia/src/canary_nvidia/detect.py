@@ -1,19 +1,12 @@
-"""Which NVIDIA GPUs this process may give to jobs.
-
-Asking costs a process, and has a time limit, because a broken driver may never answer. What a job
-is then told is not known here.
-"""
+"""Which NVIDIA GPUs this process may give to jobs. What a job is then told is not known here."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from canary.process import ask
 from canary_nvidia import probe
 
 
@@ -33,43 +26,11 @@ class Device:
 
 def find(seconds: float) -> tuple[list[Device], list[str]]:
     """All devices, and what is wrong with any; DetectionError if NVML fails or is too slow."""
-    answer = _ask(seconds)
+    answer = ask(probe.__file__, seconds)
     if "error" in answer:
-        raise DetectionError(f"no GPUs can be used: {answer['error']}")
+        raise DetectionError(f"no GPUs can be used: NVML: {answer['error']}")
     devices = [Device(d.pop("id"), d.pop("index"), d["uuid"], d) for d in answer["devices"]]
     return devices, answer["problems"]
-
-
-def _ask(seconds: float) -> dict[str, Any]:
-    process = subprocess.Popen(
-        [sys.executable, str(Path(probe.__file__))],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for canary alone
-    )
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        _abandon(process)
-        raise DetectionError(f"no GPUs can be used: NVML gave no answer in {seconds:g} s") from None
-    try:
-        return dict(json.loads(output))
-    except ValueError:
-        raise DetectionError(
-            f"no GPUs can be used: NVML ended its process with code {process.returncode}"
-        ) from None
-
-
-def _abandon(process: subprocess.Popen[bytes]) -> None:
-    """Kill it; one that hangs in the kernel is not waited for."""
-    process.kill()
-    try:
-        process.wait(1.0)
-    except subprocess.TimeoutExpired:
-        process.returncode = -9
-    if process.stdout is not None:
-        process.stdout.close()
 
 
 def visible(devices: Sequence[Device], given: str | None) -> list[Device]:
