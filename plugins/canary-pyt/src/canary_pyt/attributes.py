@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from canary.frozen import EMPTY, FrozenDict
+from canary.scope import Scope
 from canary.spec import OUTPUT_FILE, UNMASKED, Artifact, Asset, Baseline, DependencyPattern, Mask
-from canary_pyt.scope import Scope
 
 # runs a test that has `setup` or `teardown` functions: a path, so that launchers see a script
 WRAPPER: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "run.py")  # noqa: PTH100, PTH118, PTH120 - made for every job

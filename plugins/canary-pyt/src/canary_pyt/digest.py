@@ -12,7 +12,6 @@ something must be decided for each row of parameters.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from canary.clock import parse_duration
 from canary.errors import CanaryError, SpecError
 from canary.expression import compile_condition, parse_when
 from canary.expression.when import is_template
+from canary.scope import EXPLICIT_ID
 from canary_pyt.spaces import names_of, rows_of
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ def json_value(value: Any, name: str) -> Any:
 
 def _set_id(data: Data, line: int, id: Any, when: Any) -> None:
     text = _text(id, "the ID")
-    if not is_template(text) and not ID.fullmatch(text.lower()):
+    if not is_template(text) and not EXPLICIT_ID.fullmatch(text.lower()):
         raise SpecError(f"{text!r} is no ID", hint="8 to 64 of 0-9 a-f _")
     _put(data, "set_id", line, when, text)
     data["dynamic"] = True  # an ID is for one job, so each is asked for its own
@@ -329,7 +329,6 @@ def _fixture(kind: str, data: Data, _line: int, func: Any) -> None:
     data[kind] = name
 
 
-ID: Final = re.compile(r"[0-9a-f_]{8,64}")
 _HANDLERS: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
     {
         "testname": _testname,

@@ -13,6 +13,7 @@ from typing import Final
 
 from canary.errors import SpecError
 from canary.frozen import EMPTY, FrozenDict
+from canary.scope import Entry, Scope
 from canary.spec import (
     DependencyPattern,
     ExpandContext,
@@ -21,10 +22,10 @@ from canary.spec import (
     job_id,
     job_name,
     maker,
+    parameter_text,
 )
 from canary_pyt.attributes import base_case_fields, fields_of, fixed_resources
-from canary_pyt.digest import ID, Data
-from canary_pyt.scope import Entry, Scope
+from canary_pyt.digest import Data
 from canary_pyt.spaces import Row, Value
 
 RESOURCES: Final = ("cpus", "gpus", "nodes")
@@ -54,9 +55,7 @@ def _family(scope: Scope, repository: str) -> list[JobSpec]:
         if key in RESOURCES:
             _check_counts(scope, key, groups)
     if data.get("dynamic"):
-        specs = [
-            _one(scope.of(FrozenDict(zip(keys, row, strict=True))), repository) for row in rows
-        ]
+        specs = [_one(scope, FrozenDict(zip(keys, row, strict=True)), repository) for row in rows]
     else:
         fixed = fixed_resources(scope, keys)
         make = maker(fields_of(scope, fixed))
@@ -153,27 +152,18 @@ def _texts(value: Value) -> tuple[str, str]:
     return text, text
 
 
-def _one(scope: Scope, repository: str) -> JobSpec:
+def _one(family: Scope, parameters: Mapping[str, Value], repository: str) -> JobSpec:
     """A job for which something depends on its parameters."""
-    parameters = scope.parameters or EMPTY
+    scope = family.of(parameters, _shown(parameters))
     fixed = fixed_resources(scope, parameters)
-    scope.add(fixed)
-    id = _explicit_id(scope) or job_id(scope.family, repository, {**parameters, **fixed})
+    scope.add(_shown(fixed))
+    id = scope.explicit_id() or job_id(scope.family, repository, {**parameters, **fixed})
     name = job_name(scope.family, parameters)
     return JobSpec(id=id, name=name, parameters=parameters, **fields_of(scope, fixed))
 
 
-def _explicit_id(scope: Scope) -> str | None:
-    entry = scope.last("set_id")
-    if entry is None:
-        return None
-    text = (scope.text(entry[2], entry[1]) or "").lower()
-    if not ID.fullmatch(text):
-        hint = "8 to 64 of 0-9 a-f _"
-        raise scope.wrong(
-            f"{entry[2]!r} becomes {text!r}, which is no ID", entry[1], hint=hint, key="set_id"
-        )
-    return text
+def _shown(values: Mapping[str, Value]) -> dict[str, str]:
+    return {key: parameter_text(value) for key, value in values.items()}
 
 
 def _base_case(
@@ -196,7 +186,7 @@ def _base_case(
     paramsets = [{"keys": list(g[2]), "values": [list(row) for row in g[3]]} for g in groups]
     fields = base_case_fields(scope, line, flag, script)
     fields["attributes"] = {**fields["attributes"], "multicase": True, "paramsets": paramsets}
-    id = _explicit_id(scope.of_base_case(keys, "")) or job_id(scope.family, repository, {})
+    id = scope.of_base_case(keys, "").explicit_id() or job_id(scope.family, repository, {})
     return JobSpec(id=id, name=scope.family, dependencies=(waits,), **fields)
 
 

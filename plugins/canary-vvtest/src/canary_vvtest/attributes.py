@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from canary.frozen import EMPTY, FrozenDict
+from canary.scope import Scope
 from canary.spec import UNMASKED, Artifact, Asset, Baseline, DependencyPattern, Mask
-from canary_vvtest.scope import Scope
 
 OUTPUT: Final = "execute.log"
 # what a test of vvtest exits with to say that it skips, and what one of canary does

@@ -26,12 +26,12 @@ from canary.clock import parse_duration
 from canary.errors import SpecError
 from canary.expression import compile_condition, parse_when, platform_names
 from canary.expression.when import is_template
+from canary.scope import EXPLICIT_ID
 from canary_vvtest.grammar import CONDITIONS, Directive, rows, unquoted, words
 from canary_vvtest.parameters import generated, written
 
 Data = dict[str, Any]
 
-ID: Final = re.compile(r"[0-9a-f_]{8,64}")
 SAVE_ON: Final = ("always", "never", "success", "failure", "on_success", "on_failure")
 _RESULTS: Final[Mapping[str, str]] = MappingProxyType(
     {"pass": "success", "diff": "diffed", "fail": "failed", "skip": "skipped"}
@@ -343,7 +343,7 @@ def _set_attribute(data: Data, directive: Directive) -> None:
 
 def _set_id(data: Data, directive: Directive) -> None:
     text = _needed(directive, "the ID")
-    if not is_template(text) and not ID.fullmatch(text.lower()):
+    if not is_template(text) and not EXPLICIT_ID.fullmatch(text.lower()):
         raise SpecError(f"{text!r} is no ID", hint="8 to 64 of 0-9 a-f _")
     _put(data, "set_id", directive, text, texts=(text,))
 

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from canary.errors import SpecError
 from canary.frozen import EMPTY, FrozenDict
+from canary.scope import Entry, Scope
 from canary.spec import DependencyPattern, ExpandContext, JobSpec, SpecFile, job_id
 from canary_vvtest.attributes import base_case_fields, fields_of, fixed_resources
-from canary_vvtest.digest import ID, Data
+from canary_vvtest.digest import Data
 from canary_vvtest.parameters import RESOURCES, Value
-from canary_vvtest.scope import Entry, Scope
 
 
 class Row(NamedTuple):
@@ -109,7 +109,7 @@ def _job(
         line = _first_line(scope)
         more = (DependencyPattern(pattern, line=line) for pattern in row.patterns)
         fields["dependencies"] = (*fields.get("dependencies", ()), *more)
-    explicit = _explicit_id(own) if "set_id" in scope.data else None
+    explicit = own.explicit_id() if "set_id" in scope.data else None
     return JobSpec(
         id=explicit or job_id(scope.family, repository, {**row.identity, **fixed}),
         name=".".join([scope.family, *(f"{k}={row.texts[k]}" for k in sorted(row.texts))]),
@@ -121,18 +121,6 @@ def _job(
 def _first_line(scope: Scope) -> int:
     place = scope.data["parameterize"][0][1]
     return int(place[0] if isinstance(place, tuple) else place)
-
-
-def _explicit_id(scope: Scope) -> str | None:
-    entry = scope.last("set_id")
-    if entry is None:
-        return None
-    text = (scope.text(entry[2], entry[1]) or "").lower()
-    if not ID.fullmatch(text):
-        hint = "8 to 64 of 0-9 a-f _"
-        message = f"{entry[2]!r} becomes {text!r}, which is no ID"
-        raise scope.wrong(message, entry[1], hint=hint, key="set_id")
-    return text
 
 
 def _base_case(
@@ -158,7 +146,7 @@ def _base_case(
         {**fields["attributes"], "multicase": True, "paramsets": paramsets}
     )
     keys = tuple(key for group in groups for key in group[2])
-    explicit = _explicit_id(scope.of_base_case(keys, "")) if "set_id" in scope.data else None
+    explicit = scope.of_base_case(keys, "").explicit_id() if "set_id" in scope.data else None
     id = explicit or job_id(scope.family, repository, EMPTY)
     return JobSpec(id=id, name=scope.family, dependencies=(waits,), **fields)
 
