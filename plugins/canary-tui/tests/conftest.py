@@ -16,7 +16,8 @@ canary.directives.keywords("fast")
 canary.directives.baseline(src="out.txt", dst="reference.txt")
 if __name__ == "__main__":
     a = canary.get_instance().parameters.a
-    print("this is the output of", a)
+    print("line\\n" * 80, "this is the output of", a)
+    canary.get_instance().set_attribute(shade="grey")
     open("out.txt", "w").write("new")
     if a == 1 and not os.path.exists(os.environ["MENDED"]):
         raise canary.TestFailed("[red]\\x1b[2J is no colour[/red]")

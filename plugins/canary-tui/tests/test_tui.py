@@ -121,6 +121,14 @@ def test_output_details_and_help(world, monkeypatch):
     async def act(app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: "this is the output of 1" in paged(app))
+        log = app.screen.query_one(Log)
+        await until(pilot, lambda: log.max_scroll_y > 0 and log.scroll_y == log.max_scroll_y)
+        # what keys do to the table is not done behind the output, nor offered there
+        await pilot.press("s", "x", "f")
+        assert (app.sort, app.marked) == ("state", frozenset())
+        assert isinstance(app.screen, Pager)
+        assert "Back" in screen(app)
+        assert "Rerun" not in screen(app)
         await pilot.press("q")
         await until(pilot, lambda: not isinstance(app.screen, Pager))
         await pilot.press("d")
@@ -128,6 +136,7 @@ def test_output_details_and_help(world, monkeypatch):
         assert "Keywords     fast" in text
         assert "Parameters   a=1" in text
         assert "Before       F (newest last)" in text
+        assert "Attributes   shade=grey" in text
         assert "duration " in text
         await pilot.press("j")
         assert "Parameters   a=0" in str(app.query_one("#details", Static).content)

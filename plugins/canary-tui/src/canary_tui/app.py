@@ -19,6 +19,7 @@ from typing import ClassVar, Final
 from textual import work
 from textual.app import App, ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.widgets import Footer, Static
 
 from canary.config import Config
@@ -30,11 +31,15 @@ from canary_tui.table import JobTable
 
 # of a job's output, from each end
 ENDS: Final = 1 << 20
+# what keys do to the table and its jobs
+_OF_TABLE: Final = frozenset(
+    "log details filter sort failure mark clear rerun failed command said baseline edit".split()  # noqa: SIM905 - words
+)
 HELP: Final = """\
 j k, arrows     down, up          g G, Home End   first, last     Space   a screen down
 n N             next, previous failure
 Enter l         output of the job
-d               details beside the table
+d               details below the table; Tab goes there and back, to scroll them
 f /             show only jobs with these words in name, ID, status or reason
 s               sort by state, name, duration
 x               mark              c               no marks
@@ -56,8 +61,8 @@ class Explorer(App[int]):
     CSS = """
     #top { height: 1; background: $accent; color: $text; }
     #table { height: 1fr; }
-    #details { height: 40%; border-top: solid $accent; overflow-y: auto; display: none; }
-    #details.shown { display: block; }
+    #below { height: 40%; border-top: solid $accent; display: none; }
+    #below.shown { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,l", "log", "Output"),
@@ -94,6 +99,12 @@ class Explorer(App[int]):
         self._warned = False
         self._leaving = False
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What keys do to the table they do only where it is seen."""
+        if action in _OF_TABLE and len(self.screen_stack) > 1:
+            return False
+        return super().check_action(action, parameters)
+
     @property
     def table(self) -> JobTable:
         """The table."""
@@ -103,7 +114,8 @@ class Explorer(App[int]):
         """A line on top, the table, details, keys."""
         yield Static("", id="top", markup=False)
         yield JobTable(id="table")
-        yield Static("", id="details", markup=False)
+        with VerticalScroll(id="below"):
+            yield Static("", id="details", markup=False)
         yield Footer()
 
     def on_mount(self) -> None:
@@ -142,11 +154,11 @@ class Explorer(App[int]):
         self._draw_details()
 
     def _draw_details(self) -> None:
-        pane = self.query_one("#details", Static)
         row = self.table.current
-        if pane.has_class("shown"):
+        if self.query_one("#below").has_class("shown"):
             lines = self.model.details(row) if row is not None else []
-            pane.update("\n".join(f"{name:12} {text}" for name, text in lines))
+            text = "\n".join(f"{name:12} {value}" for name, value in lines)
+            self.query_one("#details", Static).update(text)
 
     def on_job_table_moved(self) -> None:
         """The details are those of the current job."""
@@ -164,7 +176,9 @@ class Explorer(App[int]):
         if row is None:
             return
         job = {"stdout": f"{row.directory}/canary-out.txt", **self._streams(row)}
-        self.push_screen(Pager(f"{row.fullname} ({row.id[:7]})", lambda: output(job, ENDS), 1.0))
+        title, failed = f"{row.fullname} ({row.id[:7]})", row.state in ("FAIL", "ABORTED")
+        # what went wrong is said last
+        self.push_screen(Pager(title, lambda: output(job, ENDS), 1.0, at_end=failed))
 
     def _streams(self, row: Row) -> dict[str, str]:
         spec = self.model.spec(row)
@@ -175,7 +189,10 @@ class Explorer(App[int]):
 
     def action_details(self) -> None:
         """Show or hide them."""
-        self.query_one("#details").toggle_class("shown")
+        below = self.query_one("#below")
+        below.toggle_class("shown")
+        if not below.has_class("shown"):
+            self.table.focus()
         self._draw_details()
 
     @work

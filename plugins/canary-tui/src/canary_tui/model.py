@@ -25,7 +25,7 @@ from canary.lookup import open_store
 from canary.recovery import Runner
 from canary.spec import JobSpec
 from canary.status import Outcome
-from canary.store import Result, job_record
+from canary.store import Result, read_object
 from canary.table import clean
 
 LOG: Final = "events.jsonl"
@@ -299,8 +299,9 @@ class Model:
             out.append(("Needs", f"{name} {when or ''}"))
         out.append(("Directory", row.directory))
         if results:
-            values = job_record(results[-1])["measurements"]
-            out += [(str(k), _short(v)) for k, v in values.items()]
+            said = read_object(results[-1].attributes_set)
+            out.append(("Attributes", ", ".join(f"{k}={_short(v)}" for k, v in said.items())))
+            out += [(str(k), _short(v)) for k, v in results[-1].measured.items()]
         letters = "".join({"PASS": "P", "FAIL": "F"}.get(r.category, "-") for r in results[-40:])
         out.append(("Before", f"{letters} (newest last)" if letters else ""))
         return [(name, clean(text)) for name, text in out if text]

@@ -26,11 +26,14 @@ class Pager(Screen[None]):
     Pager Label { background: $accent; color: $text; width: 100%; }
     """
 
-    def __init__(self, title: str, read: Callable[[], str], every: float = 0.0) -> None:
+    def __init__(
+        self, title: str, read: Callable[[], str], every: float = 0.0, *, at_end: bool = False
+    ) -> None:
         super().__init__()
         self._title = title
         self._read = read
         self._every = every
+        self._at_end = at_end
         self._shown: str | None = None
 
     def compose(self) -> ComposeResult:
@@ -52,7 +55,7 @@ class Pager(Screen[None]):
             first = self._shown is None
             log.clear()
             log.write(text or "(nothing)")
-            if first:
+            if first and not self._at_end:
                 log.scroll_home(animate=False)
             self._shown = text
 
