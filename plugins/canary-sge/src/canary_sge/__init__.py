@@ -1,0 +1,1 @@
+"""Jobs on a Grid Engine cluster: submitted, watched, cancelled, found again."""
