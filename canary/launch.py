@@ -334,12 +334,17 @@ class PollingLauncher(Launcher):
         return True
 
     def _ask(self, tickets: Mapping[str, str]) -> Collection[Message]:
+        news: list[Message] = []
         try:
-            return list(self.query(dict(tickets)))
+            for message in self.query(dict(tickets)):
+                news.append(message)
         except OSError:
-            return ()
+            pass  # of the others nothing is known
         except Exception as e:  # noqa: BLE001 - an author's error: nobody will ever know more
-            return [self.failed(id, ExitReason.LOST, repr(e)) for id in tickets]
+            over = {message.id for message in news if isinstance(message, Exit)}
+            lost = (id for id in tickets if id not in over)
+            news += [self.failed(id, ExitReason.LOST, repr(e)) for id in lost]
+        return news
 
     def _hand_over(self, message: Message) -> None:
         self.loop.post(lambda: self.post(message))

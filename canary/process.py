@@ -1,7 +1,7 @@
 """Commands as processes of this machine: the core's launcher, and running one command to its end.
 
 `SubprocessLauncher` starts each command as a child of the runner; `run_blocking` is a session's
-walk for a single launch; `ask` gives what a script answers; `sourced_environment` is what a shell
+walk for a single launch; `ask` gives what a program answers; `sourced_environment` is what a shell
 makes of rc files and modules.
 """
 
@@ -131,24 +131,40 @@ def run_blocking(launch: Launch, launcher: Launcher | None = None) -> Exit:
     return ends[0]
 
 
-def ask(script: str, seconds: float) -> dict[str, Any]:
-    """The JSON object that a Python script prints, in a process of its own: what it loads, a
-    driver's library say, may hang or crash. Then, and after `seconds`, it is `{"error": why}`."""
-    command, none = (sys.executable, script), subprocess.DEVNULL
+def ask(
+    words: Sequence[str], limit: float, env: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
+    """Run a program that answers a question: its exit code, its output and its errors.
+
+    TimeoutError after `limit` seconds. For batch systems, whose programs hang when nobody answers.
+    """
+    pipe, none = subprocess.PIPE, subprocess.DEVNULL
     with subprocess.Popen(  # Ctrl-C is for canary alone
-        command, stdin=none, stdout=subprocess.PIPE, stderr=none, start_new_session=True
+        words, env=env, stdin=none, stdout=pipe, stderr=pipe, start_new_session=True
     ) as process:
         try:
-            return dict(json.loads(process.communicate(timeout=seconds)[0]))
-        except ValueError:
-            return {"error": f"its process ended with code {process.returncode}"}
+            out, errors = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             process.kill()
             try:
                 process.wait(1.0)
             except subprocess.TimeoutExpired:  # it hangs in the kernel: nobody can wait for it
                 process.returncode = -signal.SIGKILL
-            return {"error": f"no answer in {seconds:g} s"}
+            raise TimeoutError(f"{words[0]} did not answer in {limit:g} s") from None
+    return process.returncode, out.decode(errors="replace"), errors.decode(errors="replace")
+
+
+def ask_script(script: str, seconds: float) -> dict[str, Any]:
+    """The JSON object that a Python script prints, in a process of its own: what it loads, a
+    driver's library say, may hang or crash. Then, and after `seconds`, it is `{"error": why}`."""
+    try:
+        code, out, _ = ask((sys.executable, script), seconds)
+    except TimeoutError:
+        return {"error": f"no answer in {seconds:g} s"}
+    try:
+        return dict(json.loads(out))
+    except ValueError:
+        return {"error": f"its process ended with code {code}"}
 
 
 # A step is announced before it is taken, so that whatever ends the shell is blamed on the right

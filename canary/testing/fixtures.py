@@ -1,18 +1,24 @@
 """Fixtures for the tests of plugins: `pytest_plugins = ["canary.testing.fixtures"]` in conftest.py.
 
 `canary("run", ".")` runs the command line in a process of its own, in the test's directory, with no
-configuration and no cache but the test's.
+configuration and no cache but the test's. `start_canary` and `until` are for tests that do
+something to it while it runs.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -21,14 +27,8 @@ def canary_environment(tmp_path: Path) -> dict[str, str]:
     dropped = ("CANARY_", "XDG_", "NO_COLOR", "FORCE_COLOR")
     environ = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     home = tmp_path / "home"
-    names = (
-        ("XDG_CONFIG_HOME", "config"),
-        ("XDG_CONFIG_DIRS", "site"),
-        ("XDG_CACHE_HOME", "cache"),
-        ("XDG_DATA_HOME", "data"),
-        ("XDG_STATE_HOME", "state"),
-    )
-    return {**environ, "HOME": str(home), **{name: str(home / part) for name, part in names}}
+    kinds = ("CONFIG_HOME", "CONFIG_DIRS", "CACHE_HOME", "DATA_HOME", "STATE_HOME")
+    return {**environ, "HOME": str(home), **{f"XDG_{k}": f"{home}/{k.lower()}" for k in kinds}}
 
 
 @pytest.fixture
@@ -62,3 +62,31 @@ def canary(
         return done
 
     return run
+
+
+def start_canary(
+    *words: str | Path, cwd: Path, env: Mapping[str, str], output: Path
+) -> subprocess.Popen[bytes]:
+    """The command line, begun in a session of its own; what it prints is appended to `output`."""
+    command = [sys.executable, "-m", "canary", *map(str, words)]
+    with open(output, "ab") as out:
+        return subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            # a child of this shell may have been started with interrupts ignored
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+
+
+def until(check: Callable[[], T], what: str = "it", seconds: float = 100.0) -> T:
+    """What `check` returns once that is true; `seconds` are what a busy machine may take."""
+    end = time.monotonic() + seconds
+    while not (found := check()):
+        assert time.monotonic() < end, f"{what} did not come about in {seconds:g} s"
+        time.sleep(0.05)
+    return found

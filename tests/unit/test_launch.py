@@ -307,6 +307,26 @@ def test_a_system_that_does_not_answer_is_no_verdict(desk, batch):
     assert desk.messages == [Exit("1", 1.0, 0)]
 
 
+@pytest.mark.parametrize("error", [OSError("timed out"), KeyError("state")])
+def test_what_was_told_before_an_error_counts(desk, batch, error):
+    class Partial(Batch):
+        def query(self, tickets):
+            if "1" in tickets:
+                yield Exit("1", 1.0, 3)
+                raise error
+            yield from super().query(tickets)
+
+    system = batch(Partial())
+    system.start([launch("1"), launch("2")])
+    desk.until(lambda: "1" in desk.ends())
+    assert desk.ends()["1"].code == 3
+    system.answers = {"2": Exit("2", 1.0, 0)}
+    desk.until(lambda: "2" in desk.ends())
+    wanted = ExitReason.EXITED if isinstance(error, OSError) else ExitReason.LOST
+    assert desk.ends()["2"].reason is wanted
+    assert [m.id for m in desk.messages] == ["1", "2"]
+
+
 def test_an_error_of_the_author_in_query_loses_what_runs_and_serves_the_next(desk, batch):
     class Broken(Batch):
         def query(self, tickets):

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from canary.launch import ExitReason
+from canary.testing.launchers import Bench
+
 PAGES = ("cdash", "events", "history", "tui")
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -69,3 +72,49 @@ def test_the_page_does_what_it_shows(tmp_path, page):
         assert re.fullmatch(pattern(content), squeezed(ran.stdout)), told
         done += 1
     assert done > 0
+
+
+# stand for programs of a batch system that nobody can install: enough to run what the page shows
+PROGRAMS = {
+    "qsub": """#!/bin/sh
+[ -z "$REFUSE" ] || { echo "qsub: no such queue" >&2; exit 1; }
+setsid sh "$2" >/dev/null 2>&1 &
+echo $!.host
+""",
+    "qstat": """#!/bin/sh
+shift 3
+printf '{"Jobs": {'
+for id in "$@"; do
+  kill -0 ${id%.host} 2>/dev/null && printf '%s"%s": {"job_state": "R"}' "$comma" $id && comma=,
+done
+echo '}}'
+""",
+    "qdel": '#!/bin/sh\nfor id in "$@"; do kill -9 -${id%.host}; done\n',
+}
+
+
+def test_the_launcher_that_is_shown_works(tmp_path, monkeypatch):
+    """As far as that can be said without PBS."""
+    text = (GUIDE / "writing-a-launcher.md").read_text()
+    (code,) = [body for language, body in BLOCK.findall(text) if language == "python"]
+    page = {}
+    exec(code, page)
+    for name, script in PROGRAMS.items():
+        (tmp_path / name).write_text(script)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (launcher,) = page["canary_launchers"](None)
+    bench = Bench(launcher, tmp_path)
+    try:
+        ends, hangs = bench.shell("echo out; exit 3"), bench.shell("echo here; sleep 300")
+        refused = bench.shell("exit 0", env={**os.environ, "REFUSE": "1"})
+        bench.begin(ends, hangs, refused)
+        bench.until(bench.says(hangs, "here"))
+        launcher.cancel([hangs.id], 0.0)
+        found = bench.finish()
+    finally:
+        bench.close()
+    assert (found[ends.id].code, bench.output(ends)) == (3, "out\n")
+    assert (found[hangs.id].code, found[hangs.id].reason) == (None, ExitReason.LOST)
+    assert found[refused.id].reason is ExitReason.NOT_STARTED
+    assert "no such queue" in found[refused.id].detail

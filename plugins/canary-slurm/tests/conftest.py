@@ -8,30 +8,21 @@ import os
 import random
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from canary.testing.fixtures import start_canary, until
 
 pytest_plugins = ["canary.testing.fixtures"]
 
 SCRIPT = Path(__file__).parents[3] / "contrib" / "slurm-cluster" / "slurm_cluster.py"
 LIMIT = 120.0  # seconds that anything on the cluster may take on a busy machine
 NEEDED = ("sbatch", "srun", "slurmctld", "slurmd", "munged")
-
-
-def until(check, what="it", limit=LIMIT):
-    """What `check` returns once that is true."""
-    deadline = time.monotonic() + limit
-    while not (found := check()):
-        assert time.monotonic() < deadline, f"{what} did not come about in {limit:g} s"
-        time.sleep(0.1)
-    return found
 
 
 class Cluster:
@@ -118,18 +109,7 @@ class Run:
         self.environment = {**environment, **cluster.environment}
         self.output = home / "output.txt"
         home.mkdir(parents=True, exist_ok=True)
-        with open(self.output, "ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "canary", *map(str, words)],
-                cwd=home,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-                # this shell's child may have been started with interrupts ignored
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-            )
+        self.process = start_canary(*words, cwd=home, env=self.environment, output=self.output)
 
     def wait(self, limit=LIMIT):
         code = self.process.wait(limit)

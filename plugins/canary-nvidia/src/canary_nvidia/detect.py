@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from canary.process import ask
+from canary.process import ask_script
 from canary_nvidia import probe
 
 
@@ -26,7 +26,7 @@ class Device:
 
 def find(seconds: float) -> tuple[list[Device], list[str]]:
     """All devices, and what is wrong with any; DetectionError if NVML fails or is too slow."""
-    answer = ask(probe.__file__, seconds)
+    answer = ask_script(probe.__file__, seconds)
     if "error" in answer:
         raise DetectionError(f"no GPUs can be used: NVML: {answer['error']}")
     devices = [Device(d.pop("id"), d.pop("index"), d["uuid"], d) for d in answer["devices"]]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import pwd
 import re
-import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from xml.etree import ElementTree
+
+from canary.process import ask
 
 # what the programs say when they could not ask the master
 _SILENCE: Final = re.compile(r"commlib error|qmaster using port|answer list from qmaster|timeout")
@@ -47,26 +48,14 @@ class Engine:
 
     def call(self, *words: str) -> str:
         """What the program prints; Refused if it fails, OSError if it cannot answer."""
-        env = {k: v for k, v in os.environ.items() if k != "SGE_LONG_QNAMES"}
-        try:
-            done = subprocess.run(
-                words,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=self.limit,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise TimeoutError(f"{words[0]} did not answer in {self.limit:g} s") from None
-        out = done.stdout.decode(errors="replace")
-        if done.returncode == 0:
+        code, out, errors = ask(words, self.limit)
+        if code == 0:
             return out
-        said = f"{done.stderr.decode(errors='replace')}\n{out}".strip()
+        said = f"{errors}\n{out}".strip()
         line = re.sub(r"^(Unable to run job|error): ", "", said.split("\n")[0].strip())
         if _SILENCE.search(said):
             raise ConnectionError(f"{words[0]}: {line}")
-        raise Refused(f"{words[0]}: {line or f'exit code {done.returncode}'}")
+        raise Refused(f"{words[0]}: {line or f'exit code {code}'}")
 
     def submit(self, words: Sequence[str], script: str, tasks: int) -> str:
         """Submit a script as an array of so many tasks, numbered from 1; the number of its job."""

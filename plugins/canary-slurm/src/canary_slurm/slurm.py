@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from canary.launch import ExitReason
+from canary.process import ask
 
 # what a job can end as; whatever is not named here is alive
 ENDS: Final[Mapping[str, ExitReason]] = MappingProxyType(
@@ -111,24 +111,14 @@ class Slurm:
 
     def call(self, *words: str, env: Mapping[str, str] | None = None) -> str:
         """What the program prints; Refused if it fails, OSError if it cannot answer."""
-        try:
-            done = subprocess.run(
-                words,
-                env=dict(self.environment if env is None else env),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=self.limit,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise TimeoutError(f"{words[0]} did not answer in {self.limit:g} s") from None
-        said = done.stderr.decode(errors="replace").strip()
+        code, out, errors = ask(words, self.limit, dict(self.environment if env is None else env))
+        if code == 0:
+            return out
+        said = errors.strip()
         line = re.sub(r"^\w+: (error: )?", "", said.splitlines()[0]) if said else ""
-        if done.returncode == 0:
-            return done.stdout.decode(errors="replace")
         if _unanswered(said):
             raise ConnectionError(f"{words[0]}: {line}")
-        raise Refused(f"{words[0]}: {line or f'exit code {done.returncode}'}")
+        raise Refused(f"{words[0]}: {line or f'exit code {code}'}")
 
     def submit(self, words: Sequence[str], script: str, env: Mapping[str, str]) -> str:
         """Submit a script; the ID of its job."""
