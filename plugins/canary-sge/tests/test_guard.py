@@ -6,24 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from canary.launch import Exit, ExitReason, Launch
 from canary.procfs import Table
+from canary.testing.fixtures import until
 from canary.testing.launchers import alive
 from canary_sge.record import Submission
 
 SPAWN = "sleep 300 & echo pid $!; setsid sleep 300 & echo pid $!; echo here"
-
-
-def until(check, seconds=25.0):
-    end = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return found
 
 
 class Guarded:
@@ -151,6 +143,5 @@ def test_a_workspace_that_is_gone(guarded):
     guard = guarded(f"{SPAWN}; wait").begun()
     pids = guard.pids()
     guard.task.directory.rename(guard.task.directory.with_name("gone"))
-    guard.process.send_signal(signal.SIGUSR2)
     assert guard.process.wait(25) == 1
     assert [pid for pid in pids if alive(pid)] == []

@@ -25,6 +25,8 @@ from canary_sge.record import Task
 
 # what Grid Engine sends before it kills (USR2), and what limits and people may send
 WARNINGS: Final = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGTERM, signal.SIGINT)
+# seconds between two looks whether anybody is there to be told
+LOOK: Final = 2.0
 # 99 and 100 mean something to Grid Engine
 WELL, ILL = 0, 1
 
@@ -48,6 +50,7 @@ class Guard:
         try:
             self.loop.watch(self.orders, self._hear)
             self.launcher.start([self.launch])
+            self._look()
             self.loop.run()
         finally:
             self.launcher.close()
@@ -63,6 +66,12 @@ class Guard:
             self.end = message
             self.task.note(began=self.began, host=socket.gethostname(), end=message.asdict())
             self.loop.stop()
+
+    def _look(self) -> None:
+        if self.task.directory.exists():
+            self.loop.call_later(LOOK, self._look)
+        else:  # the workspace was wiped: nobody waits for us
+            self.launcher.cancel([self.launch.id], 0.0)
 
     def _hear(self) -> None:
         heard = os.read(self.orders, 100)
