@@ -131,9 +131,9 @@ def _with_instances(machine: Machine, type: str, instances: Sequence[Mapping[str
     return replace(machine, nodes=(Node(first.id, {**first.resources, type: made}), *rest))
 
 
-def choose_launcher(request: RunRequest, config: Config) -> Callable[[BaseJob], Launcher]:
+def choose_launcher(request: RunRequest, config: Config) -> Callable[[BaseJob | None], Launcher]:
     """By name: the spec's, else the request's, the configuration's, `local` if there is one, the
-    core's own."""
+    core's own. None stands for a job whose spec names none."""
     own = SubprocessLauncher.name
     kind: type[Any] = Launcher  # abstract: only for isinstance
     launchers: dict[str, Launcher] = {own: SubprocessLauncher()}
@@ -146,8 +146,8 @@ def choose_launcher(request: RunRequest, config: Config) -> Callable[[BaseJob], 
     if usual is None:
         usual = DEFAULT_LAUNCHER if DEFAULT_LAUNCHER in launchers else own
 
-    def choose(job: BaseJob) -> Launcher:
-        name = job.launcher_name or usual
+    def choose(job: BaseJob | None) -> Launcher:
+        name = (job and job.launcher_name) or usual
         if name not in launchers:
             raise PluginError(f"no launcher {name!r}", hint=hint)
         return launchers[name]

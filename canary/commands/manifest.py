@@ -44,6 +44,7 @@ def run(manifest: Path, config: Config) -> int:
     log = manifest.with_name(journal.LOG)
     jobs = _jobs(data, recovery.fold(log))
     request = RunRequest(cwd=str(config.cwd), launcher=data["launcher"])
+    choose = gather.choose_launcher(request, config)
     loop, clock, book = Loop(), Clock(), journal.EventLog(log)
     ends = {job.id: job.status for job in jobs if job.is_done()}
 
@@ -63,7 +64,7 @@ def run(manifest: Path, config: Config) -> int:
         jobs,
         ResourcePool(gather.find_machine(request, config)),
         loop=loop,
-        choose=gather.choose_launcher(request, config),
+        choose=lambda _: choose(None),  # what a spec names has brought it here
         emit=emit,
         services=gather.HookServices(config),
         policy=Policy(**data["policy"]),

@@ -65,6 +65,8 @@ CALLS = [
     "enable(False, when='options=x')",
     "enable(1)",
     "exclusive()",
+    "launcher('local')",
+    "launcher('sge', when='platforms=linux', sge_queue='short.q')",
     "artifact('x', save_on='failure')",
     "artifact(file='x')",
     "set_attribute(a=1, b=[1, (2,)], c={'d': None})",

@@ -347,6 +347,21 @@ def test_the_rest(job):
     assert spec.keywords == ("k", "l")
 
 
+def test_the_last_launcher_that_applies_counts(jobs):
+    one, two, three = jobs(
+        "d.parameterize('n', [1, 2, 3])\n"
+        "d.launcher('sge', sge_queue='short.q', when=\"parameters='n>1'\")"
+        "\nd.launcher('local', when=\"parameters='n>2'\")"
+    )
+    assert dict(one.options) == {}
+    assert dict(two.options) == {"launcher": "sge", "sge_queue": "short.q"}
+    assert dict(three.options) == {"launcher": "local"}
+    with pytest.raises(SpecError, match=r"f.pyt:3: .*the name must not be empty"):
+        jobs("d.launcher('')")
+    with pytest.raises(SpecError, match=r"f.pyt:3: .*no JSON value"):
+        jobs("d.launcher('sge', sge_args={1, 2})")
+
+
 def test_execution_path(jobs):
     one, two = jobs("d.parameterize('n', [1, 2])\nd.execution_path('here/case-{n}')")
     assert (one.work_path, two.work_path) == ("here/case-1", "here/case-2")

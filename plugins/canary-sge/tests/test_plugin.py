@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
+from canary.testing.fixtures import start_canary, until
 from canary.testing.launchers import alive
 from canary_sge.engine import Engine
 from canary_sge.plugin import Plugin, SgeSettings
@@ -30,15 +30,6 @@ tests:
 SLEEPS = "sleep 300 & echo pid $!; setsid sleep 300 & echo pid $!; echo here; wait"
 
 
-def until(check, what="it", limit=LIMIT):
-    """What `check` returns once that is true."""
-    deadline = time.monotonic() + limit
-    while not (found := check()):
-        assert time.monotonic() < deadline, f"{what} did not come about in {limit:g} s"
-        time.sleep(0.1)
-    return found
-
-
 class Run:
     """A canary that runs on the grid, in a directory of its own."""
 
@@ -46,18 +37,7 @@ class Run:
         self.home = home
         self.environment = environment
         self.output = home / "output.txt"
-        with open(self.output, "ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "canary", *map(str, words)],
-                cwd=home,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-                # this shell's child may have been started with interrupts ignored
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-            )
+        self.process = start_canary(*words, cwd=home, env=environment, output=self.output)
 
     def wait(self):
         code = self.process.wait(LIMIT)
@@ -172,6 +152,30 @@ def test_what_ends_a_job_from_outside_is_never_a_pass(start):
     assert "Eqw: error: can't chdir to /no/where" in lost.reasons["a"]
     assert 'unknown queue "no.q"' in sent.reasons["a"]
     assert [run.is_clean() for run in (runs, waits, lost, sent)] == [True] * 4
+
+
+def test_a_test_may_name_its_launcher(start):
+    """And what it asks of it; others run here."""
+    there = {"command": '[ "$(hostname)" = localhost ]'}
+    named = {"name": "sge", "sge_pe": "smp", "sge_args": "-p -1"}
+    tests = {
+        "a": {**there, "launcher": "sge"},
+        "b": {**there, "launcher": named, "resources": {"cpus": 2}},
+        "c": {**there, "expect": "fail"},
+        "d": {**there, "launcher": {"name": "sge", "sge_queue": "no.q"}},
+        "e": {**there, "launcher": "nowhere"},
+    }
+    run = start("-r", "cpus=4", "run", ".", tests=tests)
+    assert run.wait() == 8, run.text
+    assert run.results() == {
+        "a": "SUCCESS",
+        "b": "SUCCESS",
+        "c": "XFAIL",
+        "d": "ERROR",
+        "e": "BROKEN",
+    }
+    assert 'unknown queue "no.q"' in run.reasons["d"]
+    assert "no launcher 'nowhere'" in run.reasons["e"]
 
 
 def test_ctrl_c_leaves_nothing(start):

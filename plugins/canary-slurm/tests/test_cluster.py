@@ -209,6 +209,22 @@ def test_what_a_test_asks_of_slurm(start, tmp_path, tools):
     assert run.is_clean()
 
 
+def test_a_test_may_name_its_launcher(start, tmp_path, tools):
+    """Before what the command line says."""
+    body = "assert ('SLURM_JOB_ID' in os.environ) == (canary.get_instance().name in 'bd')"
+    tools.write_test(tmp_path / "t/a.pyt", body, 'launcher("local")')
+    tools.write_test(tmp_path / "t/b.pyt", body)
+    tools.write_test(tmp_path / "u/c.pyt", body)
+    tools.write_test(tmp_path / "u/d.pyt", body, 'launcher("slurm", slurm_partition="low")')
+    batched = start("run", *SLURM, "../t", home="batched")
+    plain = start("run", "../u", home="plain")
+    assert (batched.wait(), plain.wait()) == (0, 0)
+    assert batched.results() == {"a": "SUCCESS", "b": "SUCCESS"}
+    assert plain.results() == {"c": "SUCCESS", "d": "SUCCESS"}
+    assert batched.is_clean()
+    assert plain.is_clean()
+
+
 def test_a_request_that_can_never_start_is_given_up(start, tmp_path, tools):
     tools.write_test(tmp_path / "t/a.pyt", "return 0")
     words = ("-b", "option=--partition=short,--time=30")

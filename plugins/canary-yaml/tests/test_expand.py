@@ -45,6 +45,7 @@ def test_every_field_arrives(job):
         "expect: diff\n"
         "skip_codes: [77]\n"
         "exclusive: true\n"
+        "launcher: {name: sge, sge_queue: short.q}\n"
         "baseline: [{src: new, dst: old}, {flag: --bless}]"
     )
     assert spec.owners == ("me",)
@@ -58,6 +59,7 @@ def test_every_field_arrives(job):
     assert spec.artifacts == (Artifact("log"), Artifact("core", "failure"))
     assert dict(spec.attributes) == {"a": [1]}
     assert (spec.xstatus, spec.skip_codes, spec.exclusive) == (64, (77,), True)
+    assert dict(spec.options) == {"launcher": "sge", "sge_queue": "short.q"}
     assert spec.baseline == (Baseline("new", "old"), Baseline(flag="--bless"))
 
 

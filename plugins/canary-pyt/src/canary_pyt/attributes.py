@@ -153,6 +153,11 @@ def _exclusive(scope: Scope) -> bool:
     return any(True for _ in scope.active("exclusive"))
 
 
+def _options(scope: Scope) -> FrozenDict[str, Any]:
+    entry = scope.last("launcher")
+    return EMPTY if entry is None else FrozenDict(entry[2])
+
+
 def _attributes(scope: Scope) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for _, _, values in scope.active("attributes"):
@@ -205,6 +210,7 @@ _FIELDS: Final[Mapping[str, tuple[str, Callable[[Scope], Any]]]] = FrozenDict(
         "assets": ("assets", _assets),
         "xstatus": ("xstatus", _xstatus),
         "exclusive": ("exclusive", _exclusive),
+        "launcher": ("options", _options),
         "attributes": ("attributes", _attributes),
         "execution_path": ("exec_path", _execution_path),
         "modules": ("modules", _modules),

@@ -253,6 +253,11 @@ def _exclusive(data: Data, line: int, when: Any) -> None:
     _put(data, "exclusive", line, when)
 
 
+def _launcher(data: Data, line: int, name: Any, when: Any, options: dict[str, Any]) -> None:
+    values = {k: json_value(v, k) for k, v in options.items()}
+    _put(data, "launcher", line, when, {**values, "launcher": _text(name, "the name")})
+
+
 def _artifact(data: Data, line: int, file: Any, when: Any, save_on: Any) -> None:
     if save_on not in SAVE_ON:
         raise SpecError(f"save_on={save_on!r}", hint=f"one of {', '.join(SAVE_ON)}")
@@ -352,6 +357,7 @@ _HANDLERS: Final[Mapping[str, Callable[..., None]]] = MappingProxyType(
         "skipif": _skipif,
         "enable": _enable,
         "exclusive": _exclusive,
+        "launcher": _launcher,
         "artifact": _artifact,
         "set_attribute": _set_attribute,
         "set_id": _set_id,

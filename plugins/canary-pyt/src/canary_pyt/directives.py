@@ -211,6 +211,11 @@ def exclusive(*, when: "When" = None) -> None:
     _take("exclusive", when)
 
 
+def launcher(name: str, *, when: "When" = None, **options: "Any") -> None:
+    """Run the job by this launcher, whatever the command line says; `options` are for it alone."""
+    _take("launcher", name, when, options)
+
+
 def artifact(file: "Path", *, when: "When" = None, save_on: str = "always") -> None:
     """Name files worth keeping: a pattern; `save_on` is `always`, `success` or `failure`."""
     _take("artifact", file, when, save_on)

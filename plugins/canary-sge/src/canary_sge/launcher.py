@@ -46,17 +46,20 @@ class Ask:
         """Words of `qsub` for this launch; ValueError if Grid Engine cannot be asked for that."""
         if launch.nodes > 1:
             raise ValueError(f"it needs {launch.nodes} nodes, and a job of this launcher has one")
-        words = ["-q", self.queue] if self.queue else []
-        words += ["-P", self.project] if self.project else []
+        own = launch.options
+        names = ("queue", "project", "pe")
+        queue, project, pe = (own.get(f"sge_{name}") or getattr(self, name) for name in names)
+        words = ["-q", str(queue)] if queue else []
+        words += ["-P", str(project)] if project else []
         slots = sum(int(entry["slots"]) for entry in launch.resources.get("cpus", ()))
         if slots > 1:
-            if self.pe is None:
+            if pe is None:
                 raise ValueError(f"it needs {slots} slots: set sge.pe to a parallel environment")
-            words += ["-pe", self.pe, str(slots)]
+            words += ["-pe", str(pe), str(slots)]
         if launch.timeout is not None:
             asked = limits(launch.timeout + launch.grace + SPARE)
             words += ["-l", ",".join(f"{k}={v}" for k, v in asked.items())]
-        return (*words, *self.args)
+        return (*words, *self.args, *str(own.get("sge_args", "")).split())
 
 
 @dataclass(slots=True)

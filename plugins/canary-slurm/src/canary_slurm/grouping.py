@@ -66,11 +66,16 @@ def group(
     root = Path(jobs[0].workspace.root)
     left = attach.left_over(root.parent, root.name)
     old = attach.take_up(jobs, left, config, slurm_of(config)) if left else []
+    # what names another launcher is that one's
+    names = (SlurmLauncher.name,) if batching is None else (SlurmLauncher.name, None)
+    if batching is None and any(job.launcher_name in names for job in jobs):
+        batching = batching_of(config, named=True)
     if batching is None and not old:
         return None
     taken: dict[str, BaseJob] = {job.id: batch for batch in old for job in batch.jobs}
     rest = [job for job in jobs if job.id not in taken]
-    new = batches(rest, batching, config) if batching is not None and rest else []
+    mine = [job for job in rest if job.launcher_name in names]
+    new = batches(mine, batching, config) if batching is not None and mine else []
     held = taken | {job.id: batch for batch in new for job in batch.jobs}
     alone = [job for job in rest if job.id not in held]
     held |= {job.id: job for job in alone}

@@ -140,6 +140,7 @@ class _Job:
             ),
             "attributes": self._attributes(),
             "environment": FrozenDict(environment),
+            "options": FrozenDict(test["launcher"]) if "launcher" in test else EMPTY,
             "skip_codes": tuple(test.get("skip_codes", (80,))),
             "stage_file": False,
             "takes_args": not shell,

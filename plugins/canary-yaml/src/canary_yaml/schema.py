@@ -251,6 +251,16 @@ def _baseline(value: Any, place: Place) -> list[list[str | None]]:
     return kinds.listed(value, place, one)
 
 
+def _launcher(value: Any, place: Place) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {"launcher": kinds.text(value, place)}
+    if "name" not in kinds.mapping(value, place):
+        raise place.wrong("the key name is missing")
+    options = dict(kinds.mapped(value, place, kinds.plain))
+    name = kinds.text(options.pop("name"), place.at("name"))
+    return {**options, "launcher": name}
+
+
 def _attributes(value: Any, place: Place) -> dict[str, Any]:
     if ATTRIBUTE in kinds.mapping(value, place):
         raise place.at(ATTRIBUTE).wrong("this name is taken")
@@ -330,6 +340,7 @@ KEYS: Final[Mapping[str, kinds.Kind]] = MappingProxyType(
         "expect": _expect,
         "skip_codes": _skip_codes,
         "exclusive": kinds.boolean,
+        "launcher": _launcher,
         "baseline": _baseline,
         "pass_regex": _expressions,
         "fail_regex": _expressions,
