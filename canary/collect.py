@@ -18,6 +18,7 @@ from canary.home import DIRECTORY, TAG
 from canary.spec import SpecFile, SpecGenerator
 
 SKIPPED: Final = frozenset({"__pycache__", ".git", ".svn", ".hg", ".canary", "TestResults"})
+_ALL: Final = (":all:", "__all__")
 VIEW_MARK: Final = ".canary-view.json"
 
 Ignore = Callable[[str], bool]
@@ -80,6 +81,8 @@ def classify(words: Sequence[str], cwd: str) -> Words:
 
 def valid_tag(tag: str) -> None:
     """UsageError for a name that would be read as something else."""
+    if tag in _ALL:
+        raise UsageError(f"the tag {tag!r} stands for all jobs already", hint="give another name")
     if not tag or tag.startswith("-") or "/" in tag or not tag.isprintable() or tag in (".", ".."):
         raise UsageError(f"{tag!r} cannot be a tag", hint="use letters, digits, - and _")
 

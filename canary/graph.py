@@ -80,12 +80,7 @@ def build(specs: Sequence[JobSpec]) -> tuple[SpecGraph, list[CanaryError]]:
     for spec in specs:
         first = unique.setdefault(spec.id, spec)
         if first is not spec and not _same(first, spec):
-            error = GraphError(
-                f"{spec.name!r} has the same ID as {first.name!r} of {first.file}",
-                hint="names, parameters or set_id must tell them apart",
-                file=spec.file,
-            )
-            faults.append((spec.id, error))
+            faults.append((spec.id, _twin_error(first, spec)))
     edges: dict[str, tuple[Edge, ...]] = {}
     _resolve(unique, edges, faults)
     _add_fixtures(unique, edges)
@@ -99,6 +94,15 @@ def build(specs: Sequence[JobSpec]) -> tuple[SpecGraph, list[CanaryError]]:
 def _same(a: JobSpec, b: JobSpec) -> bool:
     """The same file found twice, through overlapping paths with the same root."""
     return a.file == b.file and a.name == b.name and a.file_root == b.file_root
+
+
+def _twin_error(first: JobSpec, spec: JobSpec) -> GraphError:
+    if first.file == spec.file and first.file_root != spec.file_root:
+        text = f"the file is found from {first.file_root} and from {spec.file_root}"
+        return GraphError(text, hint="give one of these paths", file=spec.file)
+    text = f"{spec.name!r} has the same ID as {first.name!r} of {first.file}"
+    hint = "names, parameters or set_id must tell them apart"
+    return GraphError(text, hint=hint, file=spec.file)
 
 
 def _resolve(

@@ -37,7 +37,7 @@ def select_session(name: str, workspace: home.Workspace, store: Store) -> str:
 
 def select_job(spec: str, store: Store) -> Result:
     """The latest result of the one job that `spec` names: exact name or ID first, then ID prefix,
-    then parts of names."""
+    then the name without parameters, then parts of names."""
     results = store.results()
     wanted = spec.strip()
     path = wanted.lstrip("/")
@@ -45,6 +45,7 @@ def select_job(spec: str, store: Store) -> Result:
         [r for r in results if wanted in (r.id, r.fullname, r.name, r.workspace)],
         [r for r in results if len(path) >= 3 and r.id.startswith(path)],
         [r for r in results if r.fullname.endswith("/" + wanted) or r.file_path == wanted],
+        [r for r in results if r.name.startswith(wanted + ".")],
         [r for r in results if wanted in r.fullname],
     )
     for found in rules:

@@ -81,10 +81,12 @@ class Earlier(NamedTuple):
             return Status.make(None, Outcome.NONE, DAMAGED)
 
     @property
-    def started(self) -> float:
-        """When its command started, epoch seconds; -1 if it did not."""
-        started = read_object(self.timekeeper).get("started")
-        return float(started) if isinstance(started, (int, float)) else -1.0
+    def began(self) -> float:
+        """When its command started, or it was found that it could not, epoch seconds; -1 if that
+        is not known."""
+        times = read_object(self.timekeeper)
+        known = [times.get(name) for name in ("started", "finished")]
+        return float(next((t for t in known if isinstance(t, (int, float)) and t >= 0), -1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +261,7 @@ def _wanted(only: str, spec: JobSpec, last: Earlier | None) -> bool:
     if only == "failed":
         return last.category == Category.FAIL.value or last.outcome == Outcome.BLOCKED.name
     if only == "changed":
-        return _modified(spec.file) > last.started
+        return _modified(spec.file) > last.began
     return False
 
 

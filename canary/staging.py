@@ -83,11 +83,17 @@ def _place(source: str, target: str, *, link: bool) -> None:
 def search_paths(
     directory: str, environment: Mapping[str, str | None], base: Mapping[str, str]
 ) -> dict[str, str]:
-    """`PATH` and `PYTHONPATH` with the job's directory first."""
+    """`PATH` and `PYTHONPATH` with the job's directory first.
+
+    In a list of directories none can have the separator in its name; the empty name stands for
+    where a process is, which is where the job begins.
+    """
+    sep = os.pathsep
+    first, alone = ("", sep) if sep in directory else (directory, directory)
     out = {}
     for name in ("PATH", "PYTHONPATH"):
         old = environment[name] if name in environment else base.get(name)
-        out[name] = f"{directory}{os.pathsep}{old}" if old else directory
+        out[name] = f"{first}{sep}{old}" if old else alone
     return out
 
 

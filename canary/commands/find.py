@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     selection.add_selection(parser)
     one_of = parser.add_argument_group("output").add_mutually_exclusive_group()
     _, shape, _ = selection.options_of(one_of)
-    shape("--paths", help="file and name, one job a line")
+    shape("--paths", help="the test files, below their root")
     shape("--files", help="the test files")
     shape("-g", "--graph", help="jobs below what they depend on")
     shape("--keywords", dest="list_keywords", help="all keywords")
@@ -62,7 +62,7 @@ def _shape(args: argparse.Namespace, specs: Sequence[JobSpec], graph: SpecGraph,
     if args.files:
         return _lines(dict.fromkeys(spec.file for spec in specs))
     if args.paths:
-        return _lines(f"{spec.file}: {spec.name}" for spec in specs)
+        return _lines(_paths(specs))
     if args.list_keywords:
         return _lines(sorted({word for spec in specs for word in spec.keywords}))
     if args.graph:
@@ -72,6 +72,14 @@ def _shape(args: argparse.Namespace, specs: Sequence[JobSpec], graph: SpecGraph,
 
 def _lines(lines: object) -> str:
     return "".join(f"{clean(str(line))}\n" for line in lines)  # type: ignore[attr-defined]  # any iterable
+
+
+def _paths(specs: Sequence[JobSpec]) -> list[str]:
+    """Each root with a colon, and below it the paths from there."""
+    roots: dict[str, dict[str, None]] = {}
+    for spec in specs:
+        roots.setdefault(spec.file_root, {})[spec.file_path] = None
+    return [line for root, paths in roots.items() for line in (f"{root}:", *paths)]
 
 
 def _tree(specs: Sequence[JobSpec], graph: SpecGraph) -> list[str]:

@@ -60,6 +60,9 @@ def roots_from_file(name: str, cwd: str) -> tuple[ScanRoot, ...]:
 
 def _root(base: Path, root: str, paths: Iterable[str]) -> ScanRoot:
     directory = os.path.normpath(base / root)
+    if not paths and os.path.isfile(directory):
+        directory, file = os.path.split(directory)
+        return ScanRoot(directory, (file,))
     if not os.path.isdir(directory):
         raise UsageError(f"{directory}: no such directory")
     inside = []

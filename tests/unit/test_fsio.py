@@ -101,6 +101,7 @@ def test_all_is_written_through_a_pipe_that_takes_little():
 @example("-rf")
 @example("a/b")
 @example("a%2Fb")
+@example("%%2541%4\n1%")
 @example("\u202eevil")
 @example("new\nline")
 @example("nul\0")
@@ -122,7 +123,7 @@ def test_different_names_stay_different(a, b):
     assert fsio.encode_name(a) != fsio.encode_name(b)
 
 
-@pytest.mark.parametrize("name", ["a.cpus=2.x=0.25", "Größe", "a b", "..."])
+@pytest.mark.parametrize("name", ["a.cpus=2.x=0.25", "Größe", "a b", "...", "x=50%", "s=%q"])
 def test_what_is_harmless_is_kept(name):
     assert fsio.encode_name(name) == name
 

@@ -32,9 +32,9 @@ def spec(name, *depends, root="/r", **more):
     )
 
 
-def was(outcome, started=100.0):
+def was(outcome, started=100.0, finished=-1.0):
     status = Status.make(outcome=outcome)
-    times = json.dumps({"started": started})
+    times = json.dumps({"started": started, "finished": finished})
     return Earlier(status.category.value, outcome, None, status.code, times, "/d", "s")
 
 
@@ -201,19 +201,22 @@ def test_strategies(only, run):
 
 
 def test_changed_are_those_whose_file_is_newer_than_their_last_start(tmp_path):
-    specs = [spec(n, root=tmp_path) for n in ("old", "edited", "gone", "new", "never started")]
-    for name in ("old", "edited", "new", "never started"):
+    names = ("old", "edited", "gone", "new", "unknown", "blocked", "blocked, edited")
+    specs = [spec(n, root=tmp_path) for n in names]
+    for name in set(names) - {"gone"}:
         (tmp_path / f"{name}.x").touch()
         os.utime(tmp_path / f"{name}.x", (1000.0, 1000.0))
     earlier = {
         "old": was("FAILED", 2000.0),
         "edited": was("SUCCESS", 500.0),
         "gone": was("SUCCESS", 2000.0),
-        "never started": was("BLOCKED", -1.0),
+        "unknown": was("BLOCKED", -1.0),
+        "blocked": was("BLOCKED", -1.0, 2000.0),
+        "blocked, edited": was("BLOCKED", -1.0, 500.0),
     }
     plan = choose(specs, earlier, only="changed")
-    assert set(plan.run) == {"edited", "gone", "new", "never started"}
-    assert left_out(plan) == {"old": "did not change"}
+    assert set(plan.run) == {"edited", "gone", "new", "unknown", "blocked, edited"}
+    assert left_out(plan) == dict.fromkeys(("old", "blocked"), "did not change")
 
 
 def chain():

@@ -172,6 +172,12 @@ def test_the_job_s_directory_comes_first_on_search_paths(own, base, wanted):
     assert made["PYTHONPATH"] == "/j"
 
 
+@pytest.mark.parametrize(("base", "wanted"), [({}, ":"), ({"PATH": "/a:/b"}, ":/a:/b")])
+def test_a_directory_that_no_list_can_name_is_found_as_the_current_one(base, wanted):
+    made = staging.search_paths("/s=a:b", {}, base)
+    assert made == {"PATH": wanted, "PYTHONPATH": ":"}
+
+
 CAPACITY = Capacity({"cpus": 4, "gpus": 2, "tapes": 1})
 
 

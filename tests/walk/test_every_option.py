@@ -96,8 +96,9 @@ def row(words, code, *texts, absent=()):
         row("run --session-timeout 100 --test-timeout 20 --timeout-multiplier 2 fails", 8),
         row("resume --only all", 7, "left nothing undone"),
         # looking
-        row("find t --paths", 0, "t/slow.pyt: slow"),
+        row("find t --paths", 0, "/t:\n", "\nslow.pyt\n"),
         row("find -r t --files", 0, "t/slow.pyt"),
+        row("find -r t/slow.pyt --paths", 0, "/t:\nslow.pyt\n", absent=("fails.pyt",)),
         row("find t --graph", 0, "  fails  <- slow"),
         row("find t --keywords", 0, "bad\nslow"),
         row("find t --show-excluded-tests --regex data", 0, "1 jobs", "fails: regular"),

@@ -204,6 +204,12 @@ def test_a_resource_that_is_no_whole_number(jobs, value):
         jobs(f"d.parameterize('gpus', [{value}])")
 
 
+@pytest.mark.parametrize(("kind", "value", "least"), [("cpus", 0, 1), ("gpus", -1, 0)])
+def test_a_resource_of_which_nobody_can_have_so_few(jobs, kind, value, least):
+    with pytest.raises(SpecError, match=f"f.pyt:3: {kind}={value} .* from {least}"):
+        jobs(f"d.parameterize('{kind}', [{value}])")
+
+
 # conditions
 
 
@@ -368,6 +374,8 @@ def test_execution_path(jobs):
     assert one.result_path == "f.n=1"
     with pytest.raises(SpecError, match=r"f.pyt:4: .*leaves the session's directory"):
         jobs("d.parameterize('n', ['..'])\nd.execution_path('here/{n}')")
+    assert jobs("d.execution_path('./a//b/./')")[0].work_path == "a/b"
+    assert jobs("d.execution_path('.')")[0].work_path == "f"
 
 
 def test_set_id(jobs):

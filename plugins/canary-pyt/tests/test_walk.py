@@ -188,3 +188,19 @@ def test_configuration_in_a_test(run):
     )
     done, jobs = run({"t.pyt": text})
     assert done.returncode == 0, output(jobs["t"])
+
+
+def test_a_parameter_that_is_no_number(run):
+    """JSON has no NaN, so the lock has null."""
+    text = (
+        "import canary\ncanary.directives.parameterize('x', [float('nan'), 1.0])\n"
+        "if __name__ == '__main__':\n"
+        "    from math import isnan\n"
+        "    x = canary.get_instance().parameters.x\n"
+        "    assert x == 1.0 or isnan(x), x\n"
+    )
+    _, jobs = run({"a.pyt": text})
+    assert {name: job["status"]["outcome"] for name, job in jobs.items()} == {
+        "a.x=nan": "SUCCESS",
+        "a.x=1": "SUCCESS",
+    }

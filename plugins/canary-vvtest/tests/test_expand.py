@@ -303,6 +303,10 @@ def test_a_path_that_rows_lead_out(jobs):
         jobs("parameterize : a = ..", "execution_path : x/$a")
 
 
+def test_a_path_with_idle_parts(jobs):
+    assert jobs("execution_path : ./a//b/./")[0].work_path == "a/b"
+
+
 def test_what_is_said_to_vvtest_util_lies_in_one_attribute(job):
     assert job(options=["b", "a=1"]).attributes == {"vvtest": {"options": ["a=1", "b"]}}
     config = {"cmake": {"compiler": {"vendor": "GNU", "version": "12"}}}

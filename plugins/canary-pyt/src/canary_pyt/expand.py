@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from canary.errors import SpecError
@@ -28,7 +29,8 @@ from canary_pyt.attributes import base_case_fields, fields_of, fixed_resources
 from canary_pyt.digest import Data
 from canary_pyt.spaces import Row, Value
 
-RESOURCES: Final = ("cpus", "gpus", "nodes")
+# what a job can ask for at least
+LEAST: Final[Mapping[str, int]] = MappingProxyType({"cpus": 1, "gpus": 0, "nodes": 1})
 
 
 def expand(file: SpecFile, data: Data, context: ExpandContext) -> list[JobSpec]:
@@ -52,7 +54,7 @@ def _family(scope: Scope, repository: str) -> list[JobSpec]:
     groups = list(scope.active("parameterize")) if "parameterize" in data else []
     keys, rows = _product(groups)
     for key in keys:
-        if key in RESOURCES:
+        if key in LEAST:
             _check_counts(scope, key, groups)
     if data.get("dynamic"):
         specs = [_one(scope, FrozenDict(zip(keys, row, strict=True)), repository) for row in rows]
@@ -94,9 +96,11 @@ def _check_counts(scope: Scope, key: str, groups: Sequence[Entry]) -> None:
             i = keys.index(key)
             for row in rows:
                 value = row[i]
-                if isinstance(value, bool) or not isinstance(value, int):
+                least = LEAST[key]
+                if isinstance(value, bool) or not isinstance(value, int) or value < least:
                     hint = f"it says how many {key} the job wants"
-                    raise scope.wrong(f"{key}={value!r} is no whole number", line, hint=hint)
+                    text = f"{key}={value!r} is no whole number from {least}"
+                    raise scope.wrong(text, line, hint=hint)
 
 
 def _rows(

@@ -118,7 +118,12 @@ class TestInstance:
     def _parameters(self) -> dict[str, Any]:
         fixed = dict(self._spec.get("meta_parameters", {}))
         fixed.pop("runtime", None)
-        return {**self._spec.get("parameters", {}), **fixed}
+        return {**self._varied(), **fixed}
+
+    def _varied(self) -> dict[str, Any]:
+        """The parameters of the name; null is a NaN, which JSON has no number for."""
+        given = self._spec.get("parameters", {})
+        return {k: float("nan") if v is None else v for k, v in given.items()}
 
     @property
     def timeout(self) -> float:
@@ -279,7 +284,7 @@ class TestInstance:
         for dependency in self.dependencies:
             if params in (
                 dependency.parameters.asdict(),
-                dict(dependency._spec.get("parameters", {})),
+                dependency._varied(),
             ):
                 return dependency
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
@@ -185,7 +186,8 @@ def _execution_path(scope: Scope) -> str:
     if text is not None and (text.startswith("/") or ".." in text.split("/")):
         raise scope.wrong(f"{path!r} becomes {text!r}, which leaves the session's directory", place)
     # the composite base case has no parameters to tell its directory from the others'
-    return text or ""
+    path = os.path.normpath(text or "")
+    return "" if path == "." else path
 
 
 def _modules(scope: Scope) -> tuple[tuple[str, str | None], ...]:
