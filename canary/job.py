@@ -29,13 +29,31 @@ from canary.launch import Exit, ExitReason, Launch, Launcher
 from canary.process import SubprocessLauncher, run_blocking, sourced_environment
 from canary.resources import AMOUNTS, LOCK
 from canary.spec import JobSpec, Mask
-from canary.staging import InvalidTypeError as InvalidTypeError
-from canary.staging import MissingSourceError as MissingSourceError
+from canary.staging import InvalidTypeError, MissingSourceError
 from canary.status import Category, Outcome, Status, judge_exit_code
 from canary.workspace import ExecutionSpace
 
 if TYPE_CHECKING:
     from canary.events import Event
+
+__all__ = [
+    "AnyMatcher",
+    "BaseJob",
+    "Dependency",
+    "InvalidTypeError",
+    "Job",
+    "JobPhase",
+    "JobServices",
+    "JobState",
+    "LaunchSettings",
+    "Measurements",
+    "MissingSourceError",
+    "ceil_div",
+    "find_cache_dir",
+    "load_job_from_file",
+    "load_job_from_state",
+    "load_jobs",
+]
 
 WORKSPACE_TAG: Final = "WORKSPACE.TAG"
 HEAD_AND_TAIL: Final = 2048
@@ -134,8 +152,7 @@ class Measurements:
 
 @dataclass(frozen=True)
 class Dependency:
-    """A job waited for, and the condition on its end (see
-    `canary.expression.compile_condition`)."""
+    """A job waited for, and the condition on its end: see `expression.compile_condition`."""
 
     job: BaseJob
     when: str | None
@@ -146,10 +163,8 @@ class Dependency:
 
     def is_satisfied(self) -> bool:
         """Upstream is over and the condition holds."""
-        if not self.job.state.is_done():
-            return False
-        status = self.job.status
-        return compile_condition(self.when).holds(status.category.value, status.outcome.name)
+        end = (self.job.status.category.value, self.job.status.outcome.name)
+        return self.is_done() and compile_condition(self.when).holds(*end)
 
 
 class JobServices:
@@ -254,9 +269,8 @@ class BaseJob(abc.ABC):
     def validate_enqueuable(self) -> None:
         """ValueError unless PENDING."""
         if not self.state.is_pending():
-            raise ValueError(
-                f"{self.display_name()} is {self.state.phase.value}; it must be PENDING"
-            )
+            phase = self.state.phase.value
+            raise ValueError(f"{self.display_name()} is {phase}; it must be PENDING")
 
     def on_submitted(self) -> None:
         """The queue took it."""

@@ -15,7 +15,7 @@ import pytest
 
 from canary.errors import CanaryError
 from canary.launch import Exit, Launch
-from canary.process import SubprocessLauncher, ask, run_blocking, sourced_environment
+from canary.process import SubprocessLauncher, ask_script, run_blocking, sourced_environment
 from canary.survivors import kill_survivor, read_ticket, survivors
 from canary.testing.launchers import LocalLauncherContract, OwningLauncherContract, alive
 
@@ -327,7 +327,7 @@ class TestSourcing:
 
 def test_a_script_answers_in_json(tmp_path):
     (tmp_path / "probe.py").write_text("print('{\"gpus\": [1, 2]}')")
-    assert ask(str(tmp_path / "probe.py"), 20.0) == {"gpus": [1, 2]}
+    assert ask_script(str(tmp_path / "probe.py"), 20.0) == {"gpus": [1, 2]}
 
 
 @pytest.mark.parametrize(
@@ -341,4 +341,4 @@ def test_a_script_answers_in_json(tmp_path):
 )
 def test_a_script_that_does_not_answer_says_why(tmp_path, text, seconds, says):
     (tmp_path / "probe.py").write_text(text)
-    assert ask(str(tmp_path / "probe.py"), seconds) == {"error": says}
+    assert ask_script(str(tmp_path / "probe.py"), seconds) == {"error": says}
