@@ -43,7 +43,7 @@ create table if not exists results(
   attributes json, latest int default 1, primary key(spec_id, session)) without rowid;
 create index if not exists results_session on results(session);
 create index if not exists results_latest
-  on results(latest, spec_fullname, spec_id, status_category, status_outcome);
+  on results(latest, status_category, status_outcome, spec_fullname, spec_id);
 create trigger if not exists results_made after insert on results begin
   update results set latest = 0 where spec_id = new.spec_id and latest and session <
     (select max(session) from results where spec_id = new.spec_id);
