@@ -27,7 +27,7 @@ from canary.spec import (
     parameter_text,
 )
 from canary_yaml import kinds
-from canary_yaml.reader import KnownLines, Place
+from canary_yaml.place import KnownLines, Place
 from canary_yaml.schema import ATTRIBUTE, one_group
 
 _OTHER_DOLLARS: Final = re.compile(r"\$(?!\{)")

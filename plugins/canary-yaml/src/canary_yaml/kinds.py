@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from canary.clock import parse_duration
 from canary.errors import CanaryError
 from canary.options import closest
-from canary_yaml.reader import Place
+from canary_yaml.place import Place
 
 Kind: TypeAlias = Callable[[Any, Place], Any]
 

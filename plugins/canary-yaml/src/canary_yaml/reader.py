@@ -7,44 +7,22 @@ its lines are those where headers and keys are found. What the data means is not
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator
+from typing import Any, Final
 
 import yaml
 
 from canary import textdata, yamldata
 from canary.errors import CanaryError, SpecError
 from canary_yaml import quick
-
-Path: TypeAlias = tuple[str | int, ...]
+from canary_yaml.place import KnownLines, Lines, Path, Place
 
 # what aliases may blow a small file up to
 MAX_NODES: Final = 100_000
 _HEADER: Final = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*(?:#.*)?$")
+_HEADERS: Final = re.compile(r"^[ \t]*\[([\w.-]+)\][ \t]*$", re.MULTILINE)
 _KEY: Final = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"))*)\s*=""")
 _PART: Final = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
-
-
-class Lines:
-    """Where the parts of a file stand; this is what nobody knows."""
-
-    def of(self, path: Path) -> int:  # noqa: ARG002 - there are others
-        """The line of a part, or of the nearest thing around it of which that is known."""
-        return 1
-
-
-class KnownLines(Lines):
-    """Lines by path."""
-
-    def __init__(self, lines: Mapping[Path, int]) -> None:
-        self._lines = lines
-
-    def of(self, path: Path) -> int:
-        """See `Lines.of`."""
-        for end in range(len(path), 0, -1):
-            if path[:end] in self._lines:
-                return self._lines[path[:end]]
-        return 1
 
 
 class NodeLines(Lines):
@@ -75,34 +53,24 @@ class NodeLines(Lines):
         return line
 
 
-class Place:
-    """A part of a file; errors about it name the file, the line and the key."""
+class TextLines(Lines):
+    """Lines of TOML, where headers and keys are found when they are asked for."""
 
-    __slots__ = ("file", "lines", "path")
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._headers: dict[Path, int] | None = None
 
-    def __init__(self, file: str, lines: Lines, path: Path = ()) -> None:
-        self.file = file
-        self.lines = lines
-        self.path = path
-
-    def at(self, *more: str | int) -> Place:
-        """A part of the part."""
-        return Place(self.file, self.lines, self.path + more)
-
-    @property
-    def line(self) -> int:
-        """Where it is written, or the nearest thing around it of which that is known."""
-        return self.lines.of(self.path)
-
-    @property
-    def key(self) -> str | None:
-        """`tests.NAME.key[0]`."""
-        text = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in self.path)
-        return text.lstrip(".") or None
-
-    def wrong(self, message: str, hint: str | None = None) -> SpecError:
-        """The error to raise."""
-        return SpecError(message, hint=hint, file=self.file, line=self.line, key=self.key)
+    def of(self, path: Path) -> int:
+        """See `Lines.of`."""
+        text = self._text
+        if self._headers is None:
+            self._headers = {
+                tuple(found[1].split(".")): text.count("\n", 0, found.start()) + 1
+                for found in _HEADERS.finditer(text)
+            }
+        if path in self._headers:
+            return self._headers[path]
+        return KnownLines(dict(_toml_lines(text))).of(path)
 
 
 def read(path: str) -> tuple[Any, Place]:
@@ -111,7 +79,7 @@ def read(path: str) -> tuple[Any, Place]:
         text = textdata.read_text(path)
         if path.endswith(".toml"):
             data = textdata.parse_toml(text, path)
-            return data, Place(path, KnownLines(dict(_toml_lines(text))))
+            return data, Place(path, TextLines(text))
         found = quick.load(text)
         if found is not None:
             return found[0], Place(path, NodeLines(found[1]))

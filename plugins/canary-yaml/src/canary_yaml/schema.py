@@ -14,7 +14,7 @@ from typing import Any, Final
 from canary.errors import CanaryError, CanaryErrors
 from canary.expression import compile_condition
 from canary_yaml import kinds
-from canary_yaml.reader import Place
+from canary_yaml.place import Place
 
 FILE_KEYS: Final = ("description", "defaults", "tests")
 ATTRIBUTE: Final = "canary_yaml"
@@ -36,7 +36,9 @@ def check(data: Any, place: Place) -> dict[str, Any]:
     out: dict[str, Any] = {"tests": []}
     if "description" in top:
         _collect(errors, out, top, place, {"description": kinds.text})
-    defaults = _fields(top.get("defaults", {}), place.at("defaults"), errors)
+    defaults: dict[str, Any] = {}
+    if "defaults" in top:
+        defaults = _fields(top["defaults"], place.at("defaults"), errors)
     try:
         tests = kinds.mapping(top["tests"], place.at("tests"))
     except CanaryError as e:
@@ -67,12 +69,12 @@ def _fields(value: Any, place: Place, errors: list[CanaryError]) -> dict[str, An
     except CanaryError as e:
         errors.append(e)
         return out
-    unknown = [key for key in table if key not in KEYS]
-    for key in unknown:
-        try:
-            kinds.known({key: None}, place, KEYS)
-        except CanaryError as e:
-            errors.append(e)
+    if not KEYS.keys() >= table.keys():
+        for key in table:
+            try:
+                kinds.known({key: None}, place, KEYS)
+            except CanaryError as e:
+                errors.append(e)
     _collect(errors, out, table, place, KEYS)
     return out
 
@@ -84,15 +86,17 @@ def _collect(
     place: Place,
     keys: Mapping[str, kinds.Kind],
 ) -> None:
-    for key, kind in keys.items():
+    for key in keys:
         if key in table:
             try:
-                out[key] = kind(table[key], place.at(key))
+                out[key] = keys[key](table[key], place.at(key))
             except CanaryError as e:
                 errors.append(e)
 
 
 def _merged(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    if not defaults:
+        return dict(own)
     out = {**defaults, **own}
     for key in _MERGED:
         if key in defaults and key in own:
@@ -323,27 +327,25 @@ def one_group(source: str, place: Place) -> None:
         raise place.wrong(f"the expression has {groups} groups and needs one", hint)
 
 
-KEYS: Final[Mapping[str, kinds.Kind]] = MappingProxyType(
-    {
-        "command": _command,
-        "description": kinds.text,
-        "keywords": kinds.texts,
-        "owners": kinds.texts,
-        "parameters": _parameters,
-        "resources": _resources,
-        "environment": kinds.variables,
-        "timeout": kinds.duration,
-        "assets": _assets,
-        "depends_on": _depends,
-        "artifacts": _artifacts,
-        "attributes": _attributes,
-        "expect": _expect,
-        "skip_codes": _skip_codes,
-        "exclusive": kinds.boolean,
-        "launcher": _launcher,
-        "baseline": _baseline,
-        "pass_regex": _expressions,
-        "fail_regex": _expressions,
-        "references": _references,
-    }
-)
+KEYS: Final[Mapping[str, kinds.Kind]] = {
+    "command": _command,
+    "description": kinds.text,
+    "keywords": kinds.texts,
+    "owners": kinds.texts,
+    "parameters": _parameters,
+    "resources": _resources,
+    "environment": kinds.variables,
+    "timeout": kinds.duration,
+    "assets": _assets,
+    "depends_on": _depends,
+    "artifacts": _artifacts,
+    "attributes": _attributes,
+    "expect": _expect,
+    "skip_codes": _skip_codes,
+    "exclusive": kinds.boolean,
+    "launcher": _launcher,
+    "baseline": _baseline,
+    "pass_regex": _expressions,
+    "fail_regex": _expressions,
+    "references": _references,
+}
