@@ -12,12 +12,13 @@ from canary.declare import Command
 from canary.errors import LaunchError
 from canary.job import Job, JobServices
 from canary.process import run_blocking
-from canary_baseline.command import COMMAND
 
 
 @canary.hookimpl
 def canary_commands() -> list[Command]:
     """Add `rebaseline`."""
+    from canary_baseline.command import COMMAND  # most commands load plugins and not this one
+
     return [COMMAND]
 
 

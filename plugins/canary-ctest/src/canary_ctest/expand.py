@@ -20,8 +20,8 @@ from canary_ctest import measures, watch
 from canary_ctest.depends import Fixtures
 from canary_ctest.environment import variables
 from canary_ctest.groups import groups_of, pieces, totals
+from canary_ctest.names import NAME
 
-NAME: Final = "ctest"
 # what is given a COST starts before all that is not, however long that may take
 DEARER: Final = 1e6
 GENERATED_LOCK: Final = "ctest resources of "

@@ -1,7 +1,8 @@
 """`CTestGenerator`: the two halves of reading a build tree, for canary's collection.
 
 What ctest says depends on more files than the one that is found (it includes others, and what
-discovery of GoogleTest or Catch2 wrote), so nothing is kept from one run to the next.
+discovery of GoogleTest or Catch2 wrote), so nothing is kept from one run to the next. What reads
+and expands is imported when there is a tree: a run of other formats does without.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from typing import Any, ClassVar
 
 from canary.errors import SpecError
 from canary.spec import ExpandContext, JobSpec, Loaded, SpecFile, SpecGenerator
-from canary_ctest import query
-from canary_ctest.expand import NAME, expand
-from canary_ctest.places import TESTFILE
+from canary_ctest.names import NAME, TESTFILE
 
 
 class CTestGenerator(SpecGenerator):
@@ -54,6 +53,8 @@ class CTestGenerator(SpecGenerator):
         """See `SpecGenerator.load`; without a ctest that can be asked, a warning and no tests."""
         if not os.path.isfile(file.file):
             raise SpecError("no such file")  # ctest would say that there are no tests
+        from canary_ctest import query
+
         directory = os.path.dirname(file.file)
         rows: list[query.Row] = []
         try:
@@ -69,6 +70,8 @@ class CTestGenerator(SpecGenerator):
 
     def expand(self, file: SpecFile, data: Any, context: ExpandContext) -> list[JobSpec]:
         """See `SpecGenerator.expand`."""
+        from canary_ctest.expand import expand
+
         return expand(file, data["tests"], context, self.limit)
 
     def describe(self, file: SpecFile, data: Any) -> Mapping[str, Any]:  # noqa: ARG002 - as loaded

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from canary.errors import ResourceError
 from canary.resources import pack
-
-COUNT: Final = "CTEST_RESOURCE_GROUP_COUNT"
+from canary_ctest.names import COUNT
 
 Groups = Sequence[Sequence[Mapping[str, Any]]]
 Instances = dict[str, list[dict[str, Any]]]

@@ -11,7 +11,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-TESTFILE: Final = "CTestTestfile.cmake"
+from canary_ctest.names import TESTFILE
+
 _HOME: Final = "CMAKE_HOME_DIRECTORY:INTERNAL="
 
 

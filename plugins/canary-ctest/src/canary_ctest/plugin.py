@@ -1,7 +1,8 @@
 """What canary calls: the format, the machine of a resource specification file, and what a CTest
 job's properties ask for before, while and after it runs.
 
-Hooks of jobs look at `spec.generator` first: the jobs of other formats cost them nothing.
+Hooks of jobs look at `spec.generator` first: the jobs of other formats cost them nothing. This is
+imported by every command that loads plugins, and what jobs need by their first.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 from canary.errors import ResourceError, SpecError, UsageError
 from canary.hookspecs import hookimpl
 from canary.status import Category, Outcome, Status
-from canary_ctest import environment, groups, measures, verdict, watch
-from canary_ctest.expand import NAME
 from canary_ctest.generator import CTestGenerator
+from canary_ctest.names import COUNT, NAME
 from canary_ctest.settings import CMake, CTest, test_timeout
 
 if TYPE_CHECKING:
@@ -65,7 +65,11 @@ class CTestPlugin:
     def canary_resources(self, config: Config) -> Mapping[str, Sequence[Mapping[str, Any]]] | None:
         """What the resource specification file says of this machine."""
         path = config.settings(CTest).resource_spec_file
-        return groups.read_spec(str(Path(config.cwd, path))) if path else None
+        if not path:
+            return None
+        from canary_ctest import groups
+
+        return groups.read_spec(str(Path(config.cwd, path)))
 
     @hookimpl
     def canary_job_setup(self, job: Job) -> None:
@@ -95,8 +99,10 @@ class CTestPlugin:
             return None
         out: dict[str, str | None] = {**_changes(job), **_groups(job)}
         if self.slots_are_known:
-            out.setdefault(groups.COUNT, "0")
+            out.setdefault(COUNT, "0")
         if spec.attributes.get("watched"):
+            from canary_ctest import watch
+
             mark = f"{job.workspace.text}/{MARK}"
             out[watch.VARIABLE] = watch.given(mark, job.timeout_multiplier)
         return out or None
@@ -107,6 +113,8 @@ class CTestPlugin:
         spec = job.spec
         if spec.generator != NAME or exit.code is None:
             return None
+        from canary_ctest import verdict
+
         attributes = spec.attributes
         if attributes.get("watched"):
             said = _read(f"{job.workspace.text}/{MARK}")
@@ -120,6 +128,8 @@ class CTestPlugin:
         spec = job.spec
         if spec.generator != NAME:
             return None
+        from canary_ctest import measures
+
         attached: Mapping[str, Sequence[str]] = spec.attributes.get("attached_files") or {}
         if attached:
             names = measures.names(path for paths in attached.values() for path in paths)
@@ -135,6 +145,8 @@ def _changes(job: Job) -> dict[str, str | None]:
     entries = job.spec.attributes.get("environment_modification")
     if not entries:
         return {}
+    from canary_ctest import environment
+
     base = os.environ if job.settings.environment is None else job.settings.environment
     own = {k: v for k, v in job.spec.environment.items() if v is not None}
     return environment.modified(entries, {**base, **own})
@@ -146,6 +158,8 @@ def _groups(job: Job) -> dict[str, str]:
     wanted = attributes["resource_groups"]
     if not wanted:
         return {}
+    from canary_ctest import groups
+
     generated = attributes.get("resource_spec_file")
     given = groups.read_spec(generated) if generated else job.resources
     return groups.variables(wanted, given)

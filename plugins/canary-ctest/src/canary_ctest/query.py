@@ -20,7 +20,8 @@ from typing import Any, Final
 
 from canary.errors import CanaryError, SpecError
 from canary_ctest import testfiles
-from canary_ctest.places import TESTFILE, Places
+from canary_ctest.names import TESTFILE
+from canary_ctest.places import Places
 from canary_ctest.testfiles import Row
 
 NEEDED: Final = (3, 21)

@@ -13,7 +13,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from canary_ctest.places import TESTFILE, Places
+from canary_ctest.names import TESTFILE
+from canary_ctest.places import Places
 from canary_ctest.values import UNKNOWN, VALUES
 
 Row = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import canary
 from canary.declare import Command
-from canary_extras import archive, docs, edit, fetch, learn
+from canary_extras import archive
 
 if TYPE_CHECKING:
     from canary.events import Summary
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 @canary.hookimpl
 def canary_commands() -> list[Command]:
     """Add `edit`, `fetch`, `docs` and `learn`."""
+    from canary_extras import docs, edit, fetch, learn  # most commands load plugins and not these
+
     return [edit.COMMAND, fetch.COMMAND, docs.COMMAND, learn.COMMAND]
 
 
