@@ -28,7 +28,7 @@ class Guarded:
             name="a",
             argv=("/bin/sh", "-c", script),
             cwd=str(directory),
-            env=dict(os.environ),
+            env={**os.environ, "HERE": str(directory)},
             stdout=str(self.output),
             grace=10.0,
         )
@@ -120,6 +120,12 @@ def test_only_the_inner_guard_is_killed(guarded):
     assert (end.reason, end.code) == (ExitReason.LOST, None)
     assert "was killed" in end.detail
     assert len(end.leaked) == 3
+
+
+def test_the_inner_guard_is_killed_before_it_has_written_anything(guarded):
+    guard = guarded(f"{SPAWN}; kill -9 $PPID; wait")
+    end = guard.end()
+    assert (end.reason, end.code) == (ExitReason.LOST, None)
 
 
 def test_a_job_is_not_run_a_second_time(guarded):

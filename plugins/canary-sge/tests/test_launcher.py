@@ -79,10 +79,18 @@ def test_nothing_is_left_of_a_job_that_is_cancelled(bench):
 
 def test_what_others_kill_is_told_and_leaves_nothing(bench):
     """As a queue does that gives no warning: with both of its guards, or one."""
+    spawn = SPAWN.replace("wait", "")
+    above = "$(cut -d ' ' -f 4 /proc/$PPID/stat)"  # the outer guard
+
+    def once_known(number):
+        """Until its record says that it has begun."""
+        record = f"{bench.directory}/sge.jobs/*/{number}.record.json"
+        return f"until [ -e {record} ]; do sleep 0.1; done"
+
     launch = bench.shell(SPAWN)
-    outer = bench.shell(f"{SPAWN.replace('wait', '')} kill -9 $(ps -o ppid= -p $PPID); wait")
-    inner = bench.shell(f"{SPAWN.replace('wait', '')} kill -9 $PPID; wait")
-    both = bench.shell("kill -9 $(ps -o ppid= -p $PPID) $PPID; exit 0")
+    outer = bench.shell(f"{spawn} {once_known(2)}; kill -9 {above}; wait")
+    inner = bench.shell(f"{spawn} {once_known(3)}; kill -9 $PPID; wait")
+    both = bench.shell(f"{once_known(4)}; kill -9 {above} $PPID; exit 0")
     bench.begin(launch, outer, inner, both)
     Engine().cancel([ticket_of(bench, launch)])
     ends = bench.finish()

@@ -20,7 +20,7 @@ from typing import Final
 from canary.launch import Exit, ExitReason, Message, Started
 from canary.loop import Loop
 from canary.process import SubprocessLauncher
-from canary.survivors import kill_survivor
+from canary.survivors import kill_marked, kill_survivor
 from canary_sge.record import Task
 
 # what Grid Engine sends before it kills (USR2), and what limits and people may send
@@ -114,12 +114,16 @@ def main() -> int:
 
 def _lost(task: Task, why: str) -> None:
     """End what is left of it, and its record, if that has no end."""
-    known = task.read()
-    if not known or "end" in known:
+    known = {"began": None, **task.read()}
+    if "end" in known:
         return
     launch = task.launch()
-    killed = tuple(kill_survivor(known["ticket"], f"{launch.id}:{launch.attempt}"))
-    end = Exit(launch.id, time.time(), None, ExitReason.LOST, why, leaked=killed)
+    mark = f"{launch.id}:{launch.attempt}"
+    if "ticket" in known:
+        killed = kill_survivor(known["ticket"], mark)
+    else:  # it may have begun all the same
+        killed = kill_marked(mark, str(Path(launch.stdout).parent))
+    end = Exit(launch.id, time.time(), None, ExitReason.LOST, why, leaked=tuple(killed))
     task.note(**known, end=end.asdict())
 
 
