@@ -135,6 +135,20 @@ def test_a_job_whose_number_another_has_now_is_left_alone(bench, tmp_path):
     bench.finish()
 
 
+def test_what_is_refused_and_submitted_all_the_same(bench):
+    """So is it where no queue is open to the user."""
+    engine = Engine()
+    engine.call("qconf", "-rattr", "queue", "user_lists", "deadlineusers", "all.q")
+    try:
+        end = bench.run(bench.shell("exit 0"))
+    finally:
+        engine.call("qconf", "-rattr", "queue", "user_lists", "NONE", "all.q")
+    assert end.reason is ExitReason.NOT_STARTED
+    assert "not allowed to run in any queue" in end.detail
+    name = task_of(bench).directory.name
+    assert [seen for seen in engine.states().values() if seen.name == name] == []
+
+
 def test_what_grid_engine_refuses(grid, tmp_path):
     bench = Bench(launcher_in(tmp_path, args=("-q", "nowhere.q")), tmp_path, 80.0)
     end = bench.run(bench.shell("exit 0"))

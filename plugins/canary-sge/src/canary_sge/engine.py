@@ -111,7 +111,7 @@ class Engine:
         try:
             self.call("qdel", *sorted(tickets))
         except Refused as e:
-            if not _GONE.search(str(e)) and "registered" not in str(e):
+            if "denied" in str(e) and not _GONE.search(str(e)):
                 raise ConnectionError(str(e)) from None
 
     def hosts(self, queue: str | None = None) -> dict[str, int]:

@@ -81,11 +81,13 @@ class Guard:
             self.why = "" if wanted is not None else "Grid Engine has killed it"
             self.launcher.cancel([self.launch.id], 0.0)
             return
-        number = heard[-1]
-        if number == signal.SIGUSR1:
-            return  # a soft limit, or that it is about to be suspended: it goes on
+        # USR1 is a soft limit, or says that it is about to be suspended: it goes on
+        numbers = [n for n in heard if n != signal.SIGUSR1]
+        if not numbers:
+            return
         if wanted is None:
-            self.why = f"Grid Engine has ended it (signal {number}: qdel, or a limit of the queue)"
+            what = f"signal {numbers[0]}: qdel, or a limit of the queue"
+            self.why = f"Grid Engine has ended it ({what})"
         self.launcher.cancel([self.launch.id], self.launch.grace if wanted is None else wanted)
 
 

@@ -174,6 +174,11 @@ class SgeLauncher(PollingLauncher):
         for attempt in range(1, TRIES + 1):
             try:
                 return self.engine.submit((*own, "-notify", "-r", "n", *words), script, tasks)
+            except Refused:
+                # where no queue is open to the user, it is submitted all the same
+                states = self.engine.states()
+                self.engine.cancel([t for t, seen in states.items() if seen.name == made.name])
+                raise
             except OSError:
                 if attempt == TRIES:
                     raise
