@@ -6,13 +6,16 @@ import os
 
 import pytest
 
+from canary.errors import ResourceError
 from canary.launch import ExitReason, Started
 from canary.testing.launchers import Bench, LauncherContract, alive
+from canary_sge.cluster import machine
 from canary_sge.engine import Engine, Refused
 from canary_sge.launcher import Ask, SgeLauncher, cancel_all
 from canary_sge.record import Submission, Task
 
-pytestmark = pytest.mark.timeout(120)  # the first of them waits for the cluster
+# the first of them waits for the cluster
+pytestmark = [pytest.mark.sge, pytest.mark.timeout(120)]
 SPAWN = "sleep 300 & echo pid $!; setsid sleep 300 & echo pid $!; echo here; wait"
 
 
@@ -133,6 +136,19 @@ def test_a_job_whose_number_another_has_now_is_left_alone(bench, tmp_path):
     assert Engine().states()[f"{job}.1"].state == "r"
     bench.launcher.cancel([launch.id], 0.0)
     bench.finish()
+
+
+def test_the_machine_is_what_takes_jobs(grid):
+    (node,) = machine(20.0).nodes
+    assert (node.id, len(node.resources["cpus"])) == ("localhost", 64)
+    Engine().call("qmod", "-d", "all.q")
+    try:
+        with pytest.raises(ResourceError, match="no queue that takes jobs now"):
+            machine(20.0)
+    finally:
+        Engine().call("qmod", "-e", "all.q")
+    with pytest.raises(ResourceError, match=r"no\.q"):
+        machine(20.0, "no.q")
 
 
 def test_what_is_refused_and_submitted_all_the_same(bench):

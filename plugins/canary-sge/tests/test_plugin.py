@@ -15,7 +15,7 @@ from canary.testing.launchers import alive
 from canary_sge.engine import Engine
 from canary_sge.plugin import Plugin, SgeSettings
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = [pytest.mark.sge, pytest.mark.timeout(200)]
 LIMIT = 100.0  # seconds that anything on the cluster may take on a busy machine
 TESTS = """
 tests:

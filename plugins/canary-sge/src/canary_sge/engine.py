@@ -118,8 +118,13 @@ class Engine:
         """`{host: slots}` of the queues that take jobs, or of one queue: the most that a queue has
         there."""
         which = ["-q", queue] if queue else []
-        root = _elements(self.call("qstat", "-f", *which, "-xml"), "qstat")
         out: dict[str, int] = {}
+        try:
+            root = _elements(self.call("qstat", "-f", *which, "-xml"), "qstat")
+        except Refused:
+            if queue is None:
+                raise
+            return out  # there is no such queue
         for row in root.iter("Queue-List"):
             host = row.findtext("name", "").partition("@")[2]
             open_ = not _CLOSED & {*row.findtext("state", "")}
