@@ -11,6 +11,7 @@ import os
 import re
 import stat
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,8 @@ _ODD: Final = re.compile(
     "\ud800-\udfff]"
     r"|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})"
 )
+_XML: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_XML_VALUE: Final = _XML | str.maketrans({'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
 # in Markdown: all that begins something, also as GitHub and GitLab read it
 _MARK: Final = re.compile(r"[&<>\"'|`*~\[\]\\#!@$:{}()^]|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.")
 _ESCAPE: Final = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})")
@@ -143,6 +146,23 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def xml_text(text: str) -> str:
+    """`visible` text as the content of an element."""
+    return text.translate(_XML)
+
+
+def xml_quote(text: str) -> str:
+    """`text` as the value of an attribute, quotation marks included."""
+    return f'"{visible(text).translate(_XML_VALUE)}"'
+
+
+def markdown_counts(jobs: Iterable[Mapping[str, Any]]) -> str:
+    """A table that says how many jobs came to what."""
+    found = Counter(f"{j['status']['category']} ({j['status']['outcome']})" for j in jobs)
+    rows = "".join(f"| {status} | {n} |\n" for status, n in found.most_common())
+    return f"| Status | Jobs |\n| --- | ---: |\n{rows}"
 
 
 def markdown_code(text: str) -> str:

@@ -13,29 +13,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from canary.reporting import visible
+from canary.reporting import visible, xml_quote, xml_text
 
 GENERATOR: Final = "canary"
-_TEXT: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-_ATTRIBUTE: Final = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\t": "&#9;"}
-)
-
-
-def quote(text: str) -> str:
-    """As the value of an attribute, quotation marks included."""
-    return f'"{visible(text).translate(_ATTRIBUTE)}"'
-
-
-def escape(text: str) -> str:
-    """As content."""
-    return visible(text).translate(_TEXT)
 
 
 def element(name: str, text: object, indent: int) -> str:
     """A line with an element that holds text."""
     tabs = "\t" * indent
-    return f"{tabs}<{name}>{escape(str(text))}</{name}>\n"
+    return f"{tabs}<{name}>{xml_text(visible(str(text)))}</{name}>\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +49,10 @@ class Site:
             **self.facts,
         }
         yield '<?xml version="1.0" encoding="UTF-8"?>\n<Site '
-        yield "\n\t".join(f"{name}={quote(value)}" for name, value in values.items())
+        yield "\n\t".join(f"{name}={xml_quote(value)}" for name, value in values.items())
         yield "\n\t>\n"
         for label in self.subprojects:
-            yield f"\t<Subproject name={quote(label)}>\n"
+            yield f"\t<Subproject name={xml_quote(label)}>\n"
             yield element("Label", label, 2)
             yield "\t</Subproject>\n"
         yield from body
@@ -142,7 +128,7 @@ class Test:
 
     def encode(self) -> Iterator[str]:
         """The element."""
-        yield f"\t\t<Test Status={quote(self.status)}>\n" + element("Name", self.name, 3)
+        yield f"\t\t<Test Status={xml_quote(self.status)}>\n" + element("Name", self.name, 3)
         yield element("Path", self.path, 3) + element("FullName", self.fullname, 3)
         yield element("FullCommandLine", self.command, 3) + "\t\t\t<Results>\n"
         for name, value in (self.measurements or {}).items():
@@ -160,7 +146,7 @@ class Test:
         yield "\t\t\t</Results>\n"
         for name, data in self.files:
             yield '\t\t\t<NamedMeasurement name="Attached File" encoding="base64"'
-            yield f' compression="tar/gzip" filename={quote(name)} type="file">\n'
+            yield f' compression="tar/gzip" filename={xml_quote(name)} type="file">\n'
             yield f"\t\t\t\t<Value>{data}</Value>\n\t\t\t</NamedMeasurement>\n"
         if self.labels:
             yield "\t\t\t<Labels>\n"
@@ -174,7 +160,7 @@ def measurement(name: str, value: Any) -> str:
     kind = "numeric/double" if type(value) in (int, float) else "text/string"
     text = value if isinstance(value, str) else f"{value:.15g}"
     body = element("Value", text, 5)
-    return f"\t\t\t\t<NamedMeasurement type={quote(kind)} name={quote(name)}>\n{body}" + (
+    return f"\t\t\t\t<NamedMeasurement type={xml_quote(kind)} name={xml_quote(name)}>\n{body}" + (
         "\t\t\t\t</NamedMeasurement>\n"
     )
 
@@ -187,7 +173,7 @@ def _value(output: str) -> str:
     if len(packed) < len(data):
         mark = ' encoding="base64" compression="gzip"'
         return f"\t\t\t\t\t<Value{mark}>{base64.b64encode(packed).decode('ascii')}</Value>\n"
-    return f"\t\t\t\t\t<Value>{output.translate(_TEXT)}</Value>\n"
+    return f"\t\t\t\t\t<Value>{xml_text(output)}</Value>\n"
 
 
 def testing(span: Span, tests: Iterable[Test], names: Iterable[str]) -> Iterator[str]:

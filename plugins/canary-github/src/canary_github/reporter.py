@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +18,7 @@ from canary.reporting import (
     is_failure,
     markdown_block,
     markdown_code,
+    markdown_counts,
     output,
     target,
     visible,
@@ -125,12 +125,10 @@ def _fitting(parts: Iterable[str], room: int) -> Iterator[bytes]:
 
 def summary(results: Results, jobs: Sequence[Job], bad: Sequence[Job]) -> Iterator[str]:
     """The summary of the step; each piece is whole by itself."""
-    counts = Counter(f"{j['status']['category']} ({j['status']['outcome']})" for j in jobs)
-    rows = "".join(f"| {status} | {n} |\n" for status, n in counts.most_common())
     yield (
         f"\n## canary: {len(jobs) - len(bad)} of {len(jobs)} jobs without failure\n\n"
         f"Session {markdown_code(results.session)}\n\n"
-        f"| Status | Jobs |\n| --- | ---: |\n{rows}\n"
+        f"{markdown_counts(jobs)}\n"
     )
     for job in bad:
         status = job["status"]

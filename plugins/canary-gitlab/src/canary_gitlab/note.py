@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from canary.declare import Reporter, Results
 from canary.errors import UsageError
-from canary.reporting import is_failure, markdown_code, write
+from canary.reporting import is_failure, markdown_code, markdown_counts, write
 from canary_gitlab.api import Api, add_token, needed
-from canary_gitlab.text import details, run_jobs, status_table
+from canary_gitlab.text import details, run_jobs
 
 SHOWN: Final = 20
 _ENDS: Final = 1000
@@ -60,7 +60,7 @@ def note(results: Results, environ: Mapping[str, str], cdash: str | None) -> Ite
     jobs = run_jobs(results)
     bad = [job for job in jobs if is_failure(job)]
     title = f"canary: {len(jobs) - len(bad)} of {len(jobs)} jobs without failure"
-    yield f"### {title}\n\n{status_table(jobs)}\n"
+    yield f"### {title}\n\n{markdown_counts(jobs)}\n"
     links = (("CI job", environ.get("CI_JOB_URL")), ("CDash", cdash))
     for label, address in links:
         if address:

@@ -6,8 +6,7 @@ looks like a reference: all that tests are called and print is shown as code, in
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from canary.declare import Results
@@ -20,13 +19,6 @@ _REASON: Final = 2000
 def run_jobs(results: Results) -> list[Job]:
     """The jobs that the session did not leave out."""
     return [job for job in results.jobs() if job["excluded"] is None]
-
-
-def status_table(jobs: Sequence[Job]) -> str:
-    """How many jobs came to what."""
-    counts = Counter(f"{j['status']['category']} ({j['status']['outcome']})" for j in jobs)
-    rows = "".join(f"| {status} | {n} |\n" for status, n in counts.most_common())
-    return f"| Status | Jobs |\n| --- | ---: |\n{rows}"
 
 
 def details(job: Job, limit: int) -> Iterator[str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from canary.declare import Reporter, Results
 from canary.events import JobFinished
-from canary.reporting import add_limit, add_output, excerpt, write
-from canary_junit.xml import HEAD, Suite, escape, quote, totals
+from canary.reporting import add_limit, add_output, excerpt, write, xml_quote, xml_text
+from canary_junit.xml import HEAD, Suite, totals
 
 
 class JunitReporter(Reporter):
@@ -39,7 +39,7 @@ def encode(results: Results, *, full: bool, limit: int) -> Iterator[str]:
     """The file in pieces."""
     suites = collect(results, full=full)
     total = totals(suites)
-    yield f"{HEAD}<testsuites name={quote(f'canary {results.session}')} "
+    yield f"{HEAD}<testsuites name={xml_quote(f'canary {results.session}')} "
     yield f"{total.attributes(skipped=False)}>\n"
     for suite in suites:
         yield suite.start(0.0)
@@ -47,7 +47,7 @@ def encode(results: Results, *, full: bool, limit: int) -> Iterator[str]:
             yield case.before
             for name, path in zip(("system-out", "system-err"), case.files, strict=False):
                 if text := excerpt(path, limit):
-                    yield f"      <{name}>{escape(text)}</{name}>\n"
+                    yield f"      <{name}>{xml_text(text)}</{name}>\n"
             yield "    </testcase>\n"
         yield "  </testsuite>\n"
     yield "</testsuites>\n"

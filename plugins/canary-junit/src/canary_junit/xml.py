@@ -14,13 +14,9 @@ from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import Any, Final
 
-from canary.reporting import visible
+from canary.reporting import xml_quote
 
 HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
-_ATTRIBUTE: Final = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\n": "&#10;", "\t": "&#9;"}
-)
-_TEXT: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 # outcome or category: the element below the test case, and the count it adds to
 _ELEMENT: Final = MappingProxyType(
     {
@@ -34,16 +30,6 @@ _ELEMENT: Final = MappingProxyType(
         "INVALID": "error",
     }
 )
-
-
-def quote(text: str) -> str:
-    """As the value of an attribute, quotation marks included."""
-    return f'"{visible(text).translate(_ATTRIBUTE)}"'
-
-
-def escape(text: str) -> str:
-    """As content; `text` is `visible` already."""
-    return text.translate(_TEXT)
 
 
 @dataclass(slots=True)
@@ -96,9 +82,9 @@ class Suite:
         if job["started_at"] > 0 and not 0 < self.started <= job["started_at"]:
             self.started = job["started_at"]
         file = job["file_path"]
-        extra = f" file={quote(file)}" if full else ""
+        extra = f" file={xml_quote(file)}" if full else ""
         lines = [
-            f"    <testcase name={quote(job['name'])} classname={quote(self.name)}"
+            f"    <testcase name={xml_quote(job['name'])} classname={xml_quote(self.name)}"
             f' time="{seconds:.3f}"{extra}>\n'
         ]
         values = _properties(job)
@@ -118,7 +104,7 @@ class Suite:
     def start(self, stamp: float) -> str:
         """The beginning of the element."""
         at = self.started if self.started > 0 else stamp
-        text = f"  <testsuite name={quote(self.name)} {self.counts.attributes()}"
+        text = f"  <testsuite name={xml_quote(self.name)} {self.counts.attributes()}"
         text += f' timestamp="{_iso(at)}">\n' if at > 0 else ">\n"
         if self.properties:
             inner = "".join(f"      {p}" for p in self.properties)
@@ -144,7 +130,7 @@ def _iso(at: float) -> str:
 
 def _result(status: Mapping[str, Any]) -> str:
     reason = status.get("reason") or status["outcome"]
-    return f" message={quote(reason)} type={quote(status['outcome'])}"
+    return f" message={xml_quote(reason)} type={xml_quote(status['outcome'])}"
 
 
 def _retry(status: Mapping[str, Any], *, passed: bool) -> str:
@@ -175,4 +161,4 @@ def _value(value: Any) -> str:
 
 
 def _property(name: str, value: str) -> str:
-    return f"<property name={quote(name)} value={quote(value)}/>\n"
+    return f"<property name={xml_quote(name)} value={xml_quote(value)}/>\n"
