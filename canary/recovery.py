@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from canary import fsio, journal, record
+from canary import fsio, journal, lockfile, record
 from canary.catalog import Catalog, spec_rows
 from canary.clock import Timekeeper
 from canary.errors import RecordError, WorkspaceError
@@ -259,8 +259,9 @@ def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> None:
     rows = []
     for id, end in ends.items():
         if id in known:
-            place = directory / folded.paths.get(id, known[id].work_path)
-            rows.append(record.result_of(known[id], end, name, str(place)))
+            spec = known[id]
+            place = str(directory / folded.paths.get(id, spec.work_path))
+            rows.append(record.result_of(spec, end, name, place, _variables(spec, place)))
     code = folded.exit_code
     data = {**folded.header, "name": name, "prefix": str(directory), "returncode": code}
     batch = spec_rows(specs, edges, texts)
@@ -270,6 +271,14 @@ def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> None:
         (record.SESSION_STATEMENT, [(name, json.dumps(data))]),
     ]
     book.write(batch)
+
+
+def _variables(spec: JobSpec, place: str) -> dict[str, str | None]:
+    """Those that a job had; its log does not say, its lock does."""
+    try:
+        return {k: v and str(v) for k, v in lockfile.read(place)["variables"].items()}
+    except (RecordError, KeyError, AttributeError):
+        return dict(spec.environment)
 
 
 def _cut_off(id: str, cut: Cut) -> JobFinished:

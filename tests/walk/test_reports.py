@@ -217,8 +217,7 @@ def test_what_a_test_says_of_itself_is_in_every_report(tmp_path, canary):
     # what is derived is made again from the log
     canary("doctor", "--rebuild", expect=0)
     canary("report", "json", "-o", "again.json", expect=0)
-    again = json_report(tmp_path / "again.json")
-    assert [again[k] for k in ("attributes", "attributes_set")] == [job["attributes"], said]
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "canary.json").read_bytes()
     canary("report", "junit", expect=0)
     text = (tmp_path / "junit.xml").read_text()
     assert '<property name="says: attribute solver" value="cg &lt;b&gt;"/>' in text
