@@ -223,6 +223,7 @@ for table in ("results", "specs", "specs_meta"):
     db.execute(f"{numbers} insert into {table}({names}) select {values} from {table}, n")
 db.commit()
 """
+# the peak of its own memory: what rusage says begins with that of the process that started it
 MEASURE = """
 import resource, sys
 from canary.__main__ import main
@@ -231,7 +232,8 @@ try:
     main()
 finally:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    print(used.ru_utime + used.ru_stime, status["VmHWM"].split()[0])
 """
 
 
