@@ -8,13 +8,13 @@ import tokenize
 
 # see docs/adr/0007-what-is-counted.md: the walk, its edges (languages, configuration, command
 # line), and what is there for authors of plugins
-WALK_LINES = 6950
+WALK_LINES = 6850
 REPAIR_LINES = 600
 EDGE_LINES = 5550
 TESTING_LINES = 700
 EDGES = (
-    "cli config discovery loader oldstore oldtool options parser plugins progress reporting"
-    " settings table textdata words yamldata"
+    "cli config detect discovery loader oldstore oldtool options parser plugins progress reporting"
+    " scope settings table textdata words yamldata"
 )
 REPAIR = "faults recovery survivors"
 MODULE_LINES = 500
