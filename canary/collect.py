@@ -11,6 +11,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from stat import S_ISREG
 from typing import Final
 
 from canary.errors import PluginError, UsageError
@@ -205,7 +206,8 @@ def _scan(root: ScanRoot, claims: _Claims, ignore: Ignore | None) -> Iterator[Sp
                     stat = os.stat(start)
                 except OSError as e:
                     raise _unreadable(start, e) from None
-                yield _file(root.root, start[prefix:], generator.name, stat)
+                if S_ISREG(stat.st_mode):
+                    yield _file(root.root, start[prefix:], generator.name, stat)
     while todo:
         directory = todo.pop()
         try:
@@ -221,7 +223,8 @@ def _scan(root: ScanRoot, claims: _Claims, ignore: Ignore | None) -> Iterator[Sp
                         stat = entry.stat()
                     except OSError:
                         continue  # a link to nothing
-                    yield _file(root.root, entry.path[prefix:], generator.name, stat)
+                    if S_ISREG(stat.st_mode):  # to open a FIFO is to wait for ever
+                        yield _file(root.root, entry.path[prefix:], generator.name, stat)
                 elif entry.is_dir(follow_symlinks=False) and not _left_out(
                     name, entry.path, ignore
                 ):

@@ -118,7 +118,7 @@ def _check(choice: Choice, book: Catalog, display: Display) -> None:
     plan, collected = choice.plan, choice.collected
     if not plan.run and not collected.bad_files:
         planning.save_specs(book, collected)
-        hint = "canary run --only all runs what passed before"
+        hint = "canary run --only changed runs what was edited, --only all everything"
         known = "passed before" in plan.reasons()
         raise NothingToRun(planning.nothing(plan), hint=hint if known else None)
     if choice.request.roots:

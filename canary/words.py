@@ -125,9 +125,8 @@ class MainOptions:
         option = self.schema.by_flag(name)
         if option is None:
             names = [*self._takes, *(o.flag for o in self.schema.options.values() if o.flag)]
-            raise UsageError(
-                f"unknown option {name}", hint=closest(name, names) or "see canary --help"
-            )
+            hint = closest(name, names) or "see canary --help; a command's own stand after it"
+            raise UsageError(f"unknown option {name}", hint=hint)
         return option
 
     def entries(self) -> Iterator[Entry]:

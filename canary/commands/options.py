@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -55,10 +55,13 @@ def roots_from_file(name: str, cwd: str) -> tuple[ScanRoot, ...]:
             hint='want {"testpaths": [{"root": ..., "paths": [...]}]}',
             file=str(file),
         ) from None
-    return tuple(_root(file.parent, root, paths) for root, paths in entries)
+    try:
+        return tuple(_root(file.parent, root, paths) for root, paths in entries)
+    except UsageError as e:
+        raise e.located(file=str(file)) from None
 
 
-def _root(base: Path, root: str, paths: Iterable[str]) -> ScanRoot:
+def _root(base: Path, root: str, paths: Sequence[str]) -> ScanRoot:
     directory = os.path.normpath(base / root)
     if not paths and os.path.isfile(directory):
         directory, file = os.path.split(directory)
@@ -68,8 +71,10 @@ def _root(base: Path, root: str, paths: Iterable[str]) -> ScanRoot:
     inside = []
     for path in paths:
         full = os.path.normpath(os.path.join(directory, path))
-        if not full.startswith(directory + os.sep) or not os.path.exists(full):
+        if not full.startswith(directory + os.sep):
             raise UsageError(f"{path}: not below {directory}")
+        if not os.path.exists(full):
+            raise UsageError(f"{path}: no such file below {directory}")
         inside.append(os.path.relpath(full, directory))
     return ScanRoot(directory, tuple(inside))
 
@@ -138,8 +143,8 @@ def factor(text: str) -> float:
 def base_request(args: argparse.Namespace, config: Config, **more: Any) -> RunRequest:
     """A request with what all commands know."""
     roots: tuple[ScanRoot, ...] = ()
-    if getattr(args, "path_file", None):
-        roots = roots_from_file(args.path_file, str(config.cwd))
+    for file in getattr(args, "path_files", None) or ():
+        roots = (*roots, *roots_from_file(file, str(config.cwd)))
     for root in getattr(args, "roots", None) or ():
         roots = (*roots, _root(config.cwd, root, ()))
     given, known = timeouts_of(args, config)

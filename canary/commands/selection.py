@@ -42,5 +42,6 @@ def add_places(parser: argparse.ArgumentParser) -> None:
 
 def add_path_file(parser: argparse.ArgumentParser) -> None:
     """A file in which roots and paths are."""
-    help = "read roots and paths from a file"
-    parser.add_argument("-f", dest="path_file", metavar="FILE", help=help)
+    _, _, several = options_of(parser)
+    help = "read roots and paths from a file (repeatable)"
+    several("-f", dest="path_files", metavar="FILE", help=help)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 FAILS = "if __name__ == '__main__':\n    raise SystemExit(1)\n"
 BEHIND = "import canary\ncanary.directives.depends_on('f')\n"
 
@@ -43,6 +45,44 @@ def test_a_name_without_parameters_is_nearer_than_a_part_of_a_name(canary, tree)
     )
     canary("run", "t", expect=0)
     assert canary("location", "-i", "a", expect=0).stdout.strip().endswith("t/a.pyt")
+
+
+def test_what_was_meant(canary, tree):
+    """A misspelt name, an option in the wrong place, an expression that is not one."""
+    tree({"hello.pyt": "", "s/other.pyt": ""})
+    canary("run", "t", expect=0)
+    for words, hint in (
+        (("run", "t/helo.pyt"), "did you mean hello.pyt?"),
+        (("run", "s/othr"), "did you mean s/other?"),
+        (("-k", "x", "run", "t"), "a command's own stand after it"),
+        (("run", "t"), "--only changed runs what was edited"),
+    ):
+        done = canary(*words)
+        assert done.returncode in (2, 7)
+        assert hint in done.stderr
+    for option in ("-k", "-p"):
+        assert f"ERROR: {option}: expected" in canary("run", option, "(", "t", expect=3).stderr
+
+
+def test_a_fifo_is_no_test(canary, tree, results):
+    """To read it would be to wait for somebody who writes."""
+    os.mkfifo(tree({"a.pyt": ""}) / "b.pyt")
+    canary("run", "t", expect=0)
+    assert set(results()) == {"a"}
+    assert "is no path" in canary("run", "t/b.pyt", expect=2).stderr
+
+
+def test_path_files(canary, tree, tmp_path, results):
+    """Several are joined; what is wrong in one is said with its name."""
+    tree({"a.pyt": "", "b.pyt": "", "c.pyt": ""})
+    for name in "ab":
+        text = f'{{"testpaths": [{{"root": "t", "paths": ["{name}.pyt"]}}]}}'
+        (tmp_path / f"{name}.json").write_text(text)
+    canary("run", "-f", "a.json", "-f", "b.json", expect=0)
+    assert set(results()) == {"a", "b"}
+    (tmp_path / "bad.json").write_text('{"testpaths": [{"root": "t", "paths": ["z.pyt"]}]}')
+    done = canary("run", "-f", "bad.json", expect=2)
+    assert "bad.json: z.pyt: no such file below" in done.stderr
 
 
 def test_one_file_from_two_paths(canary, tree):

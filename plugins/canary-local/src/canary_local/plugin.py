@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from canary.declare import Settings
+from canary.errors import UsageError
 from canary.hookspecs import hookimpl
 from canary.resources import Instance, Machine, Node
 
@@ -76,8 +77,11 @@ def canary_machine(config: Config) -> Machine | None:
         resources["memory"] = (Instance("0", host.memory),)
     machine = Machine((Node(os.uname().nodename, resources),))
     for type in ("cpus", "gpus"):
-        number = os.environ.get(f"CANARY_TESTING_{type.upper()}", "")
-        if number.isdecimal():
+        variable = f"CANARY_TESTING_{type.upper()}"
+        number = os.environ.get(variable, "")
+        if number and not (number.isascii() and number.isdecimal()):
+            raise UsageError(f"{variable}={number!r} is no number", hint="unset it, or give one")
+        if number:
             machine = machine.with_count(type, int(number))
     return machine
 
