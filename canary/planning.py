@@ -165,7 +165,7 @@ def make_plan(
 def nothing(plan: Plan) -> str:
     """One line that says why there is nothing to run."""
     reasons = "; ".join(f"{n} left out: {reason}" for reason, n in sorted(plan.reasons().items()))
-    return "no jobs to run" + (f" ({reasons})" if reasons else "")
+    return f"no jobs to run ({reasons or 'no tests were found'})"
 
 
 def build_jobs(
