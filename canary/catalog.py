@@ -41,9 +41,10 @@ class Catalog(Store):
             ) from None
 
     def edges(self) -> dict[str, tuple[Edge, ...]]:
-        """All stored dependencies."""
+        """All stored dependencies, those of a job in the order of its file."""
         out: dict[str, tuple[Edge, ...]] = {}
-        for id, other, when in self.query("select spec_id, dep_id, condition from spec_deps"):
+        found = "select spec_id, dep_id, condition from spec_deps order by spec_id, position"
+        for id, other, when in self.query(found):
             out[id] = (*out.get(id, ()), Edge(other, when))
         return out
 
@@ -68,7 +69,7 @@ def spec_rows(
         ),
         ("delete from spec_deps where spec_id=?", [(id,) for id in specs]),
         (
-            "insert or replace into spec_deps values(?,?,?)",
-            [(id, edge.id, edge.when) for id in specs for edge in edges.get(id, ())],
+            "insert into spec_deps values(?,?,?,?)",
+            [(id, n, e.id, e.when) for id in specs for n, e in enumerate(edges.get(id, ()))],
         ),
     ]

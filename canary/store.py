@@ -31,7 +31,8 @@ create table if not exists specs(spec_id text primary key, data json) without ro
 create table if not exists specs_meta(
   spec_id text primary key, source text, view text) without rowid;
 create table if not exists spec_deps(
-  spec_id text, dep_id text, condition text, primary key(spec_id, dep_id)) without rowid;
+  spec_id text, position int, dep_id text, condition text,
+  primary key(spec_id, position)) without rowid;
 create table if not exists selections(
   tag text, spec_id text, primary key(tag, spec_id)) without rowid;
 create table if not exists selection_meta(tag text primary key, data json) without rowid;

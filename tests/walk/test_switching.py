@@ -29,6 +29,19 @@ def test_changed_leaves_what_stays_blocked(canary, tree, results):
     canary("run", "--only", "changed", expect=7)
 
 
+def test_dependencies_keep_their_order(canary, tree, tmp_path):
+    """When jobs are run again they come from the store, not from their files."""
+    text = (
+        "import canary\nd = canary.directives\n"
+        "d.parameterize('n', [1, 2, 3, 4, 5, 6, 7])\nd.aggregate()\n"
+        "if __name__ == '__main__':\n    print(canary.get_instance().parameters.n)\n"
+    )
+    tree({"g.pyt": text})
+    canary("run", "t", expect=0)
+    canary("run", "--only", "all", expect=0)
+    assert (tmp_path / "TestResults/g/canary-out.txt").read_text() == "(1, 2, 3, 4, 5, 6, 7)\n"
+
+
 def test_a_tag_that_stands_for_all(canary, tree):
     tree({"a.pyt": ""})
     for name in (":all:", "__all__"):
