@@ -255,7 +255,7 @@ class Config:
             place = data
             for part in path[:-1]:
                 place = place.setdefault(part, {})
-            place[path[-1]] = _plain(value)
+            place[path[-1]] = plain(value)
         return data
 
     def with_plugins(self, manager: PluginManager) -> Config:
@@ -263,10 +263,11 @@ class Config:
         return replace(self, manager=manager, _made={})
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON and TOML have it."""
     if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value
+        return {k: plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, (tuple, list)) else value
 
 
 class _Merge:

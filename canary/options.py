@@ -16,40 +16,34 @@ from canary.clock import parse_duration
 from canary.errors import ConfigError, ExpressionError, PluginError
 from canary.frozen import FrozenDict
 
-_KINDS: Final[Mapping[str, str]] = FrozenDict(
-    {
-        **{kind: kind for kind in ("bool", "int", "float", "str")},
-        "tuple[str, ...]": "list",
-        "dict[str, str]": "table",
-        "Mapping[str, str]": "table",
-        "dict[str, int]": "counts",
-        "Mapping[str, int]": "counts",
-        "dict[str, float]": "durations",
-        "Mapping[str, float]": "durations",
-        "Any": "any",
-    }
-)
+_KINDS: Final[Mapping[str, str]] = {
+    **{kind: kind for kind in ("bool", "int", "float", "str")},
+    "tuple[str, ...]": "list",
+    "dict[str, str]": "table",
+    "Mapping[str, str]": "table",
+    "dict[str, int]": "counts",
+    "Mapping[str, int]": "counts",
+    "dict[str, float]": "durations",
+    "Mapping[str, float]": "durations",
+    "Any": "any",
+}
 TABLES: Final = frozenset({"table", "counts", "durations"})
-_WANTED: Final[Mapping[str, str]] = FrozenDict(
-    {
-        "bool": "true or false",
-        "int": "a whole number",
-        "float": "a number",
-        "str": "a text",
-        "list": "a list of texts",
-        "table": "a table of texts",
-        "counts": "a table of whole numbers",
-        "durations": "a table of durations",
-        "duration": "a duration, in seconds or such as 1h20m",
-        "size": "a number of bytes, such as 4096, 64K, 10M or 2G",
-    }
-)
-_WORDS: Final[Mapping[str, bool]] = FrozenDict(
-    {
-        **{word: True for word in ("1", "true", "yes", "on")},
-        **{word: False for word in ("0", "false", "no", "off", "")},
-    }
-)
+_WANTED: Final[Mapping[str, str]] = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "list": "a list of texts",
+    "table": "a table of texts",
+    "counts": "a table of whole numbers",
+    "durations": "a table of durations",
+    "duration": "a duration, in seconds or such as 1h20m",
+    "size": "a number of bytes, such as 4096, 64K, 10M or 2G",
+}
+_WORDS: Final[Mapping[str, bool]] = {
+    **{word: True for word in ("1", "true", "yes", "on")},
+    **{word: False for word in ("0", "false", "no", "off", "")},
+}
 _UNITS: Final = "KMGT"
 
 

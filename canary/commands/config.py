@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import platformdirs
 
 from canary import fsio, textdata
 from canary.commands import command
-from canary.config import Config
+from canary.config import Config, plain
 from canary.errors import ConfigError, ExitCode, UsageError
 from canary.options import TABLES, Option
 from canary.table import safe_write
@@ -47,19 +46,13 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.origin:
         safe_write(sys.stdout, "".join(_origins(config, tuple(key.split(".")) if key else ())))
     elif args.format == "json":
-        safe_write(sys.stdout, json.dumps(_plain(value), indent=2) + "\n")
+        safe_write(sys.stdout, json.dumps(plain(value), indent=2) + "\n")
     else:
-        data: Any = _plain(value)
+        data: Any = plain(value)
         for part in reversed(key.split(".") if key else []):
             data = {part: data}
         safe_write(sys.stdout, textdata.format_document(data) + "\n")
     return ExitCode.OK
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _origins(config: Config, prefix: tuple[str, ...]) -> list[str]:
@@ -72,7 +65,7 @@ def _origins(config: Config, prefix: tuple[str, ...]) -> list[str]:
         for key in keys:
             name = ".".join(key)
             if key[: len(prefix)] == prefix:
-                shown = _plain(config.get(name))
+                shown = plain(config.get(name))
                 text = "none" if shown is None else textdata.format_toml(shown)
                 lines.append(f"{name} = {text}  # {config.origin(name)}\n")
     return lines
@@ -110,7 +103,7 @@ def _written(option: Option, rest: tuple[str, ...], text: str) -> Any:
         value = value[part]
     if option.kind in ("duration", "durations", "size"):
         return text
-    return _plain(value)
+    return plain(value)
 
 
 def _file(args: argparse.Namespace, config: Config) -> tuple[Path, tuple[str, ...]]:

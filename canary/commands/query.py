@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from canary.commands import shapes
+from canary.commands import command, shapes
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import ExitCode, UsageError
 from canary.store import Store, read_object
 from canary.table import safe_write
@@ -198,16 +197,13 @@ def _database(args: argparse.Namespace, config: Config) -> Any:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-COMMAND = Command(
-    name="query",
-    help="jobs and sessions as JSON",
-    run=run,
-    arguments=arguments,
-    examples=(
-        "canary query jobs --digest",
-        "canary query jobs --where 'status.category == FAIL'",
-        "canary query job 7316cd5 status.reason",
-        "canary query session latest",
-        "canary query db 'SELECT spec_name, status_outcome FROM results'",
-    ),
+COMMAND = command(
+    __name__,
+    run,
+    arguments,
+    "canary query jobs --digest",
+    "canary query jobs --where 'status.category == FAIL'",
+    "canary query job 7316cd5 status.reason",
+    "canary query session latest",
+    "canary query db 'SELECT spec_name, status_outcome FROM results'",
 )

@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from canary.clock import format_duration
-from canary.commands import details, shapes
+from canary.commands import command, details, shapes
 from canary.config import Config
-from canary.declare import Command
 from canary.errors import ExitCode, UsageError
 from canary.store import Result, Store
 from canary.table import safe_write, table, use_colour, width
@@ -33,13 +32,6 @@ _COLUMNS: Final[Mapping[str, Callable[[Result], str]]] = {
 }
 _USUAL = "ID,Name,Status,Duration,Details"
 _HISTORY = "ID,Name,Session,ExitCode,Duration,Status,Details"
-_GROUP: Final[Mapping[str, int]] = {
-    "PASS": 0,
-    "NOTRUN": 1,
-    "ABORTED": 1,
-    "NONE": 1,
-    "FAIL": 2,
-}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,12 +111,13 @@ def _shown(args: argparse.Namespace, book: Store, counts: _Counts) -> list[Resul
     elif args.sort_by == "duration":
         shown.sort(key=details.running)
     elif not args.jobs:
-        keys = {
-            id(r): (_GROUP.get(r.category, 1), int(r.status.outcome), details.running(r))
-            for r in shown
-        }
-        shown.sort(key=lambda r: keys[id(r)])
+        shown.sort(key=_place)
     return shown
+
+
+def _place(result: Result) -> tuple[int, int, float]:
+    status = result.status
+    return status.category.rank, int(status.outcome), details.running(result)
 
 
 def _is_kind(result: Result, kinds: str) -> bool:
@@ -168,15 +161,12 @@ def _summary(counts: _Counts) -> str:
     return f"{counts.total()} jobs: " + ", ".join(f"{told[w]} {w}" for w in order if told[w])
 
 
-COMMAND = Command(
-    name="status",
-    help="show the latest results",
-    run=run,
-    arguments=arguments,
-    examples=(
-        "canary status",
-        "canary status -rA",
-        "canary status --durations 5",
-        "canary status 7316cd5",
-    ),
+COMMAND = command(
+    __name__,
+    run,
+    arguments,
+    "canary status",
+    "canary status -rA",
+    "canary status --durations 5",
+    "canary status 7316cd5",
 )

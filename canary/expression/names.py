@@ -1,8 +1,8 @@
 """Boolean expressions over names: `-k`, most of `when`, and the condition on a dependency's result.
 
 A name is matched exactly or as an fnmatch pattern. Which names there are (keywords, options,
-platforms, results) is the caller's affair; only the names of results are listed here, so that a
-misspelt one is an error and not a job that stays blocked for ever.
+platforms) is the caller's affair; only those of results are known here, so that a misspelt one is
+an error and not a job that stays blocked for ever.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from canary.expression.grammar import QUOTED, Node, Parser, Token, error, never, tokenize
+from canary.status import Category, Outcome
 
 _TOKENS: Final = rf"\s+|(?P<op>[()])|{QUOTED}|(?P<word>[\w:+\-.\[\]\\/*?]+)"
 _HINTS: Final[Mapping[str, str]] = {
@@ -92,11 +93,8 @@ def compile_names(text: str, *, ignore_case: bool) -> NameExpression:
     return NameExpression(text, ignore_case, root)
 
 
-_CATEGORIES: Final = ("pass", "fail", "aborted", "notrun")
-_OUTCOMES: Final = (
-    *("none", "success", "xdiff", "xfail", "diffed", "failed", "error", "broken", "timeout"),
-    *("invalid", "cancelled", "interrupted", "skipped", "blocked", "oversized"),
-)
+_CATEGORIES: Final = tuple(c.name.lower() for c in Category if c is not Category.NONE)
+_OUTCOMES: Final = tuple(outcome.name.lower() for outcome in Outcome)
 _RESULTS: Final = frozenset((*_CATEGORIES, *_OUTCOMES))
 _WORDS: Final[Mapping[str, str]] = {"always": "*", "on_success": "pass", "on_failure": "fail"}
 

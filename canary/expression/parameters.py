@@ -269,10 +269,6 @@ def _comparison(op: str, left: _Term, right: _Term) -> Operation:
 
 
 def _chain(first: Node[Params], links: tuple[tuple[Operation, Node[Params]], ...]) -> Node[Params]:
-    if len(links) == 1:
-        ((compare, second),) = links
-        return lambda params: compare(first(params), second(params))
-
     def run(params: Params) -> object:
         left = first(params)
         for compare, node in links:
