@@ -7,13 +7,12 @@ load pluggy. Plugin authors reach them as `canary.Settings`, `canary.Command`, `
 from __future__ import annotations
 
 import abc
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from canary.table import clean
+from canary.table import say
 
 if TYPE_CHECKING:
     import argparse
@@ -147,4 +146,4 @@ class Display(abc.ABC):
     def say(self, text: str, level: str = "info") -> None:
         """Lines for the person, outside any event (before the session, say)."""
         for line in text.splitlines():
-            sys.stderr.write(f"{level.upper()}: {clean(line)}\n")
+            say(level, line)

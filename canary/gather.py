@@ -27,13 +27,6 @@ from canary.status import Status
 from canary.workspace import usable_cpus
 
 DEFAULT_LAUNCHER: Final = "local"
-# seconds for jobs with these keywords, where nobody says otherwise
-TIMEOUTS: Final[Mapping[str, float]] = {
-    "fast": 120.0,
-    "long": 900.0,
-    "ctest": 1500.0,
-    "default": 300.0,
-}
 
 
 def spec_generators(config: Config) -> dict[str, SpecGenerator]:
@@ -68,12 +61,9 @@ def timeout_of(
 ) -> float:
     """Command line before configuration; in each the job's first keyword, then `all`, then
     `default`."""
-    for table in (given, {**TIMEOUTS, **configured}):
-        if table:
-            for key in (*keywords, "*", "all", "default"):
-                if key in table:
-                    return float(table[key])
-    return TIMEOUTS["default"]
+    words = (*keywords, "*", "all", "default")
+    known = (float(table[w]) for table in (given, configured) for w in words if w in table)
+    return next(known)
 
 
 def plugin_masks(specs: Mapping[str, JobSpec], config: Config) -> dict[str, Mask]:

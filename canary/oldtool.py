@@ -49,12 +49,7 @@ _INSTEAD: Final = (
     ("canary_reporters()", "reporter"),
     ("canary_group()", "hpc_batch_setup"),
 )
-# in theirs each begins with `canary_`
+# what does the work of each of theirs, as a text; in theirs each begins with `canary_`
 HOOKS: Final[Mapping[str, str]] = {
     f"canary_{old}": ours for ours, names in _INSTEAD for old in names.split()
 }
-
-
-def replacement(hook: str) -> str | None:
-    """What does the work of the older tool's `hook`, as a text; None if it had no such hook."""
-    return HOOKS.get(hook)

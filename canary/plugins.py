@@ -11,7 +11,6 @@ import importlib
 import importlib.metadata
 import re
 import stat
-import sys
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import pluggy
 from stevedore.named import NamedExtensionManager
 
-from canary import discovery, hookspecs, oldtool
+from canary import discovery, hookspecs, oldtool, table
 from canary.declare import Command, Reporter, Settings
 from canary.discovery import Declared, EntryPoint, Installed
 from canary.errors import CanaryError, PluginError
@@ -104,7 +103,7 @@ class PluginManager:
         self.policy = policy
         self.hook_limit = hook_limit
         self.trace = trace
-        self.say = _to_stderr if say is None else say
+        self.say = table.say if say is None else say
         self._pluggy = pluggy.PluginManager("canary")
         self._pluggy.add_hookspecs(hookspecs)
         self._infos: dict[str, PluginInfo] = {}
@@ -432,7 +431,7 @@ def _several(classes: Any) -> list[type[Settings]]:
 
 def _instead(hook: str) -> str:
     """What to use for a hook that does not exist."""
-    replacement = oldtool.replacement(hook)
+    replacement = oldtool.HOOKS.get(hook)
     if replacement:
         return f"; it is one of {oldtool.DISTRIBUTION}, use {replacement}"
     close = get_close_matches(hook, [n for n in vars(hookspecs) if n.startswith("canary_")], 1)
@@ -442,7 +441,3 @@ def _instead(hook: str) -> str:
 def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _to_stderr(level: str, text: str) -> None:
-    sys.stderr.write(f"{level}: {text}\n")

@@ -126,20 +126,11 @@ def choose(
     needed: set[str] = set()
     for id in run:
         needed.update(e.id for e in graph.upstream(id) if e.id not in chosen)
-    named, reason = criteria.named, _not_chosen(criteria)
+    named, reason = criteria.named, _STRATEGIES[criteria.only].reason
     for id in candidates:
         if id not in chosen:
             masks[id] = Mask(True, reason if named is None or id in named else "not named")
     return Plan(run, masks, tuple(id for id in candidates if id in needed and id in earlier))
-
-
-def _not_chosen(criteria: Criteria) -> str:
-    return {
-        "not_pass": "passed before",
-        "failed": "did not fail before",
-        "not_run": "ran before",
-        "changed": "did not change",
-    }.get(criteria.only, "not chosen")
 
 
 def _filters(criteria: Criteria) -> list[tuple[str, Callable[[JobSpec], bool]]]:
@@ -223,7 +214,8 @@ def _strategy(
     pool = set(candidates)
     if criteria.named is not None:
         pool &= criteria.named
-    roots = {id for id in pool if _wanted(criteria.only, graph.specs[id], earlier.get(id))}
+    wants, _, new = _STRATEGIES[criteria.only]
+    roots = {id for id in pool if (wants(graph.specs[id], earlier[id]) if id in earlier else new)}
     if not roots:
         return roots
     if criteria.only == "all" and criteria.named is None:
@@ -262,20 +254,29 @@ def _needed(
     return needed
 
 
-def _wanted(only: str, spec: JobSpec, last: Earlier | None) -> bool:
-    if only == "all" or last is None:
-        return only != "failed"
-    if only == "not_pass":
-        return last.category != Category.PASS.value
-    if only == "failed":
-        return last.category == Category.FAIL.value or last.outcome == Outcome.BLOCKED.name
-    if only == "changed":
-        return _modified(spec.file) > last.began
-    return False
-
-
 def _modified(path: str) -> float:
     try:
         return os.stat(path).st_mtime
     except OSError:
         return float("inf")
+
+
+class _Strategy(NamedTuple):
+    """Which of the jobs that ran before run again, and what is said of the others."""
+
+    wants: Callable[[JobSpec, Earlier], bool]
+    reason: str = "not chosen"
+    new: bool = True  # does it want those that never ran?
+
+
+_STRATEGIES: Final[Mapping[str, _Strategy]] = {
+    "all": _Strategy(lambda _, __: True),
+    "not_pass": _Strategy(lambda _, last: last.category != Category.PASS.value, "passed before"),
+    "failed": _Strategy(
+        lambda _, last: last.category == Category.FAIL.value or last.outcome == "BLOCKED",
+        "did not fail before",
+        new=False,
+    ),
+    "not_run": _Strategy(lambda _, __: False, "ran before"),
+    "changed": _Strategy(lambda spec, last: _modified(spec.file) > last.began, "did not change"),
+}

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from canary import procfs
@@ -88,17 +89,7 @@ def kill_survivor(ticket: str, mark: str, *, seconds: float = 10.0) -> list[str]
 
     Blocks until all are dead, or `seconds` are over: then `survivors` still finds them.
     """
-    killed: dict[int, str] = {}
-    end = time.monotonic() + seconds
-    while (found := survivors(ticket, mark)) and time.monotonic() < end:
-        killed.update((p.pid, str(p)) for p in found)
-        if procfs.HAS_BOOT_CLOCK:
-            procfs.kill(found, end - time.monotonic())
-        else:
-            for p in found:
-                os.kill(p.pid, signal.SIGKILL)
-            time.sleep(0.01)
-    return list(killed.values())
+    return _kill_all(lambda: survivors(ticket, mark), seconds)
 
 
 def kill_marked(mark: str, directory: str, *, seconds: float = 10.0) -> list[str]:
@@ -111,16 +102,27 @@ def kill_marked(mark: str, directory: str, *, seconds: float = 10.0) -> list[str
         return []
     wanted = f"\0{VARIABLE}={mark}:".encode(errors="surrogateescape")
     place = os.fsencode(directory)
-    killed: dict[int, str] = {}
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+
+    def marked() -> list[Process]:
         table = procfs.Table()
         alive = (p.pid for p in table.values() if not p.dead)
         held = {pid: procfs.environment(pid) for pid in alive}
         roots = {pid for pid, text in held.items() if wanted in text and place in text}
-        found = [table[pid] for pid in sorted(table.below(roots)) if not table[pid].dead]
-        if not found:
-            break
+        return [table[pid] for pid in sorted(table.below(roots)) if not table[pid].dead]
+
+    return _kill_all(marked, seconds)
+
+
+def _kill_all(find: Callable[[], list[Process]], seconds: float) -> list[str]:
+    """Kill what is found until nothing is, or the time is over; `pid name` of each."""
+    killed: dict[int, str] = {}
+    end = time.monotonic() + seconds
+    while (found := find()) and time.monotonic() < end:
         killed.update((p.pid, str(p)) for p in found)
-        procfs.kill(found, end - time.monotonic())
+        if procfs.HAS_BOOT_CLOCK:
+            procfs.kill(found, end - time.monotonic())
+        else:
+            for p in found:
+                os.kill(p.pid, signal.SIGKILL)
+            time.sleep(0.01)
     return list(killed.values())

@@ -68,7 +68,7 @@ def _cell(row: dict[str, object], column: str) -> str:
 def _old(point: EntryPoint) -> dict[str, object]:
     """A plugin of the older tool: not loaded, but its source says which hooks it has."""
     hooks = _hooks_in_source(point)
-    instead = "; ".join(f"{h} -> {oldtool.replacement(h) or 'no such hook'}" for h in hooks)
+    instead = "; ".join(f"{h} -> {oldtool.HOOKS.get(h) or 'no such hook'}" for h in hooks)
     return {
         "name": point.name,
         "kind": "entry point",

@@ -13,6 +13,7 @@ from canary.launch import Exit, Launcher
 from canary.process import SubprocessLauncher
 from canary.request import RunRequest
 from canary.resources import Machine
+from canary.settings import Run
 from canary.spec import Loaded, Mask, SpecGenerator
 from canary.status import Outcome, Status
 
@@ -139,7 +140,8 @@ def test_masks_that_are_none_name_the_plugin(gathered, answer):
     ],
 )
 def test_whose_timeout_counts(keywords, given, configured, seconds):
-    assert gather.timeout_of(keywords, given, configured) == seconds
+    merged = {**Run().timeout, **configured}
+    assert gather.timeout_of(keywords, given, merged) == seconds
 
 
 # machine
