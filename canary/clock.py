@@ -267,5 +267,12 @@ class Timekeeper:
         return times
 
 
+def ran_for(times: Mapping[str, float]) -> float:
+    """Seconds that a command ran by the stamps of its timekeeper, its pauses included; -1 if it
+    did not."""
+    start, stop = times.get("started", -1.0), times.get("stopped", -1.0)
+    return stop - start if 0 < start <= stop else -1.0
+
+
 def _between(begin: float, end: float, less: float = 0.0) -> float:
     return max(0.0, end - begin - less) if begin >= 0 and end >= 0 else -1.0

@@ -253,20 +253,14 @@ def _option(cls: type[Any], f: dataclasses.Field[Any], name: str, owner: str) ->
     if problem or kind is None:
         raise PluginError(f"{name}: {problem}")
     dashed = f"{cls.section}-{f.name}".replace(".", "-").replace("_", "-").strip("-")
+    default = dict(default) if isinstance(default, Mapping) else default
     return Option(
-        section=cls.section,
-        name=f.name,
-        kind=kind,
-        default=dict(default) if isinstance(default, Mapping) else default,
-        optional=optional,
-        help=meta["help"],
+        *(cls.section, f.name, kind, default, optional),
         flag=meta.get("flag", f"--{dashed}"),
-        short=meta.get("short"),
-        metavar=meta.get("metavar"),
         choices=tuple(meta.get("choices", ())),
-        const=meta.get("const"),
         commands=tuple(meta.get("commands", cls.commands)),
         owner=owner,
+        **{name: meta[name] for name in ("help", "short", "metavar", "const") if name in meta},
     )
 
 

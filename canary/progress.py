@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TextIO
 
-from canary.clock import format_duration
+from canary.clock import format_duration, ran_for
 from canary.declare import Display
 from canary.events import Event, JobFinished, JobStarted, Notice, SessionStarted, Summary
 from canary.session import Session
@@ -74,12 +74,9 @@ class PlainDisplay(Display):
     def finish(self, session: Session, summary: Summary) -> None:  # noqa: ARG002 - events said all
         """See `Display.finish`."""
         self.flush()
-        lines = self._table()
-        lines.append(f"{summary.line()}")
-        took = format_duration(summary.duration)
-        lines.append(
-            f"Finished session {summary.session} in {took} with returncode {summary.exit_code}"
-        )
+        took, code = format_duration(summary.duration), summary.exit_code
+        end = f"Finished session {summary.session} in {took} with returncode {code}"
+        lines = [*self._table(), summary.line(), end]
         safe_write(self.out, "\n".join(lines) + "\n")
         self.out.flush()
 
@@ -102,30 +99,23 @@ class PlainDisplay(Display):
             ends = [e for e in self._ends.values() if e.status.category.value in group]
             ends.sort(key=lambda e: int(e.status.outcome))
             for event in ends[:ROWS]:
-                rows.append(
-                    [
-                        self._name(event),
-                        event.id[:7],
-                        event.status.text,
-                        _running(event),
-                        event.status.reason or "",
-                    ]
-                )
-                colours.append(event.status.category.colour)
+                status = event.status
+                what = [self._name(event), event.id[:7], status.text, _running(event)]
+                rows.append([*what, status.reason or ""])
+                colours.append(status.category.colour)
             if len(ends) > ROWS:
                 word = "passed" if group == ("PASS",) else ends[0].status.category.value.lower()
                 more.append(f"... {len(ends) - ROWS} more {word} jobs: canary status -rA lists all")
         if not rows:
             return []
         head = ("Job", "ID", "Status", "Total", "Details")
-        return (
-            table(head, rows, colours=colours, on=self.colour_out, columns=width(self.out)) + more
-        )
+        on, columns = self.colour_out, width(self.out)
+        return table(head, rows, colours=colours, on=on, columns=columns) + more
 
 
 def _running(event: JobFinished) -> str:
-    start, stop = event.times.get("started", -1.0), event.times.get("stopped", -1.0)
-    return format_duration(stop - start) if 0 < start <= stop else ""
+    seconds = ran_for(event.times)
+    return format_duration(seconds) if seconds >= 0 else ""
 
 
 def _excluded(event: SessionStarted) -> list[str]:

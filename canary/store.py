@@ -373,8 +373,8 @@ RESULT_STATEMENT: Final = f"insert or replace into results({_RESULT}) values({',
 def timings(result: Result) -> dict[str, float]:
     """Seconds in each part of a job's life; -1 where unknown."""
     keeper = Timekeeper.fromdict(result.times)
-    parts = ("pending", "setup", "running", "teardown", "total")
-    return {part: round(getattr(keeper, part)(), 6) for part in parts}
+    parts = (keeper.pending, keeper.setup, keeper.running, keeper.teardown, keeper.total)
+    return {part.__name__: round(part(), 6) for part in parts}
 
 
 def job_record(result: Result) -> dict[str, Any]:

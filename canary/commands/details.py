@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from canary.clock import format_duration
+from canary.clock import format_duration, ran_for
 from canary.commands import shapes
 from canary.fsio import read_text
 from canary.store import Result
@@ -23,9 +23,7 @@ CAPTURE_BYTES = 16384
 
 def running(result: Result) -> float:
     """Seconds its command ran; -1 if it did not."""
-    times = result.times
-    start, stop = times.get("started", -1.0), times.get("stopped", -1.0)
-    return stop - start if 0 < start <= stop else -1.0
+    return ran_for(result.times)
 
 
 def expected(result: Result) -> str:
@@ -86,17 +84,11 @@ def write_reports(
 
 def plan_lines(jobs: Sequence[Job]) -> list[str]:
     """What would run, in the order in which jobs become ready, with what each needs."""
-    rows = [
-        [
-            job.name,
-            job.id[:7],
-            str(job.cpus),
-            str(job.gpus or ""),
-            format_duration(job.expected_runtime),
-            ", ".join(d.job.display_name() for d in job.dependencies),
-        ]
-        for job in jobs
-    ]
+    rows = []
+    for job in jobs:
+        needs = [str(job.cpus), str(job.gpus or ""), format_duration(job.expected_runtime)]
+        after = ", ".join(d.job.display_name() for d in job.dependencies)
+        rows.append([job.name, job.id[:7], *needs, after])
     lines = table(("Job", "ID", "CPUs", "GPUs", "Expected", "After"), rows) if rows else []
     return [*lines, f"{len(jobs)} jobs would run"]
 
