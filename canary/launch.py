@@ -166,6 +166,10 @@ class Launcher(abc.ABC):
     def close(self) -> None:
         """Called once, when nothing runs any more."""
 
+    def hand_over(self, message: Message) -> None:
+        """Post a message from another thread."""
+        self.loop.post(lambda: self.post(message))
+
     def failed(self, id: str, reason: ExitReason, problem: object) -> Exit:
         """The end of a launch with which it is the launcher that has a problem."""
         return Exit(id, self.now(), None, reason, f"launcher {self.name}: {problem}")
@@ -193,29 +197,24 @@ class BlockingLauncher(Launcher):
             try:
                 thread.start()
             except RuntimeError as e:  # the system has no more
-                self._hand_over(self.failed(launch.id, ExitReason.NOT_STARTED, e))
+                del self._events[launch.id]
+                self.hand_over(self.failed(launch.id, ExitReason.NOT_STARTED, e))
 
     def cancel(self, ids: Collection[str], grace: float) -> None:  # noqa: ARG002 - `run` has its own
         """See `Launcher.cancel`."""
         for id in ids:
-            if id in self._events:
-                self._events[id].set()
+            event = self._events.get(id)
+            if event is not None:
+                event.set()
 
     def _serve(self, launch: Launch, event: threading.Event) -> None:
-        self._hand_over(Started(launch.id, self.now()))
+        self.hand_over(Started(launch.id, self.now()))
         try:
             end = self.run(launch, event)
         except BaseException as e:  # noqa: BLE001 - an author's error ends this launch; without an Exit the session would wait for ever
             end = self.failed(launch.id, ExitReason.LOST, repr(e))
-        self._hand_over(end)
-
-    def _hand_over(self, message: Message) -> None:
-        def deliver() -> None:
-            if isinstance(message, Exit):
-                self._events.pop(message.id, None)
-            self.post(message)
-
-        self.loop.post(deliver)
+        self._events.pop(launch.id, None)
+        self.hand_over(end)
 
 
 class PollingLauncher(Launcher):
@@ -282,7 +281,7 @@ class PollingLauncher(Launcher):
                         if message.id in started:
                             continue
                         started.add(message.id)
-                    self._hand_over(message)
+                    self.hand_over(message)
                 wait = self.first_interval if news else min(wait * 1.5, self.interval)
                 due = now + wait
                 continue
@@ -318,7 +317,7 @@ class PollingLauncher(Launcher):
         for id in (launch.id for launch in launches):
             answer = answers.get(id) or self.failed(id, ExitReason.NOT_STARTED, problem)
             if isinstance(answer, Exit):
-                self._hand_over(answer)
+                self.hand_over(answer)
             else:
                 tickets[id] = answer
 
@@ -345,6 +344,3 @@ class PollingLauncher(Launcher):
             lost = (id for id in tickets if id not in over)
             news += [self.failed(id, ExitReason.LOST, repr(e)) for id in lost]
         return news
-
-    def _hand_over(self, message: Message) -> None:
-        self.loop.post(lambda: self.post(message))

@@ -286,21 +286,13 @@ class ResourcePool:
         return assigned
 
     def _take(self, request: Request) -> Assigned | None:
+        nodes = _placed(request, self._nodes)
+        if not nodes:
+            return None
         if request.nodes == 1:
-            for node in self._nodes:
-                if node.has(request.slots):
-                    packed = node.packed(request.pieces)
-                    if packed is not None:
-                        return node.take(request.slots, packed)
-            return None
-        shares = _shares(request)
-        free = [node for node in self._nodes if node.idle and node.could_hold(shares)][
-            : request.nodes
-        ]
-        if len(free) < request.nodes:
-            return None
+            return nodes[0].take(request.slots, nodes[0].packed(request.pieces) or {})
         assigned: Assigned = {}
-        for node in free:
+        for node in nodes:
             for type, got in node.take_all().items():
                 assigned.setdefault(type, []).extend(got)
         return assigned
@@ -311,13 +303,7 @@ class ResourcePool:
 
     def can_hold(self, request: Request) -> bool:
         """Would `checkout` succeed now? Locks are left out of account: see `is_locked`."""
-        if request.nodes == 1:
-            for node in self._nodes:  # noqa: SIM110 - asked many times for every job
-                if node.holds(request):
-                    return True
-            return False
-        shares = _shares(request)
-        return sum(node.idle and node.could_hold(shares) for node in self._nodes) >= request.nodes
+        return bool(_placed(request, self._nodes))
 
     def free_at(
         self, request: Request, ends: Iterable[tuple[float, Assigned]]
@@ -327,29 +313,17 @@ class ResourcePool:
         shadow = [node.copy(whole=bool(request.pieces)) for node in self._nodes]
         by_id = {node.id: node for node in shadow}
         free = [node.free for node in shadow]
-        shares = _shares(request)
         at = 0.0
         for at, assigned in ends:
-            for type, entries in assigned.items():
-                if type.startswith(LOCK):
-                    continue
-                for entry in entries:
-                    by_id[entry["node"]].give_back(type, entry["id"], entry["slots"])
-            if request.nodes == 1:
-                if any(node.holds(request) for node in shadow):
-                    return at, free
-            elif sum(node.idle and node.could_hold(shares) for node in shadow) >= request.nodes:
+            _give_back(assigned, by_id)
+            if _placed(request, shadow):
                 return at, free
         return at, free
 
     def checkin(self, assigned: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Take back what `checkout` gave."""
-        for type, entries in assigned.items():
-            if type.startswith(LOCK):
-                self._locked.discard(type)
-                continue
-            for entry in entries:
-                self._by_id[entry["node"]].give_back(type, entry["id"], entry["slots"])
+        self._locked.difference_update(assigned)
+        _give_back(assigned, self._by_id)
 
     @property
     def idle(self) -> bool:
@@ -359,6 +333,27 @@ class ResourcePool:
     def in_use(self, type: str) -> int:
         """Slots of `type` that are handed out now."""
         return self.machine.count(type) - sum(node.free.get(type, 0) for node in self._nodes)
+
+
+def _placed(request: Request, nodes: Sequence[_NodePool]) -> Sequence[_NodePool]:
+    """The nodes that it can have now, as many as it wants, or none."""
+    if request.nodes == 1:
+        for node in nodes:  # asked many times for every job
+            if node.holds(request):
+                return (node,)
+        return ()
+    shares = _shares(request)
+    found = [node for node in nodes if node.idle and node.could_hold(shares)]
+    return found[: request.nodes] if len(found) >= request.nodes else ()
+
+
+def _give_back(
+    assigned: Mapping[str, Sequence[Mapping[str, Any]]], nodes: Mapping[str, _NodePool]
+) -> None:
+    for type, entries in assigned.items():
+        if not type.startswith(LOCK):
+            for entry in entries:
+                nodes[entry["node"]].give_back(type, entry["id"], entry["slots"])
 
 
 def _amounts(slots: Iterable[tuple[str, int]]) -> str:
