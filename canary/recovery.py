@@ -38,8 +38,7 @@ from canary.survivors import boot_id, kill_marked, kill_survivor
 RUN_LOCK: Final = "run.lock"
 
 
-@dataclass(frozen=True, slots=True)
-class Runner:
+class Runner(NamedTuple):
     """Who runs: enough to know later whether that very process still lives."""
 
     host: str
@@ -60,10 +59,6 @@ class Runner:
             return cls(str(data["host"]), int(data["pid"]), int(data["start"]), str(data["boot"]))
         except (KeyError, TypeError, ValueError):
             return None
-
-    def asdict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {"host": self.host, "pid": self.pid, "start": self.start, "boot": self.boot}
 
     def lives(self) -> bool | None:
         """Is it still there? None if it is of another host, where we cannot look."""
@@ -99,7 +94,7 @@ def run_lock(
                 hint=f"wait for it; if that host is gone, remove {path}",
             )
         os.ftruncate(fd, 0)
-        os.pwrite(fd, json.dumps(Runner.this().asdict()).encode(), 0)
+        os.pwrite(fd, json.dumps(Runner.this()._asdict()).encode(), 0)
         try:
             yield
         finally:

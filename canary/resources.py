@@ -37,13 +37,6 @@ class Instance:
     slots: int = 1
     properties: Mapping[str, Any] = shared()
 
-    def asdict(self) -> dict[str, Any]:
-        """As in a resource pool file."""
-        data: dict[str, Any] = {"id": self.id, "slots": self.slots}
-        if self.properties:
-            data["properties"] = dict(self.properties)
-        return data
-
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -117,19 +110,6 @@ class Machine:
 
     def _map(self, change: Any) -> Machine:
         return replace(self, nodes=tuple(Node(n.id, change(n.resources)) for n in self.nodes))
-
-    def asdict(self) -> dict[str, Any]:
-        """As in a resource pool file."""
-        return {
-            "allow_multinode": self.allow_multinode,
-            "nodes": [
-                {
-                    "id": n.id,
-                    "resources": {t: [i.asdict() for i in x] for t, x in n.resources.items()},
-                }
-                for n in self.nodes
-            ],
-        }
 
     @classmethod
     def fromdict(cls, data: Mapping[str, Any], *, file: str | None = None) -> Machine:

@@ -202,7 +202,7 @@ class _Walk:
         session, request = self.session, self.session.request
         began = self.clock.monotonic()
         header = {"argv": list(request.argv), "config": public(self.config.asdict())}
-        header["runner"] = recovery.Runner.this().asdict()
+        header["runner"] = recovery.Runner.this()._asdict()
         header["environment"] = public_environment(os.environ)
         texts = {job.id: texts.get(job.id) or dump(job.spec.asdict()) for job in session.jobs}
         self.ledger.begin(session.jobs, texts, header)

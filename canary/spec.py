@@ -313,10 +313,6 @@ class SpecFile:
         """Absolute path."""
         return os.path.join(self.root, self.path)
 
-    def asdict(self) -> dict[str, Any]:
-        """As JSON."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
-
 
 @dataclass(frozen=True, slots=True)
 class Loaded:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -382,7 +383,7 @@ def test_a_file_that_may_have_changed_is_loaded_again(world, change):
     if change == "version":
         world.generator.version = 2
     fields = {"time": "mtime_ns", "size": "size", "inode": "inode"}
-    values = file.asdict()
+    values = asdict(file)
     if change in fields:
         values[fields[change]] += 1
     _, second = again(world, [SpecFile(**values)], first)

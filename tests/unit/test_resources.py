@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 
 import pytest
 from hypothesis import given, settings
@@ -132,7 +133,7 @@ def test_changes_make_a_new_machine():
 
 def test_a_machine_is_read_as_it_was_written():
     made = machine({"cpus": [1, 1]}, {"gpus": [2]}, multinode=False)
-    data = json.loads(json.dumps(made.asdict()))
+    data = json.loads(json.dumps(asdict(made)))
     assert Machine.fromdict(data) == made
     assert Machine.fromdict({"resource_pool": data}) == made
 
@@ -141,7 +142,7 @@ def test_properties_are_kept():
     data = {"nodes": [{"id": "n", "resources": {"gpus": [{"id": 0, "properties": {"mem": 8}}]}}]}
     (gpu,) = Machine.fromdict(data).nodes[0].resources["gpus"]
     assert (gpu.id, gpu.slots, gpu.properties) == ("0", 1, {"mem": 8})
-    assert gpu.asdict() == {"id": "0", "slots": 1, "properties": {"mem": 8}}
+    assert asdict(gpu) == {"id": "0", "slots": 1, "properties": {"mem": 8}}
 
 
 def node(**resources):

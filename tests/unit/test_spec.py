@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, asdict, fields
 
 import pytest
 from hypothesis import given
@@ -201,4 +201,4 @@ def test_a_generator_leaves_nothing_out_and_describes_nothing_unless_it_says_so(
 def test_a_spec_file_knows_its_path():
     file = SpecFile("/r", "d/a.pyt", "g", 1, 2, 3)
     assert file.file == "/r/d/a.pyt"
-    assert SpecFile(**file.asdict()) == file
+    assert SpecFile(**asdict(file)) == file
