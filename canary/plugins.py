@@ -83,6 +83,12 @@ def scan() -> Installed:
     return Installed(tuple(sorted(points[GROUP], key=lambda p: p.name)), tuple(old), old_tool)
 
 
+def installed_info(point: EntryPoint, **more: Any) -> PluginInfo:
+    """What is known of an installed plugin that is not loaded."""
+    known = {**point._asdict(), **more}
+    return PluginInfo(kind="entry point", source="installed", origin=known.pop("value"), **known)
+
+
 class PluginManager:
     """Who implements which hook, and the one way to call it.
 
@@ -116,14 +122,7 @@ class PluginManager:
         """Load the installed plugins, but for those that are blocked."""
         owners: dict[str, PluginInfo] = {}
         for point in installed.plugins:
-            info = PluginInfo(
-                name=point.name,
-                kind="entry point",
-                source="installed",
-                origin=point.value,
-                distribution=point.distribution,
-                version=point.version,
-            )
+            info = installed_info(point)
             if self.blocked & discovery.names((point.name, point.distribution)):
                 self._infos[point.name] = replace(info, state="blocked")
             elif point.name in owners:

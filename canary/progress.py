@@ -16,7 +16,6 @@ from canary.session import Session
 from canary.table import clean, paint, safe_write, table, use_colour, width
 
 ROWS = 10
-_GROUPS = (("FAIL",), ("NOTRUN", "ABORTED", "NONE"), ("PASS",))
 
 
 class PlainDisplay(Display):
@@ -95,8 +94,8 @@ class PlainDisplay(Display):
         rows: list[list[str]] = []
         colours: list[str] = []
         more: list[str] = []
-        for group in _GROUPS:
-            ends = [e for e in self._ends.values() if e.status.category.value in group]
+        for rank in (2, 1, 0):  # failures first
+            ends = [e for e in self._ends.values() if e.status.category.rank == rank]
             ends.sort(key=lambda e: int(e.status.outcome))
             for event in ends[:ROWS]:
                 status = event.status
@@ -104,7 +103,7 @@ class PlainDisplay(Display):
                 rows.append([*what, status.reason or ""])
                 colours.append(status.category.colour)
             if len(ends) > ROWS:
-                word = "passed" if group == ("PASS",) else ends[0].status.category.value.lower()
+                word = "passed" if rank == 0 else ends[0].status.category.value.lower()
                 more.append(f"... {len(ends) - ROWS} more {word} jobs: canary status -rA lists all")
         if not rows:
             return []

@@ -16,6 +16,8 @@ from canary.commands import command
 from canary.config import Config
 from canary.discovery import EntryPoint
 from canary.errors import ExitCode
+from canary.loader import PluginInfo
+from canary.plugins import installed_info
 from canary.table import safe_write, table, use_colour, width
 
 _COLOURS: Final[Mapping[str, str]] = {
@@ -36,51 +38,36 @@ def run(args: argparse.Namespace, config: Config) -> int:
     manager = config.plugins
     manager.commands()
     manager.reporters()
-    rows = [dataclasses.asdict(info) for info in manager.plugins()]
     installed = discovery.read(version)
-    for point in installed.old if installed else ():
-        rows.append(_old(point))
+    old = map(_old, installed.old if installed else ())
+    infos = [*manager.plugins(), *old]
     if args.json:
+        rows = [dataclasses.asdict(info) for info in infos]
         safe_write(sys.stdout, json.dumps(rows, indent=2) + "\n")
         return ExitCode.OK
     head = ("Name", "Status", "Kind", "Distribution", "Origin", "Hooks")
-    cells = [[_cell(row, column) for column in head] for row in rows]
-    colours = [_COLOURS.get(str(row["state"]), "default") for row in rows]
+    cells = [_cells(info) for info in infos]
+    colours = [_COLOURS.get(info.state, "default") for info in infos]
     on = use_colour(config.main.color, sys.stdout)
     lines = table(head, cells, colours=colours, on=on, columns=width(sys.stdout))
-    lines += [f"{row['name']}: {row['error']}" for row in rows if row["error"]]
-    safe_write(sys.stdout, "\n".join(lines if rows else ["no plugins"]) + "\n")
+    lines += [f"{info.name}: {info.error}" for info in infos if info.error]
+    safe_write(sys.stdout, "\n".join(lines if infos else ["no plugins"]) + "\n")
     return ExitCode.OK
 
 
-def _cell(row: dict[str, object], column: str) -> str:
-    if column == "Status":
-        return str(row["state"])
-    if column == "Distribution":
-        return f"{row['distribution']} {row['version']}".strip()
-    if column == "Hooks":
-        hooks = row["hooks"]
-        assert isinstance(hooks, (list, tuple))
-        return ", ".join(str(name).removeprefix("canary_") for name in hooks)
-    return str(row[column.lower()])
+def _cells(info: PluginInfo) -> list[str]:
+    """A row of the table."""
+    came_with = f"{info.distribution} {info.version}".strip()
+    hooks = ", ".join(name.removeprefix("canary_") for name in info.hooks)
+    return [info.name, info.state, info.kind, came_with, info.origin, hooks]
 
 
-def _old(point: EntryPoint) -> dict[str, object]:
+def _old(point: EntryPoint) -> PluginInfo:
     """A plugin of the older tool: not loaded, but its source says which hooks it has."""
     hooks = _hooks_in_source(point)
     instead = "; ".join(f"{h} -> {oldtool.HOOKS.get(h) or 'no such hook'}" for h in hooks)
-    return {
-        "name": point.name,
-        "kind": "entry point",
-        "source": "installed",
-        "origin": point.value,
-        "distribution": point.distribution,
-        "version": point.version,
-        "state": "old",
-        "hooks": hooks,
-        "error": f"written for {oldtool.DISTRIBUTION} and not loaded"
-        + f" ({instead})" * bool(instead),
-    }
+    problem = f"written for {oldtool.DISTRIBUTION} and not loaded" + f" ({instead})" * bool(instead)
+    return installed_info(point, state="old", hooks=tuple(hooks), error=problem)
 
 
 def _hooks_in_source(point: EntryPoint) -> list[str]:
