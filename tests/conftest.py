@@ -18,7 +18,7 @@ def _own_world(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in [n for n in os.environ if n.startswith(("CANARY_", "XDG_", "SNL"))]:
             patch.delenv(name)
-        for name in ("PYTHONPATH", "NO_COLOR", "FORCE_COLOR"):
+        for name in ("PYTHONPATH", "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
             patch.delenv(name, raising=False)
         patch.setenv("HOME", str(home))
         patch.setenv("XDG_CONFIG_HOME", str(home / "config"))

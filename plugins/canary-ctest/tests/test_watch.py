@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -50,11 +49,9 @@ def test_the_command_sees_nothing_of_it(watched):
 
 
 def test_a_match_shortens_the_limit(watched):
-    began = time.monotonic()
     done, mark = watched(
         {"timeout": 15, "after": 0.3, "match": ["^no", "re.dy$"]}, *sh("echo ready; exec sleep 30")
     )
-    assert time.monotonic() - began < 10
     assert mark == "timed out after 0.3 s"
     assert done.stdout == "ready\n"
     assert done.returncode == -signal.SIGTERM
@@ -85,18 +82,20 @@ def test_limits_are_multiplied(watched):
 def test_the_signal_is_sent_and_waited_for(watched):
     code = """
 import signal, sys, time
-signal.signal(signal.SIGUSR1, lambda *_: (print("asked", flush=True), sys.exit(3)))
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(3))
+print("ready", flush=True)
 signal.pause()
 """
-    limits = {"timeout": 1.0, "signal": "SIGUSR1", "grace": 10}
+    limits = {"timeout": 15, "after": 0.3, "match": ["ready"], "signal": "SIGUSR1", "grace": 10}
     done, mark = watched(limits, sys.executable, "-I", "-S", "-c", code)
-    assert (done.stdout, done.returncode) == ("asked\n", 3)
+    assert done.returncode == 3
     assert mark is not None
 
 
 def test_who_does_not_heed_the_signal_is_killed(watched):
     text = "trap '' USR1; echo on; while :; do sleep 0.05; done"
-    done, mark = watched({"timeout": 0.5, "signal": "SIGUSR1", "grace": 0.2}, *sh(text))
+    limits = {"timeout": 15, "after": 0.3, "match": ["on"], "signal": "SIGUSR1", "grace": 0.2}
+    done, mark = watched(limits, *sh(text))
     assert done.returncode == -signal.SIGKILL
     assert mark is not None
 
@@ -108,9 +107,8 @@ def test_a_signal_of_the_command_is_its_own(watched):
 
 
 def test_who_leaves_the_output_open_is_not_waited_for():
-    began = time.monotonic()
-    limits = {"timeout": 15, "after": 15, "match": ["x"]}
-    code = "import subprocess; subprocess.Popen(['/bin/sleep', '12'], stderr=subprocess.DEVNULL)"
+    limits = {"timeout": 25, "after": 25, "match": ["x"]}
+    code = "import subprocess; subprocess.Popen(['/bin/sleep', '60'], stderr=subprocess.DEVNULL)"
     command = (sys.executable, "-I", "-c", code)
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", watch.__file__, json.dumps(limits), *command],
@@ -119,8 +117,7 @@ def test_who_leaves_the_output_open_is_not_waited_for():
         start_new_session=True,
     )
     try:
-        assert process.wait(timeout=10) == 0
-        assert time.monotonic() - began < 10
+        assert process.wait(timeout=20) == 0
     finally:
         os.killpg(process.pid, signal.SIGKILL)
 

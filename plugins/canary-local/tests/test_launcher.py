@@ -11,6 +11,7 @@ import pytest
 
 from canary.launch import ExitReason, Started
 from canary.procfs import process
+from canary.reaper import TreeReaper
 from canary.testing.launchers import Bench, LocalLauncherContract, OwningLauncherContract, alive
 from canary_local.groups import find_own, open_groups
 from canary_local.launcher import LocalLauncher
@@ -43,8 +44,10 @@ class Scripts:
         assert [bench.output(x) for x in launches] == [f"{n}\n" for n in range(30)]
 
     def test_script_whose_time_is_over(self, bench):
-        launch = bench.python("print('up', flush=True)\nwhile True: pass", timeout=1.0, grace=0.5)
-        end = bench.run(launch)
+        script = "print('up', flush=True)\nwhile True: pass"
+        launch, end, *_ = bench.run_limited(
+            lambda t: bench.python(script, timeout=t, grace=5.0), "up"
+        )
         assert (end.reason, end.code) == (ExitReason.TIMEOUT, -15)
         assert bench.output(launch) == "up\n"
 
@@ -52,13 +55,13 @@ class Scripts:
         launches = [bench.python("import time; time.sleep(300)") for _ in range(4)]
         bench.begin(*launches)
         bench.launcher.cancel([x.id for x in launches], 5.0)
-        assert {e.reason for e in bench.finish(8.0).values()} == {ExitReason.CANCELLED}
+        assert {e.reason for e in bench.finish().values()} == {ExitReason.CANCELLED}
 
     def test_killed_before_it_is_known_to_run(self, bench):
         launches = [bench.python("import time; time.sleep(300)") for _ in range(4)]
         bench.begin(*launches)
         bench.launcher.cancel([x.id for x in launches], 0.0)
-        assert {e.reason for e in bench.finish(8.0).values()} == {ExitReason.CANCELLED}
+        assert {e.reason for e in bench.finish().values()} == {ExitReason.CANCELLED}
 
     def test_script_that_leaves_a_fork(self, bench):
         script = """
@@ -237,6 +240,10 @@ class TestPortable(LocalLauncherContract):
 
     @pytest.fixture
     def launcher(self):
+        # from here on orphans come to us: process 1 of a container may be slow to reap them
+        reaper = TreeReaper()
+        reaper.open()
+        reaper.close()
         return LocalLauncher(portable=True)
 
     def check_leaked(self, end, pid):
