@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from harness import PATIENCE, script, until
@@ -321,6 +322,50 @@ def test_odd_places(world, see):
     see(done.code == 0, "it runs", done.trouble)
     see(world.told("ran") == ["ran"], "the test ran", world.told("ran"))
     see(world.jobs(cwd=place) == {"a": "SUCCESS"}, "the result is there")
+
+
+ROOT = Path(__file__).parents[2]
+INSTALLED = ("console", "ctest", "json", "local", "pyt")
+
+
+def installed_in(place):
+    """An environment there with canary and some plugins as a user would have them; its programs."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", place], check=True)
+    [site] = place.glob("lib/python*/site-packages")
+    for path in Path(pytest.__file__).parents[1].iterdir():
+        if not re.match(r"(_*editable|_?canary|_virtualenv)", path.name):
+            (site / path.name).symlink_to(path)
+    uv = Path(sys.executable).with_name("uv")
+    words = ["pip", "install", "-q", "--offline", "--no-sources", "--no-deps"]
+    projects = [ROOT, *(ROOT / "plugins" / f"canary-{name}" for name in INSTALLED)]
+    python = place / "bin" / "python"
+    words += ["--no-build-isolation", "--python", str(python), *map(str, projects)]
+    subprocess.run([uv, *words], check=True)
+    return place / "bin"
+
+
+@pytest.mark.early
+def test_installed_in_an_odd_place(ours, see):
+    """Blanks and quotes in the path of everything: programs, tests, workspace and view."""
+    place = ours.root / "here" / "my 'own\" place"
+    programs = installed_in(place / "v env")
+    (place / "t").mkdir()
+    (place / "t" / "a.pyt").write_text(script("tell('ran', sys.executable)"))
+    count = 1
+    if shutil.which("ctest") is not None:
+        count = 2
+        text = 'add_test(b "/bin/sh" "-c" "touch $FAULT_FLAGS/ran.b")\n'
+        (place / "t" / "CTestTestfile.cmake").write_text(text)
+    ours.exe = programs / "canary"
+    done = ours.canary("run", "t", cwd=place)
+    see(done.code == 0, "it runs", done.trouble)
+    see("Traceback" not in done.text, "no traceback", done.trouble)
+    see(len(ours.told("ran")) == count, "all ran", f"{ours.told('')} {done.text}")
+    used = ours.flag("ran").read_text() if ours.told("ran") else ""
+    see(Path(used).parent == programs, "by the Python that is there", used)
+    found = ours.jobs(cwd=place)
+    see(list(found.values()) == ["SUCCESS"] * count, "all results are there", found)
+    see((place / "TestResults" / "a").exists(), "there is a view", os.listdir(place))
 
 
 def test_a_directory_that_is_gone(ours, see):
