@@ -395,6 +395,19 @@ def test_28_a_long_chain(ours, see, closed):
         see(len(told) == 1 and len(told[0]) < 2000, "one line of reasonable length", told[:2])
 
 
+@pytest.mark.early
+def test_very_many_tests_are_listed(ours, see):
+    """A hundred thousand of one file, or a tenth of that: each is there, and memory is bounded."""
+    count = 100_000 if THOROUGH else 10_000
+    values = f"[(n,) for n in range({count})]"
+    ours.write({"a.pyt": f"import canary\ncanary.directives.parameterize('p', {values})\n"})
+    done, used = ours.measured("find", ours.tests, seconds=60)
+    see(done.code == 0, "they are listed", done.trouble)
+    listed = {int(n) for n in re.findall(r"\ba\.p=(\d+)", done.out)}
+    see(listed == set(range(count)), f"all {count}", len(listed))
+    see(used < 300 * MEGABYTE, "less than 300 MB", f"{used / MEGABYTE:.0f} MB")
+
+
 def test_the_names_are_as_they_are_meant():
     """The experiment itself: what is written out is read as what it says."""
     for what, text in NAMES.items():
