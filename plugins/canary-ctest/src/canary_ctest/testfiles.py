@@ -25,7 +25,7 @@ MAX_DEPTH: Final = 50  # of files that include each other
 _ELSEWHERE: Final = ("CTestCustom.cmake", "CTestCustom.ctest", "CTestConfiguration.ini")
 _TOKEN: Final = re.compile(
     r"""(?:[ \t\n]+|\#(?!\[)[^\n]*)*
-    (?: "((?:[^"\\$@]|\\["\\$])*)"(?=[\s)])              # 1: in quotes
+    (?: "([^"\\$@]*(?:\\["\\$][^"\\$@]*)*)"(?=[\s)])    # 1: in quotes, many at a turn
     |   \[(=*)\[\n?(.*?)\]\2\](?=[\s)])                  # 3: in brackets
     |   ([a-z_]+)\(                                      # 4: a command
     |   (\))(?=[ \t]*(?:\n|\#(?!\[)|\Z))                 # 5: its end
