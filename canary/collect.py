@@ -19,7 +19,7 @@ from canary.home import DIRECTORY, TAG
 from canary.spec import SpecFile, SpecGenerator
 
 SKIPPED: Final = frozenset({"__pycache__", ".git", ".svn", ".hg", ".canary", "TestResults"})
-_ALL: Final = (":all:", "__all__")
+_NO_TAGS: Final = (".", "..", ":all:", "__all__")
 VIEW_MARK: Final = ".canary-view.json"
 
 Ignore = Callable[[str], bool]
@@ -82,9 +82,7 @@ def classify(words: Sequence[str], cwd: str) -> Words:
 
 def valid_tag(tag: str) -> None:
     """UsageError for a name that would be read as something else."""
-    if tag in _ALL:
-        raise UsageError(f"the tag {tag!r} stands for all jobs already", hint="give another name")
-    if not tag or tag.startswith("-") or "/" in tag or not tag.isprintable() or tag in (".", ".."):
+    if not tag or tag.startswith("-") or "/" in tag or not tag.isprintable() or tag in _NO_TAGS:
         raise UsageError(f"{tag!r} cannot be a tag", hint="use letters, digits, - and _")
 
 
@@ -206,8 +204,7 @@ def _scan(root: ScanRoot, claims: _Claims, ignore: Ignore | None) -> Iterator[Sp
                     stat = os.stat(start)
                 except OSError as e:
                     raise _unreadable(start, e) from None
-                if S_ISREG(stat.st_mode):
-                    yield _file(root.root, start[prefix:], generator.name, stat)
+                yield _file(root.root, start[prefix:], generator.name, stat)
     while todo:
         directory = todo.pop()
         try:

@@ -71,9 +71,7 @@ def encode_name(name: str) -> str:
     """
     if name in (".", ".."):
         return name.replace(".", "%2E")
-    out = name
-    if not _is_plain(name):
-        out = "".join(map(_encode_character, _CODE.sub("%25", name)))
+    out = name if _is_plain(name) else "".join(map(_encode_character, _CODE.sub("%25", name)))
     if out.startswith("-"):
         out = "%2D" + out[1:]
     return out if len(out) <= 60 or len(os.fsencode(out)) <= MAX_NAME - 20 else _shorten(out)

@@ -523,7 +523,7 @@ class Job(BaseJob):
         also `<TYPE>_NODE_IDS` (`NODE:ID`) and `NODE_IDS`."""
         self._assigned = arg
         ids = {
-            f"{_singular(t)}_ids": ",".join(str(x["id"]) for x in entries)
+            f"{t.removesuffix('s')}_ids": ",".join(str(x["id"]) for x in entries)
             for t, entries in arg.items()
             if not t.startswith(LOCK)
         }
@@ -533,7 +533,7 @@ class Job(BaseJob):
                 if not t.startswith(LOCK):
                     places = [(str(x.get("node", "")), x["id"]) for x in entries]
                     nodes.update(dict.fromkeys(node for node, _ in places))
-                    ids[f"{_singular(t)}_node_ids"] = ",".join(f"{n}:{id}" for n, id in places)
+                    ids[f"{t.removesuffix('s')}_node_ids"] = ",".join(f"{n}:{i}" for n, i in places)
             ids["node_ids"] = ",".join(nodes)
         for name, value in {**self.variables, **self._templates}.items():
             if value and "%(" in value:
@@ -857,11 +857,11 @@ class Job(BaseJob):
             self.workspace.text, {**self.getstate(), "attempt": self.attempt}, self._fixed[0]
         )
 
-    def _fixed_part(self) -> dict[str, Any]:
+    def _fixed_part(self, alone: bool = False) -> dict[str, Any]:
         space, root = self.workspace, str(self.workspace.root)
         return {
             "workspace": {"root": root, "path": str(space.path), "session": space.session},
-            "dependencies": [_reference(d, root) for d in self.dependencies],
+            "dependencies": [_reference(d, root) for d in self.dependencies if not alone],
             "variables": lockfile.public_environment(self.variables),
             "allocation": {"resources": self._assigned},
             "rparameters": self.get_resource_parameters_from_spec(),
@@ -909,16 +909,15 @@ class Job(BaseJob):
 _NO_SERVICES: Final = JobServices()
 
 
-def _singular(type: str) -> str:
-    return type[:-1] if type.endswith("s") else type
-
-
 def _reference(dependency: Dependency, root: str) -> dict[str, Any]:
     """A dependency in a lock: by ID, name, condition and directory relative to the session's."""
     job = dependency.job
     where = getattr(job, "workspace", None)
     path = os.path.relpath(where.text, root) if where is not None else None
-    return {"id": job.id, "name": job.display_name(), "when": dependency.when, "path": path}
+    row = {"id": job.id, "name": job.display_name(), "when": dependency.when, "path": path}
+    if isinstance(job, Job) and job.is_done() and job.timekeeper.staged < 0:  # it has no lock
+        return row | {"record": {"schema": 1, **job.getstate(), **job._fixed_part(alone=True)}}
+    return row
 
 
 def styled(name: str, style: str, colour: str) -> str:
@@ -973,12 +972,13 @@ def load_jobs(records: Iterable[dict[str, Any]]) -> list[Job]:
     known = {job.id: job for job, _ in jobs}
     for job, entries in jobs:
         try:
-            for id, path, when in [(e["id"], e["path"], e["when"]) for e in entries]:
-                if path is not None:  # else it is no `Job` and has no directory
-                    upstream = known.get(id)
+            for entry in entries:
+                if entry["path"] is not None:  # else it is no `Job` and has no directory
+                    upstream = known.get(entry["id"])
                     if upstream is None:
-                        upstream = _job_of(lockfile.read(job.workspace.root / str(path)))
-                    job.dependencies.append(Dependency(upstream, when))
+                        place = job.workspace.root / str(entry["path"])
+                        upstream = _job_of(entry.get("record") or lockfile.read(place))
+                    job.dependencies.append(Dependency(upstream, entry["when"]))
         except (KeyError, TypeError) as e:
             raise RecordError(f"the lock has a dependency that cannot be read: {e!r}") from None
     return [job for job, _ in jobs]

@@ -8,8 +8,10 @@ core's own are declared in `canary.settings`. Nothing here knows who writes valu
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from canary.clock import parse_duration
@@ -214,6 +216,17 @@ def closest(word: str, words: Iterable[str]) -> str | None:
     """A hint, if one of `words` is much like `word`."""
     close = get_close_matches(word, list(words), 1, cutoff=0.7)
     return f"did you mean {close[0]}?" if close else None
+
+
+def near(word: str, cwd: str, stored: Iterable[Sequence[str]]) -> str | None:
+    """A hint, if a file where the word points to or a job, `(id, *names)`, may be meant."""
+    place, slash, name = word.rpartition("/")
+    try:
+        files = os.listdir(Path(cwd, place) if slash else cwd)
+    except OSError:
+        files = []
+    found = closest(name, [f for f in files if f != name and not f.startswith(".")])
+    return found or closest(word, [name for row in stored for name in row[1:]])
 
 
 def options_of(cls: type[Any], owner: str = "") -> tuple[Option, ...]:

@@ -12,16 +12,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
-from canary.errors import CanaryError, UsageError
-from canary.expression import compile_condition, compile_names, compile_parameters
+from canary.errors import UsageError
+from canary.expression import compile_condition, compile_names, compile_parameters, located
 from canary.graph import SpecGraph
 from canary.spec import JobSpec, Mask
 from canary.status import Category, Outcome, Status
 from canary.store import DAMAGED, read_object
 
-T = TypeVar("T")
 MASKED_UPSTREAM: Final = "a job it depends on is masked"
 # what `-p` sees of a job that asks for nothing
 DEFAULT_NEEDS: Final[Mapping[str, int]] = {"cpus": 1, "gpus": 0, "nodes": 1}
@@ -135,12 +134,12 @@ def choose(
 
 def _filters(criteria: Criteria) -> list[tuple[str, Callable[[JobSpec], bool]]]:
     out: list[tuple[str, Callable[[JobSpec], bool]]] = [
-        (f"keyword expression {text!r}", _said_of("-k", _keyword_filter, text))
+        (f"keyword expression {text!r}", located("-k", _keyword_filter, text))
         for text in criteria.keywords
         if text.strip() not in (":all:", "__all__")
     ]
     if criteria.parameters:
-        holds = _said_of("-p", compile_parameters, criteria.parameters).matches
+        holds = located("-p", compile_parameters, criteria.parameters).matches
         reason = f"parameter expression {criteria.parameters!r}"
         out.append(
             (reason, lambda s: holds({**DEFAULT_NEEDS, **s.meta_parameters, **s.parameters}))
@@ -154,14 +153,6 @@ def _filters(criteria: Criteria) -> list[tuple[str, Callable[[JobSpec], bool]]]:
         limit = criteria.limit
         out.append(("its timeout is not below the session's", lambda s: s.timeout < limit))
     return out
-
-
-def _said_of(option: str, function: Callable[[str], T], text: str) -> T:
-    """What a function makes of a text; the option is named in errors."""
-    try:
-        return function(text)
-    except CanaryError as e:
-        raise e.located(key=option) from None
 
 
 def _keyword_filter(text: str) -> Callable[[JobSpec], bool]:

@@ -88,12 +88,11 @@ def search_paths(
     In a list of directories none can have the separator in its name; the empty name stands for
     where a process is, which is where the job begins.
     """
-    sep = os.pathsep
-    first, alone = ("", sep) if sep in directory else (directory, directory)
+    first, alone = ("", os.pathsep) if os.pathsep in directory else (directory, directory)
     out = {}
     for name in ("PATH", "PYTHONPATH"):
         old = environment[name] if name in environment else base.get(name)
-        out[name] = f"{first}{sep}{old}" if old else alone
+        out[name] = f"{first}{os.pathsep}{old}" if old else alone
     return out
 
 

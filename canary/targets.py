@@ -15,7 +15,7 @@ from canary import collect, home, view
 from canary.catalog import Catalog
 from canary.errors import UsageError
 from canary.home import Workspace
-from canary.options import closest
+from canary.options import near
 from canary.request import RunRequest
 
 
@@ -64,7 +64,7 @@ def resolve_names(request: RunRequest, book: Catalog) -> RunRequest:
         if not found:
             raise UsageError(
                 f"{name!r} is no path, and no job or tag of this workspace",
-                hint=_near(name, request.cwd, stored) or "canary status lists jobs",
+                hint=near(name, request.cwd, stored) or "canary status lists jobs",
             )
         ids |= found
     return _explicit(request, ids)
@@ -102,17 +102,6 @@ def _default(request: RunRequest, book: Catalog) -> RunRequest:
     if ids is None:
         raise UsageError(f"run.default_tag names no tag of this workspace: {tag!r}")
     return replace(request, criteria=replace(request.criteria, named=frozenset(ids)))
-
-
-def _near(word: str, cwd: str, stored: Sequence[tuple[str, str, str]]) -> str | None:
-    """What may be meant: something that lies where the word points to, or a job."""
-    place, slash, name = word.rpartition("/")
-    try:
-        files = os.listdir(Path(cwd, place) if slash else cwd)
-    except OSError:
-        files = []
-    found = closest(name, [f for f in files if f != name and not f.startswith(".")])
-    return found or closest(word, [name for row in stored for name in row[1:]])
 
 
 def _named(name: str, book: Catalog, stored: Sequence[tuple[str, str, str]]) -> set[str]:

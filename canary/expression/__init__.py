@@ -15,6 +15,7 @@ from canary.expression.parameters import ParameterExpression as ParameterExpress
 from canary.expression.parameters import compile_parameters as compile_parameters
 from canary.expression.when import Verdict as Verdict
 from canary.expression.when import When as When
+from canary.expression.when import located as located
 from canary.expression.when import parse_when as parse_when
 from canary.expression.when import platform_names as platform_names
 from canary.expression.when import substitute as substitute

@@ -74,7 +74,7 @@ class When:
     def substituted(self, names: Mapping[str, str]) -> When:
         """The same with `substitute` applied to each text; ExpressionError if one is wrong."""
         changed = {
-            name: _located(name, lambda text: substitute(text, names), text)
+            name: located(f"when {name}", lambda text: substitute(text, names), text)
             for name, text in self.texts()
             if is_template(text)
         }
@@ -119,9 +119,9 @@ class When:
             if is_template(text):
                 continue
             if name == "parameters":
-                _located(name, compile_parameters, text)
+                located(f"when {name}", compile_parameters, text)
             else:
-                _located(name, lambda text: compile_names(text, ignore_case=True), text)
+                located(f"when {name}", lambda text: compile_names(text, ignore_case=True), text)
 
 
 def parse_when(arg: str | bool | Mapping[str, str] | None) -> When | None:
@@ -187,11 +187,12 @@ def _made(texts: Mapping[str, str]) -> When | None:
     return when
 
 
-def _located(name: str, function: Callable[[str], T], text: str) -> T:
+def located(key: str, function: Callable[[str], T], text: str) -> T:
+    """What a function makes of a text; its errors are those of `key`."""
     try:
         return function(text)
     except CanaryError as e:
-        raise e.located(key=f"when {name}") from None
+        raise e.located(key=key) from None
 
 
 def _yes(_: str) -> bool:

@@ -46,6 +46,7 @@ CALLS = [
     "baseline('a', 'b', 'platforms=linux')",
     "depends_on('a')",
     "depends_on('a', 'b')",
+    "depends_on(arg='a')",
     "depends_on(['a', {'job': 'b', 'when': 'failed', 'expects': 2}])",
     "depends_on('a', result='diffed', expect=1)",
     "depends_on('a', when='options=x')",

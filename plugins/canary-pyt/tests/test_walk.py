@@ -190,6 +190,21 @@ def test_configuration_in_a_test(run):
     assert done.returncode == 0, output(jobs["t"])
 
 
+def test_what_a_job_sees_of_one_that_was_blocked(run):
+    """It was never staged and has no lock of its own."""
+    show = (
+        "import canary\nd = canary.directives\nd.depends_on({'job': 'b', 'when': 'always'})\n"
+        "if __name__ == '__main__':\n"
+        "    (b,) = canary.get_instance().dependencies\n"
+        "    print(b.name, b.parameters.n, b.status.outcome.name, b.status.reason)\n"
+    )
+    blocked = "import canary\nd = canary.directives\nd.depends_on('a')\nd.parameterize('n', [1])\n"
+    fails = "if __name__ == '__main__':\n    raise SystemExit(1)\n"
+    _, jobs = run({"a.pyt": fails, "b.pyt": blocked, "c.pyt": show})
+    assert jobs["c"]["status"]["outcome"] == "SUCCESS", output(jobs["c"])
+    assert "b.n=1 1 BLOCKED a came to FAILED" in output(jobs["c"])
+
+
 def test_a_parameter_that_is_no_number(run):
     """JSON has no NaN, so the lock has null."""
     text = (

@@ -163,6 +163,8 @@ def _baseline(data: Data, line: int, src: Any, dst: Any, when: Any, flag: Any) -
 def _depends_on(
     data: Data, line: int, args: tuple[Any, ...], when: Any, legacy: dict[str, Any]
 ) -> None:
+    if "arg" in legacy:  # what it was called where there was one
+        args, legacy = (*args, legacy["arg"]), {k: v for k, v in legacy.items() if k != "arg"}
     items: list[Any] = []
     for arg in args:
         items += arg if isinstance(arg, (list, tuple)) else [arg]

@@ -233,7 +233,7 @@ class TestInstance:
         """The jobs depended on, in the order in which the file names them."""
         root = self._lock["workspace"]["root"]
         return [
-            _read(os.path.normpath(os.path.join(root, str(row["path"]))))  # noqa: PTH118 - no pathlib, see above
+            _read(os.path.normpath(os.path.join(root, str(row["path"]))), row.get("record"))  # noqa: PTH118 - no pathlib, see above
             for row in self._lock["dependencies"]
             if row["path"] is not None
         ]
@@ -346,19 +346,24 @@ def get_instance(
     return _read(os.path.abspath(directory))  # noqa: PTH100 - no pathlib, see above
 
 
-def _read(directory: str) -> TestInstance:
+def _read(directory: str, record: Mapping[str, Any] | None = None) -> TestInstance:
+    """The job of a directory; one that was never staged has none, but its dependent a record."""
     file = f"{directory}/{remarks.LOCK}"
     try:
+        if record is not None:
+            return _instance(record, directory)
         with open(file, encoding="utf-8", errors="surrogatepass") as f:
-            lock = _parse(f.read())
-        if lock["schema"] != 1:
-            raise ValueError
-        attributes = lock["spec"].get("attributes", {})
+            return _instance(_parse(f.read()), directory)
     except (OSError, ValueError, TypeError, KeyError, StopIteration, ImportError):
         from canary import lockfile
 
-        lock = lockfile.read(directory)  # or says what is wrong
-        attributes = lock["spec"].get("attributes", {})
+        return _instance(lockfile.read(directory), directory)  # or says what is wrong
+
+
+def _instance(lock: Mapping[str, Any], directory: str) -> TestInstance:
+    if lock["schema"] != 1:
+        raise ValueError
+    attributes = lock["spec"].get("attributes", {})
     return (TestMultiInstance if attributes.get("multicase") else TestInstance)(lock, directory)
 
 
