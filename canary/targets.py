@@ -52,8 +52,11 @@ def resolve_names(request: RunRequest, book: Catalog) -> RunRequest:
     if shown is not None:
         return _explicit(request, shown)
     words = collect.classify(request.words, request.cwd)
-    if words.roots or request.roots:
-        return replace(request, words=(), roots=(*request.roots, *words.roots))
+    if roots := (*request.roots, *words.roots):
+        if any(Path(root.root, "_").is_relative_to(book.path.parent) for root in roots):
+            hint = "run jobs by name, or by their place in the view"
+            raise UsageError("what is inside the workspace are no tests", hint=hint)
+        return replace(request, words=(), roots=roots)
     if not words.names:
         return _default(replace(request, words=()), book)
     ids: set[str] = set()

@@ -77,6 +77,15 @@ def test_what_was_meant(canary, tree):
         assert f"ERROR: {option}: expected" in canary("run", option, "(", "t", expect=3).stderr
 
 
+def test_copies_in_the_workspace_are_no_tests(canary, tree, results, tmp_path):
+    tree({"a.pyt": ""})
+    canary("run", "t", expect=0)
+    for place in (".canary", ".canary/sessions"):
+        assert "are no tests" in canary("run", ".", cwd=tmp_path / place, expect=2).stderr
+    canary("run", ".", cwd=tmp_path / "TestResults", expect=0)
+    assert set(results()) == {"a"}
+
+
 def test_a_fifo_is_no_test(canary, tree, results):
     """To read it would be to wait for somebody who writes."""
     os.mkfifo(tree({"a.pyt": ""}) / "b.pyt")

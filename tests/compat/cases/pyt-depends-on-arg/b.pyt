@@ -1,0 +1,2 @@
+import canary
+canary.directives.depends_on(arg="a")
