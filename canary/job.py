@@ -25,6 +25,7 @@ from canary.errors import RecordError
 from canary.expression import compile_condition
 from canary.frozen import EMPTY
 from canary.history import RunHistory
+from canary.home import TAG
 from canary.launch import Exit, ExitReason, Launch, Launcher
 from canary.process import SubprocessLauncher, run_blocking, sourced_environment
 from canary.resources import AMOUNTS, LOCK
@@ -55,7 +56,6 @@ __all__ = [
     "load_jobs",
 ]
 
-WORKSPACE_TAG: Final = "WORKSPACE.TAG"
 HEAD_AND_TAIL: Final = 2048
 
 
@@ -949,7 +949,7 @@ def find_cache_dir(start: Path) -> Path | None:
         return Path(named)
     absolute = Path(start).absolute()
     for directory in (absolute, *absolute.parents):
-        if (directory / WORKSPACE_TAG).is_file():
+        if (directory / TAG).is_file():
             return directory / "cache"
     return None
 

@@ -9,8 +9,9 @@ here starts a job or changes one.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from math import floor, inf, log2
 from typing import Final
 
@@ -78,27 +79,13 @@ def wire(jobs: Sequence[BaseJob]) -> dict[str, Node]:
 
 
 def _rank(nodes: dict[str, Node]) -> None:
-    """Cost of the dearest chain that begins with a job: leaves first, iteratively."""
-    parents: dict[str, list[Node]] = {}
-    missing: dict[str, int] = {}
-    todo: list[Node] = []
-    for id, node in nodes.items():
-        node.rank = node.job.cost()
-        missing[id] = len(node.children)
-        if not node.children:
-            todo.append(node)
-        for child in node.children:
-            parents.setdefault(child.job.id, []).append(node)
-    best: dict[str, float] = {}
-    while todo:
-        node = todo.pop()
-        node.rank += best.get(node.job.id, 0.0)
-        for parent in parents.get(node.job.id, ()):
-            id = parent.job.id
-            best[id] = max(best.get(id, 0.0), node.rank)
-            missing[id] -= 1
-            if not missing[id]:
-                todo.append(parent)
+    """Cost of the dearest chain that begins with a job: leaves first."""
+    order: Iterable[str] = nodes
+    if any(node.waits for node in nodes.values()):
+        after = {id: [child.job.id for child in node.children] for id, node in nodes.items()}
+        order = TopologicalSorter(after).static_order()
+    for node in map(nodes.__getitem__, order):
+        node.rank = node.job.cost() + max((child.rank for child in node.children), default=0.0)
 
 
 def _step(number: float, steps: int) -> int:

@@ -117,8 +117,9 @@ def choose(
         for id, spec in graph.specs.items():
             if id not in masks and not test(spec):
                 masks[id] = Mask(True, reason)
-    children = graph.children() if graph.edges else {}
-    _spread(masks, children)
+    masked = graph.descendants(masks)
+    behind = [id for id in graph.specs if id in masked and id not in masks]
+    masks.update((id, Mask(True, MASKED_UPSTREAM)) for id in behind)
     candidates = [id for id in graph.order() if id not in masks]
     chosen = _strategy(graph, criteria, earlier, candidates, masks)
     run = tuple(id for id in candidates if id in chosen)
@@ -183,16 +184,6 @@ def _regex_filter(text: str) -> Callable[[JobSpec], bool]:
         return found(spec.file) or any(found(os.path.join(here, a.src)) for a in spec.assets)
 
     return test
-
-
-def _spread(masks: dict[str, Mask], children: Mapping[str, Sequence[str]]) -> None:
-    """A job that depends on a masked one is masked."""
-    todo = list(masks)
-    while todo:
-        for child in children.get(todo.pop(), ()):
-            if child not in masks:
-                masks[child] = Mask(True, MASKED_UPSTREAM)
-                todo.append(child)
 
 
 def _strategy(
