@@ -95,20 +95,14 @@ class Bench:
         self.begin(launch)
         return self.finish()[launch.id]
 
-    def run_limited(
-        self, make: Callable[[float], Launch], ready: str
-    ) -> tuple[Launch, Exit, float, float]:
-        """Run `make(limit)` with a limit within which it says `ready`: longer on a busy machine.
-
-        The launch, its end, the limit, and how many seconds more it lasted.
-        """
+    def run_limited(self, make: Callable[[float], Launch], ready: str) -> tuple[Launch, Exit]:
+        """Run `make(limit)` with a limit within which it says `ready`: longer on a busy machine."""
         for limit in (0.6, 3.0, 12.0):
-            began = time.monotonic()
             launch = make(limit)
             end = self.run(launch)
             if ready in self.output(launch):
                 break
-        return launch, end, limit, time.monotonic() - began - limit
+        return launch, end
 
     def until(self, condition: Callable[[], bool], seconds: float | None = None) -> None:
         """Serve until `condition()` holds."""
@@ -332,20 +326,17 @@ class LocalLauncherContract(LauncherContract):
 
     def test_time_is_over_and_term_is_ignored(self, bench: Bench) -> None:
         script = "trap '' TERM; echo ready; while :; do sleep 1; done"
-        _, end, _, more = bench.run_limited(
-            lambda t: bench.shell(script, timeout=t, grace=0.5), "ready"
-        )
+        _, end = bench.run_limited(lambda t: bench.shell(script, timeout=t, grace=0.5), "ready")
         assert (end.reason, end.code) == (ExitReason.TIMEOUT, -9)
-        assert more > 0.45
 
     def test_the_deadline_decides_even_if_the_job_then_succeeds(self, bench: Bench) -> None:
         script = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.02; done"
-        _, end, *_ = bench.run_limited(lambda t: bench.shell(script, timeout=t), "ready")
+        _, end = bench.run_limited(lambda t: bench.shell(script, timeout=t), "ready")
         assert (end.reason, end.code) == (ExitReason.TIMEOUT, 0)
 
     def test_a_stopped_process_dies_too(self, bench: Bench) -> None:
         script = "echo $$; kill -STOP $$"
-        launch, end, *_ = bench.run_limited(lambda t: bench.shell(script, timeout=t), "\n")
+        launch, end = bench.run_limited(lambda t: bench.shell(script, timeout=t), "\n")
         assert end.reason is ExitReason.TIMEOUT
         assert not alive(int(bench.output(launch)))
 
@@ -363,29 +354,22 @@ class LocalLauncherContract(LauncherContract):
 
     def test_what_ends_by_itself_soon_has_not_leaked(self, bench: Bench) -> None:
         script = "(read line < go; echo late) & exit 0"
-        for _ in range(5):  # on a busy machine it may now and then be too late
-            launch = bench.shell(script)
-            os.mkfifo(Path(launch.cwd, "go"))
-            bench.begin(launch)
-            fd = os.open(Path(launch.cwd, "go"), os.O_RDWR)
-            os.write(fd, b"now\n")
-            end = bench.finish()[launch.id]
-            os.close(fd)
-            assert end.code == 0
-            if not end.leaked:
-                break
-        assert end.leaked == ()
+        launch = bench.shell(script)
+        os.mkfifo(Path(launch.cwd, "go"))
+        bench.begin(launch)
+        fd = os.open(Path(launch.cwd, "go"), os.O_RDWR)
+        os.write(fd, b"now\n")
+        end = bench.finish()[launch.id]
+        os.close(fd)
+        assert (end.code, end.leaked) == (0, ())
         assert bench.output(launch) == "late\n"
 
     def test_no_output(self, bench: Bench) -> None:
         script = "for i in 1 2 3 4 5; do echo $i; sleep 0.1; done; exec sleep 60"
-        launch, end, limit, more = bench.run_limited(
-            lambda t: bench.shell(script, no_output_timeout=t), "5"
-        )
+        launch, end = bench.run_limited(lambda t: bench.shell(script, no_output_timeout=t), "5")
         assert end.reason is ExitReason.NO_OUTPUT
-        assert f"no output for {limit:g} s" in end.detail
+        assert f"no output for {launch.no_output_timeout:g} s" in end.detail
         assert bench.output(launch).split() == list("12345")
-        assert more > 0.35
 
     def test_too_much_output_of_a_long_job(self, bench: Bench) -> None:
         script = "echo first; yes this is a line of output"
@@ -419,28 +403,20 @@ class LocalLauncherContract(LauncherContract):
         assert text.count(" bytes left out ...\n") == 1
 
     def test_a_pause_stops_the_clocks(self, bench: Bench) -> None:
-        script = "while :; do echo tick; sleep 0.02; done"
-        for timeout in (1.0, 4.0, 8.0):  # on a busy machine the first may be over too early
-            launch = bench.shell(script, timeout=timeout, grace=0.1)
-            began = time.monotonic()
-            bench.begin(launch)
-            bench.until(bench.says(launch, "tick"))
-            bench.launcher.pause()
-            bench.launcher.pause()
-            paused = time.monotonic()
-            size = len(bench.output(launch))
-            bench.loop.call_later(timeout + 0.5, bench.loop.stop)
-            bench.loop.run()
-            assert len(bench.output(launch)) - size <= 5
-            resumed = time.monotonic()
-            bench.launcher.resume()
-            end = bench.finish()[launch.id]
-            ran = paused - began + time.monotonic() - resumed
-            if len(bench.output(launch)) > size + 5:
-                break
+        launch = bench.shell("while :; do echo tick; sleep 0.02; done", timeout=2.0, grace=0.1)
+        bench.begin(launch)
+        bench.until(bench.says(launch, "tick"))
+        bench.launcher.pause()
+        bench.launcher.pause()
+        size = len(bench.output(launch))
+        bench.loop.call_later(2.5, bench.loop.stop)
+        bench.loop.run()
+        assert len(bench.output(launch)) - size <= 5
+        bench.launcher.resume()
+        resumed = time.monotonic()
+        assert bench.finish()[launch.id].reason is ExitReason.TIMEOUT
+        assert time.monotonic() - resumed > 0.1
         assert len(bench.output(launch)) > size + 5
-        assert end.reason is ExitReason.TIMEOUT
-        assert ran > timeout - 0.05
 
     def test_a_second_cancel_hastens_the_end(self, bench: Bench) -> None:
         launch = bench.shell("trap '' TERM; echo ready; while :; do sleep 1; done", timeout=100)
@@ -464,7 +440,7 @@ class OwningLauncherContract(LocalLauncherContract):
 
     def test_an_orphan_of_a_job_whose_time_is_over(self, bench: Bench) -> None:
         words = ("/bin/sh", "-c", '"$@"; cat "$4"; echo " ready"; exec sleep 300', "sh")
-        launch, end, *_ = bench.run_limited(
+        launch, end = bench.run_limited(
             lambda t: bench.launch(*words, *self.daemon(bench)[0].argv, timeout=t), "ready"
         )
         number = int(bench.output(launch).split()[0])

@@ -45,9 +45,7 @@ class Scripts:
 
     def test_script_whose_time_is_over(self, bench):
         script = "print('up', flush=True)\nwhile True: pass"
-        launch, end, *_ = bench.run_limited(
-            lambda t: bench.python(script, timeout=t, grace=5.0), "up"
-        )
+        launch, end = bench.run_limited(lambda t: bench.python(script, timeout=t, grace=5.0), "up")
         assert (end.reason, end.code) == (ExitReason.TIMEOUT, -15)
         assert bench.output(launch) == "up\n"
 
