@@ -122,7 +122,7 @@ def test_hook_canary_settings():
 def test_results_are_those_of_this_machine(start, canary, tmp_path):
     """But that no host has as many slots as are wanted here."""
     (tmp_path / "t.canary.yaml").write_text(TESTS)
-    run = start(*SGE, "..")
+    run = start(*SGE, "--sge-queue", "all.q", "..")
     canary("-r", "cpus=4", "run", "--launcher=subprocess", ".", expect=46, timeout=LIMIT)
     here = {j["name"]: j["status"]["outcome"] for j in json.loads(canary("query", "jobs").stdout)}
     assert run.wait() == 46, run.text
