@@ -92,6 +92,21 @@ signal.pause()
     assert mark is not None
 
 
+def test_what_is_said_after_the_signal_is_passed_on(watched):
+    text = "trap 'echo asked; exit 3' USR1; echo ready; while :; do sleep 0.05; done"
+    limits = {"timeout": 15, "after": 0.3, "match": ["ready", "asked"], "signal": "SIGUSR1"}
+    done, mark = watched({**limits, "grace": 10}, *sh(text))
+    assert (done.stdout, done.returncode) == ("ready\nasked\n", 3)
+    assert mark == "timed out after 0.3 s"
+
+
+def test_the_limit_holds_for_who_never_stops_writing(watched):
+    limits = {"timeout": 0.3, "after": 10, "match": ["ready"], "grace": 0.2}
+    done, mark = watched(limits, *sh("trap '' TERM; while :; do echo no; done"))
+    assert done.returncode == -signal.SIGKILL
+    assert mark == "timed out after 0.3 s"
+
+
 def test_who_does_not_heed_the_signal_is_killed(watched):
     text = "trap '' USR1; echo on; while :; do sleep 0.05; done"
     limits = {"timeout": 15, "after": 0.3, "match": ["on"], "signal": "SIGUSR1", "grace": 0.2}

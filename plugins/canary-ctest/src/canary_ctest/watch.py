@@ -21,6 +21,7 @@ import time
 from typing import Any
 
 VARIABLE = "CANARY_CTEST_WATCH"
+PIPE = 1 << 20  # bytes; no pipe holds more
 
 
 def given(mark: str, scale: float) -> str:
@@ -63,48 +64,54 @@ class Watch:
         error = subprocess.STDOUT if self.patterns else None
         # the descriptor is read as it is: nobody may buffer between the test and its output
         child = subprocess.Popen(command, stdout=pipe, stderr=error, bufsize=0)
-        if child.stdout is not None:
-            self._pass_on(child)
         try:
-            return child.wait(self.left())
+            return self._wait(child)
         except subprocess.TimeoutExpired:
-            return self._end(child)
+            self._warn(child)
+        try:
+            return self._wait(child)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        self.deadline = None
+        return self._wait(child)
 
-    def _pass_on(self, child: subprocess.Popen[bytes]) -> None:
-        """Until the test is over and its output empty, or its time is over."""
-        assert child.stdout is not None
-        out = child.stdout.fileno()
-        os.set_blocking(out, False)
-        with selectors.DefaultSelector() as selector:
-            selector.register(out, selectors.EVENT_READ)
-            over = os.pidfd_open(child.pid) if hasattr(os, "pidfd_open") else None
-            if over is not None:
-                selector.register(over, selectors.EVENT_READ)
-            while True:
-                ready = selector.select(self.left())
-                if not ready:
-                    return
-                try:
-                    data = os.read(out, 1 << 16)
-                except BlockingIOError:
-                    if child.poll() is not None:
-                        return
-                    continue
-                if not data:
-                    return
-                sys.stdout.buffer.write(data)
-                sys.stdout.buffer.flush()
-                self.take(data)
-
-    def _end(self, child: subprocess.Popen[bytes]) -> int:
+    def _warn(self, child: subprocess.Popen[bytes]) -> None:
+        """Note that its time is over, and ask it to end."""
         with open(self.mark, "w") as f:
             f.write(f"timed out after {self.limit * self.scale:g} s")
         child.send_signal(getattr(signal, self.limits.get("signal") or "SIGTERM"))
-        try:
-            return child.wait(self.limits.get("grace", 1.0))
-        except subprocess.TimeoutExpired:
-            child.kill()
-            return child.wait()
+        self.patterns = []  # a match would begin its time anew
+        self.deadline = time.monotonic() + float(self.limits.get("grace", 1.0))
+
+    def _wait(self, child: subprocess.Popen[bytes]) -> int:
+        """Its exit code; TimeoutExpired at the limit."""
+        if child.stdout is not None:
+            self._pass_on(child, child.stdout.fileno())
+        return child.wait(self.left())
+
+    def _pass_on(self, child: subprocess.Popen[bytes], out: int) -> None:
+        """Output, until the test or its time is over, whoever else may still write."""
+        os.set_blocking(out, False)
+        over = os.pidfd_open(child.pid) if hasattr(os, "pidfd_open") else None
+        with selectors.DefaultSelector() as selector:
+            selector.register(out, selectors.EVENT_READ)
+            if over is not None:
+                selector.register(over, selectors.EVENT_READ)
+            while self.left() != 0.0:
+                selector.select(self.left())
+                ended = child.poll() is not None  # what it wrote is in the pipe then
+                try:
+                    data = os.read(out, PIPE)
+                except BlockingIOError:
+                    data = None
+                if data:
+                    sys.stdout.buffer.write(data)
+                    sys.stdout.buffer.flush()
+                    self.take(data)
+                if ended or data == b"":
+                    break
+        if over is not None:
+            os.close(over)
 
 
 def main(words: list[str]) -> int:
