@@ -12,7 +12,6 @@ THIRD_PARTY = {
     "pluggy": {"canary.hookspecs", "canary.plugins"},
     "stevedore": {"canary.plugins"},
     "platformdirs": None,
-    "psutil": None,
     "tomli": None,
     "yaml": None,
     "pytest": {"canary.testing"},
