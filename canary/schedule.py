@@ -280,7 +280,9 @@ class Scheduler:
         except Exception as e:  # noqa: BLE001 - a judge that fails is this job's error
             job.set_status(outcome=Outcome.ERROR, reason=f"the result could not be judged: {e!r}")
         if running.reason is not None and exit is not None and exit.reason is ExitReason.CANCELLED:
-            job.set_status(outcome=running.reason, reason=self._stop_reason)
+            said = exit.detail if exit.detail != "cancelled" else ""
+            reason = "; ".join(filter(None, (self._stop_reason, said)))
+            job.set_status(outcome=running.reason, reason=reason)
         self._over_with(node, running, retry=self._retry(node))
 
     def _over_with(self, node: Node, running: Running, *, retry: bool = False) -> None:

@@ -718,6 +718,22 @@ def test_one_interrupt_asks_and_waits():
     assert "signal 15" in made.jobs["slow"].status.reason
 
 
+def test_what_a_launcher_says_of_a_cancelled_job_is_kept():
+    class Unheard(Timers):
+        def cancel(self, ids, grace):
+            (id,) = ids
+            self.timers.pop(id).cancel()
+            end = Exit(id, 0.0, None, ExitReason.CANCELLED, "it may still run")
+            self.loop.post(lambda: self.post(end))
+
+    made = World([Task("a", 10.0)])
+    made.launcher = Unheard()
+    made.loop.call_later(5.0, lambda: made.scheduler.interrupt(2))
+    made.run()
+    assert made.outcomes() == {"a": "INTERRUPTED"}
+    assert made.jobs["a"].status.reason.endswith("; it may still run")
+
+
 def test_a_second_interrupt_kills_at_once():
     made = interrupted(5.0, 6.0)
     assert made.launcher.cancelled == [(["slow"], 30.0), (["slow"], 0.0)]
