@@ -121,7 +121,16 @@ def run(args: argparse.Namespace, config: Config) -> int:
         show_details(args, config, request, summary)
     except BrokenPipeError:  # nobody reads on
         fsio.drop_output()
+    if summary.interrupted and not _is_quiet(config):
+        try:
+            say("info", "what is left is run by: canary resume")
+        except OSError:  # the terminal is gone
+            fsio.drop_output()
     return summary.exit_code
+
+
+def _is_quiet(config: Config) -> bool:
+    return config.main.log_level in ("WARNING", "ERROR", "CRITICAL")
 
 
 def display_of(args: argparse.Namespace, config: Config) -> Display:
@@ -133,8 +142,7 @@ def display_of(args: argparse.Namespace, config: Config) -> Display:
     found: Display | None = None
     if not config.main.plain and style.get("live") != "no":
         found = config.plugins.first("canary_display", config=config)
-    quiet = config.main.log_level in ("WARNING", "ERROR", "CRITICAL")
-    display = found or PlainDisplay(color=config.main.color, quiet=quiet)
+    display = found or PlainDisplay(color=config.main.color, quiet=_is_quiet(config))
     display.long_names = style.get("name") == "long"
     return display
 

@@ -83,6 +83,7 @@ def end_by(world, see, number):
         f"{took:.1f} s",
     )
     see(done.code == 128 + number, f"exit code {128 + number}", done.code)
+    see(not world.ours or "canary resume" in done.text, "it says how to go on", done.trouble)
     left = world.await_silence(1.0)
     see(not left, "no process is left", left)
     see(len(world.told("clean.")) == 4, "each test was let clean up", world.told("clean."))
