@@ -1,4 +1,4 @@
-"""Files, written whole or not at all, and paths that cannot leave where they belong.
+"""Files, written whole or not at all.
 
 All writing of files that others read goes through here, so that there is one place to get
 durability, permissions and link handling right.
@@ -7,19 +7,14 @@ durability, permissions and link handling right.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Final
 
 from canary import faults
 from canary.errors import WorkspaceError
 from canary.faults import fault
-
-MAX_NAME: Final = 255
 
 
 def write_atomic(
@@ -59,50 +54,6 @@ def sync(fd: int) -> None:
     """Force what was written to the disk."""
     fault("sync")
     os.fsync(fd)
-
-
-def encode_name(name: str) -> str:
-    """A path component that is exactly one component, reversibly: what cannot be in a name becomes
-    `%XX`.
-
-    The separator, NUL, control and bidirectional characters, a leading `-`, the names `.` and `..`,
-    and a `%` that would read as such a code are encoded; a name over 255 bytes keeps its head and
-    gets a digest.
-    """
-    if name in (".", ".."):
-        return name.replace(".", "%2E")
-    out = name if _is_plain(name) else "".join(map(_encode_character, _CODE.sub("%25", name)))
-    if out.startswith("-"):
-        out = "%2D" + out[1:]
-    return out if len(out) <= 60 or len(os.fsencode(out)) <= MAX_NAME - 20 else _shorten(out)
-
-
-def _is_plain(name: str) -> bool:
-    return name.isascii() and name.isprintable() and "/" not in name and "%" not in name
-
-
-def _encode_character(c: str) -> str:
-    if c in "/\0" or not (c.isprintable() or c == " "):
-        return "".join(f"%{b:02X}" for b in c.encode("utf-8", "surrogateescape"))
-    return c
-
-
-def _shorten(name: str) -> str:
-    raw = os.fsencode(name)
-    digest = hashlib.sha256(raw).hexdigest()[:12]
-    return raw[: MAX_NAME - 40].decode("utf-8", "ignore") + "~" + digest
-
-
-_CODE: Final = re.compile("%(?=[0-9A-Fa-f]{2})")
-_PART: Final = r"[!-$&-,0-~][ !-$&-.0-~]{0,59}"  # no / or %, and no . or - at its beginning
-_SAFE_PATH: Final = re.compile(f"{_PART}(?:/{_PART})*").fullmatch
-
-
-def encode_path(path: str) -> str:
-    """Encode each component of a relative path; a component that is empty is dropped."""
-    if _SAFE_PATH(path):
-        return path
-    return "/".join(encode_name(part) for part in path.split("/") if part)
 
 
 def copy_or_link(src: str, dst: str, *, link: bool) -> None:

@@ -19,9 +19,9 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar, Final
 
-from canary import fsio
 from canary.errors import RecordError
 from canary.frozen import shared
+from canary.names import encode_path
 
 OUTPUT_FILE: Final = "canary-out.txt"
 
@@ -159,12 +159,12 @@ class JobSpec:
     def work_path(self) -> str:
         """The job's directory below the session's: `exec_path` or the full name, each part made
         safe."""
-        return fsio.encode_path(self.exec_path or self.fullname)
+        return encode_path(self.exec_path or self.fullname)
 
     @property
     def result_path(self) -> str:
         """Where the view shows the job: `view_path` or the full name, each part made safe."""
-        return fsio.encode_path(self.view_path or self.fullname)
+        return encode_path(self.view_path or self.fullname)
 
     def asdict(self) -> dict[str, Any]:
         """As JSON; fields that have their default are left out."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from canary import fsio
+from canary.names import encode_name
 from canary.resources import Capacity
 from canary.spec import Artifact, JobSpec, resource_parameters
 from canary.status import Category
@@ -50,7 +51,7 @@ def stage(spec: JobSpec, directory: str, *, copy_all: bool = False) -> None:
             continue
         link = asset.action == "link" and not copy_all
         for source, name in _expand(asset.src, asset.dst, spec):
-            _place(source, f"{directory}/{fsio.encode_name(name)}", link=link)
+            _place(source, f"{directory}/{encode_name(name)}", link=link)
 
 
 def _base(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Files whole or not at all, and names that stay where they belong."""
+"""Files whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,21 +6,11 @@ import os
 import sys
 import threading
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 import pytest
-from hypothesis import assume, example, given
-from hypothesis import strategies as st
 
 from canary import fsio
 from canary.errors import WorkspaceError
-
-names = st.text(
-    st.characters(codec="utf-8"),
-    min_size=1,
-    max_size=60,
-)
-
 
 # writing
 
@@ -90,79 +80,6 @@ def test_all_is_written_through_a_pipe_that_takes_little():
     reader.join()
     os.close(r)
     assert bytes(got) == data
-
-
-# names
-
-
-@given(names)
-@example("..")
-@example(".")
-@example("-rf")
-@example("a/b")
-@example("a%2Fb")
-@example("%%2541%4\n1%")
-@example("\u202eevil")
-@example("new\nline")
-@example("nul\0")
-def test_a_name_is_one_component_and_can_be_read_back(name):
-    made = fsio.encode_name(name)
-    assert made
-    assert made not in (".", "..")
-    assert "/" not in made
-    assert "\0" not in made
-    assert not made.startswith("-")
-    assert len(os.fsencode(made)) <= 255
-    if "~" not in made:
-        assert unquote_to_bytes(made).decode() == name
-
-
-@given(names, names)
-def test_different_names_stay_different(a, b):
-    assume(a != b)
-    assert fsio.encode_name(a) != fsio.encode_name(b)
-
-
-@pytest.mark.parametrize("name", ["a.cpus=2.x=0.25", "Größe", "a b", "...", "x=50%", "s=%q"])
-def test_what_is_harmless_is_kept(name):
-    assert fsio.encode_name(name) == name
-
-
-@pytest.mark.parametrize("name", ["x" * 256, "ß" * 200, "a" * 10_000, "€" * 90])
-def test_a_long_name_is_cut_and_stays_different(name, tmp_path):
-    one, other = fsio.encode_name(name + "1"), fsio.encode_name(name + "2")
-    assert one != other
-    assert one[:20] == name[:20]
-    for made in (one, other):
-        (tmp_path / made).touch()
-        (tmp_path / f"{made}~1234567").touch()
-
-
-def test_a_name_that_is_not_utf8_is_kept_apart():
-    one, other = os.fsdecode(b"a\xff"), os.fsdecode(b"a\xfe")
-    assert fsio.encode_name(one) == "a%FF"
-    assert fsio.encode_name(other) == "a%FE"
-
-
-@pytest.mark.parametrize(
-    ("path", "made"),
-    [
-        ("a/b", "a/b"),
-        ("/a//b/", "a/b"),
-        ("a/../../b", "a/%2E%2E/%2E%2E/b"),
-        ("./a", "%2E/a"),
-        ("", ""),
-    ],
-)
-def test_a_path_cannot_leave(path, made):
-    assert fsio.encode_path(path) == made
-
-
-@given(st.text(st.characters(max_codepoint=0x80), max_size=8) | st.text("./-%a\n", max_size=8))
-def test_a_path_is_its_parts(path):
-    """Also where one look tells that nothing is to be encoded."""
-    parts = [fsio.encode_name(part) for part in path.split("/") if part]
-    assert fsio.encode_path(path) == "/".join(parts)
 
 
 # links and copies
