@@ -25,7 +25,8 @@ from canary.testing.reporters import (
 )
 from canary_cdash import upload
 from canary_cdash.cases import MAX_FILE, Maker, pack
-from canary_cdash.reporter import CDashReporter, read_site
+from canary_cdash.machine import read_site
+from canary_cdash.reporter import CDashReporter
 
 TEST = """\
 import sys

@@ -1,4 +1,5 @@
-"""What CDash is told of the machine, as ctest tells it, and what a CMake build says of itself."""
+"""What CDash is told of the machine, as ctest tells it, what a CMake build says of itself, and what
+a file says that was written."""
 
 from __future__ import annotations
 
@@ -9,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
+from xml.etree import ElementTree
+
+from canary.errors import CanaryError
 
 _VENDORS: Final = MappingProxyType(
     {"AuthenticAMD": "Advanced Micro Devices", "GenuineIntel": "Intel Corporation"}
@@ -75,3 +79,16 @@ def dart(directories: Iterable[str]) -> Mapping[str, str]:
             if (directory / DART).is_file():
                 return _table(str(directory / DART))
     return {}
+
+
+def read_site(path: Path) -> Mapping[str, str]:
+    """The attributes of the element `Site` of a file."""
+    try:
+        with path.open("rb") as f:
+            for _, element in ElementTree.iterparse(f, ("start",)):
+                if element.tag == "Site":
+                    return dict(element.attrib)
+                break
+    except (ElementTree.ParseError, UnicodeError):
+        pass
+    raise CanaryError("this is no XML file of CDash", file=str(path))

@@ -13,10 +13,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from xml.etree import ElementTree
 
 from canary.declare import Reporter, Results
-from canary.errors import CanaryError, UsageError
+from canary.errors import UsageError
 from canary.events import Notice, SessionStarted
 from canary.reporting import add_output, target, write_file
 from canary_cdash import machine, xml
@@ -154,7 +153,7 @@ class CDashReporter(Reporter):
         self, options: Mapping[str, Any], known: Mapping[str, str], span: xml.Span
     ) -> xml.Site:
         settings = self._settings
-        given = read_site(target(options, "file")) if options["file"] else {}
+        given = machine.read_site(target(options, "file")) if options["file"] else {}
         track = options["track"] or settings.track or "Experimental"
         stamp = options["build_stamp"] or given.get("BuildStamp")
         if stamp is None:
@@ -250,16 +249,3 @@ def _span(jobs: Iterable[Job]) -> xml.Span:
     ends = [job["stopped_at"] for job in jobs if job["stopped_at"] > 0]
     now = time.time()
     return xml.Span(min(starts, default=now), max([*ends, *starts], default=now))
-
-
-def read_site(path: Path) -> Mapping[str, str]:
-    """The attributes of the element `Site` of a file."""
-    try:
-        with path.open("rb") as f:
-            for _, element in ElementTree.iterparse(f, ("start",)):
-                if element.tag == "Site":
-                    return dict(element.attrib)
-                break
-    except (ElementTree.ParseError, UnicodeError):
-        pass
-    raise CanaryError("this is no XML file of CDash", file=str(path))

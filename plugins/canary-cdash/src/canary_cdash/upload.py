@@ -20,7 +20,7 @@ from typing import Any, Final, NoReturn
 
 from canary.errors import CanaryError, UsageError
 from canary.table import say
-from canary_cdash.reporter import read_site
+from canary_cdash.machine import read_site
 
 SECONDS: Final = 60.0
 _MOST: Final = 1 << 20
