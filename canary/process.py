@@ -64,7 +64,7 @@ class SubprocessLauncher(Supervisor):
             if bound:
                 os.sched_setaffinity(0, before)
         child.returncode = 0  # it is waited for here, not by the object
-        self.started(run, child.pid)
+        self.started(run, child.pid, run.began)
         if not self.portable:
             try:
                 fd = os.pidfd_open(child.pid)

@@ -13,7 +13,7 @@ from canary.clock import format_duration, ran_for
 from canary.declare import Display
 from canary.events import Event, JobFinished, JobStarted, Notice, SessionStarted, Summary
 from canary.session import Session
-from canary.table import clean, paint, safe_write, table, use_colour, width
+from canary.table import clean, counted, paint, safe_write, table, use_colour, width
 
 ROWS = 10
 
@@ -56,7 +56,7 @@ class PlainDisplay(Display):
         elif isinstance(event, SessionStarted):
             if not self.quiet:
                 self._lines += _excluded(event)
-                self._lines.append(f"INFO: session {event.session}: {event.jobs} jobs")
+                self._lines.append(f"INFO: session {event.session}: {counted(event.jobs, 'job')}")
         elif isinstance(event, Notice) and not (self.quiet and event.level == "info"):
             self._lines.append(f"{event.level.upper()}: {clean(event.text)}")
         elif isinstance(event, JobStarted):

@@ -34,6 +34,7 @@ from canary.spec import JobSpec
 from canary.status import Category, Outcome, Status
 from canary.store import RESULT_STATEMENT
 from canary.survivors import boot_id, kill_marked, kill_survivor
+from canary.table import counted
 
 RUN_LOCK: Final = "run.lock"
 
@@ -239,7 +240,8 @@ def _told(name: str, folded: Folded, killed: int) -> str:
     if folded.exit_code is not None:
         return f"session {name} could not be recorded in full: made up for from its log"
     left = len(folded.specs) - len(folded.ends)
-    text = f"session {name} was cut off: {len(folded.ends)} results kept, {left} jobs to run again"
+    kept, again = counted(len(folded.ends), "result"), counted(left, "job")
+    text = f"session {name} was cut off: {kept} kept, {again} to run again"
     return text + (f", {killed} processes killed" if killed else "")
 
 
@@ -329,8 +331,7 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
 
 def damage(name: str, folded: Folded) -> str:
     """One line on a log with damaged lines."""
-    n = len(folded.damaged)
-    lines = "1 line" if n == 1 else f"{n} lines"
+    lines = counted(len(folded.damaged), "line")
     return f"session {name}: {lines} of its log damaged, the first is line {folded.damaged[0]}"
 
 

@@ -144,8 +144,9 @@ class Supervisor(Launcher):
         """The job's environment with its mark."""
         return {**run.launch.env, VARIABLE: self._mark(run.launch, run.start)}
 
-    def started(self, run: Run, pid: int) -> None:
-        """The leader of the run is process `pid`."""
+    def started(self, run: Run, pid: int, since: float) -> None:
+        """The leader of the run is process `pid`, begun at `since` (seconds, monotonic): on a busy
+        machine it may have run for long before that is known here."""
         run.tree.pid = pid
         run.known_at = self.loop.monotonic()
         self.reaper.own(run.tree)
@@ -154,7 +155,8 @@ class Supervisor(Launcher):
         elif self._paused_at is not None:
             self._signal(run, signal.SIGSTOP)
         ticket = Ticket(pid, run.start, self._boot)
-        self.later(Started(run.launch.id, self.now(), str(ticket)))
+        at = self.now() - max(0.0, self.loop.monotonic() - since)
+        self.later(Started(run.launch.id, at, str(ticket)))
 
     def ended(self, run: Run, code: int | None, user: float, system: float, max_rss: int) -> None:
         """The leader is over and reaped.

@@ -112,6 +112,11 @@ def _line(cells: Sequence[str], widths: Sequence[int], room: int) -> str:
     return "  ".join([*parts, last])
 
 
+def counted(n: int, what: str) -> str:
+    """`1 job`, `2 jobs`."""
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
 def say(level: str, text: str) -> None:
     """A line for people on the error stream."""
     sys.stderr.write(f"{level.upper()}: {clean(text)}\n")

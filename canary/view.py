@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 from canary import fsio
 from canary.errors import WorkspaceError
 from canary.faults import fault
+from canary.table import counted
 
 MANIFEST: Final = ".canary-view.json"
 VERSION: Final = 1
@@ -77,7 +78,7 @@ def update(
         raise fsio.explain(e, view, "write the view") from None
     if foreign:
         raise WorkspaceError(
-            f"{len(foreign)} jobs are not shown: {foreign[0]} is not of canary's making",
+            f"{counted(len(foreign), 'job')} not shown: {foreign[0]} is not of canary's making",
             hint="move it out of the view",
             file=str(view),
         )

@@ -10,6 +10,7 @@ from canary.catalog import Catalog
 from canary.commands import command, options, selection
 from canary.config import Config
 from canary.errors import CanaryErrors, ExitCode, UsageError
+from canary.table import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         if collected.errors and not request.permissive:
             raise CanaryErrors(collected.errors)
         planning.save_specs(book, collected)
-    print(f"collected {len(collected.graph.specs)} jobs into {workspace.root}")
+    print(f"collected {counted(len(collected.graph.specs), 'job')} into {workspace.root}")
     return ExitCode.OK
 
 

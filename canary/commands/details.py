@@ -12,7 +12,7 @@ from canary.clock import format_duration, ran_for
 from canary.commands import shapes
 from canary.fsio import read_text
 from canary.store import Result
-from canary.table import clean, quote, say, table
+from canary.table import clean, counted, quote, say, table
 
 if TYPE_CHECKING:
     from canary.declare import Reporter, Results
@@ -90,7 +90,7 @@ def plan_lines(jobs: Sequence[Job]) -> list[str]:
         after = ", ".join(d.job.display_name() for d in job.dependencies)
         rows.append([job.name, job.id[:7], *needs, after])
     lines = table(("Job", "ID", "CPUs", "GPUs", "Expected", "After"), rows) if rows else []
-    return [*lines, f"{len(jobs)} jobs would run"]
+    return [*lines, f"{counted(len(jobs), 'job')} would run"]
 
 
 def show_excluded(rows: Sequence[tuple[str, str, str]]) -> None:

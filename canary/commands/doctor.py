@@ -16,7 +16,7 @@ from canary.config import Config
 from canary.errors import CanaryError, ExitCode
 from canary.journal import LOG
 from canary.results import refresh_view
-from canary.table import say
+from canary.table import counted, say
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         settings = options.view_settings(config)
         if view.is_view(workspace.home / settings.name):
             refresh_view(workspace, settings)
-        print(f"ok    the store was made anew from {n} sessions")
+        print(f"ok    the store was made anew from {counted(n, 'session')}")
     for fine, text in _workspace(workspace):
         bad += not fine
         print(f"{'ok  ' if fine else 'BAD '}  {text}")

@@ -15,7 +15,7 @@ from canary.config import Config
 from canary.errors import ExitCode, UsageError
 from canary.graph import SpecGraph
 from canary.spec import JobSpec
-from canary.table import clean, safe_write, width
+from canary.table import clean, counted, safe_write, width
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +102,7 @@ def _columns(specs: Sequence[JobSpec]) -> str:
         roots.setdefault(spec.file_root, []).append(clean(spec.fullname))
     total = width(sys.stdout) if sys.stdout.isatty() else 80
     for root, names in roots.items():
-        out.append(f"{os.path.relpath(root)}: {len(names)} jobs")
+        out.append(f"{os.path.relpath(root)}: {counted(len(names), 'job')}")
         wide = max(map(len, names)) + 2
         n = max(1, total // wide)
         rows = -(-len(names) // n)

@@ -13,7 +13,7 @@ from canary import fsio, home, textdata, view
 from canary.commands import command, options, selection
 from canary.config import Config
 from canary.options import TABLES
-from canary.table import say
+from canary.table import counted, say
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,8 @@ def _take_over(place: Path, config: Config) -> int:
         old.root.rename(made.root)
         raise
     n = refresh_view(made, options.view_settings(config))
-    say("info", f"took over {n} results; the older workspace is now {home.relative(old.root)}")
+    taken = counted(n, "result")
+    say("info", f"took over {taken}; the older workspace is now {home.relative(old.root)}")
     say("info", "its tests are not known yet: canary run PATH, or canary collect PATH")
     return 0
 

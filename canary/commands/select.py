@@ -14,6 +14,7 @@ from canary.config import Config
 from canary.errors import ExitCode, UsageError
 from canary.select import choose
 from canary.store import tag_rows
+from canary.table import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
             return ExitCode.OK
         ids = _chosen(args, config, book)
         book.write(tag_rows(args.tag, ids))
-    print(f"{args.tag}: {len(ids)} jobs")
+    print(f"{args.tag}: {counted(len(ids), 'job')}")
     return ExitCode.OK
 
 

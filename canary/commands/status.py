@@ -13,7 +13,7 @@ from canary.commands import command, details, shapes
 from canary.config import Config
 from canary.errors import ExitCode, UsageError
 from canary.store import Result, Store
-from canary.table import safe_write, table, use_colour, width
+from canary.table import counted, safe_write, table, use_colour, width
 
 _Counts = Counter[tuple[str, str]]
 SMALL = 30
@@ -158,7 +158,8 @@ def _summary(counts: _Counts) -> str:
         failed = outcome.lower() if outcome in ("DIFFED", "TIMEOUT") else "failed"
         told[words.get(category, failed)] += n
     order = ("passed", "failed", "diffed", "timeout", "skipped", "aborted", "not done")
-    return f"{counts.total()} jobs: " + ", ".join(f"{told[w]} {w}" for w in order if told[w])
+    parts = ", ".join(f"{told[w]} {w}" for w in order if told[w])
+    return f"{counted(counts.total(), 'job')}: {parts}"
 
 
 COMMAND = command(

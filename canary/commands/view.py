@@ -9,6 +9,7 @@ from canary.commands import command, options
 from canary.config import Config
 from canary.errors import ExitCode
 from canary.results import refresh_view
+from canary.table import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +27,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     given = [f"{k}={v}" for k in ("mode", "only", "name") if (v := getattr(args, k))]
     settings = options.view_settings(config, ",".join(given))
     workspace = home.require(config.cwd, config.workspace)
-    print(f"{workspace.home / settings.name}: {refresh_view(workspace, settings)} jobs")
+    print(f"{workspace.home / settings.name}: {counted(refresh_view(workspace, settings), 'job')}")
     return ExitCode.OK
 
 

@@ -259,7 +259,8 @@ class World:
 
     def told(self, prefix: str) -> list[str]:
         """Names of the flags that begin so."""
-        return sorted(p.name for p in self.flags.iterdir() if p.name.startswith(prefix))
+        names = os.listdir(self.flags)  # a job is still writing one that ends in ~
+        return sorted(n for n in names if n.startswith(prefix) and not n.endswith("~"))
 
     def await_flags(self, *names: str, runner: Runner | None = None) -> None:
         """Wait until jobs have told all of these; not after the runner is over."""

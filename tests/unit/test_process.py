@@ -189,8 +189,8 @@ class TestRunBlocking:
 
     def test_an_exception_leaves_nothing_behind(self, tmp_path, bench_free_launch):
         class Failing(SubprocessLauncher):
-            def started(self, run, pid):
-                super().started(run, pid)
+            def started(self, run, pid, since):
+                super().started(run, pid, since)
                 pids.append(pid)
                 self.loop.post(self.fail)
 

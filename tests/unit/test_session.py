@@ -695,5 +695,5 @@ def test_the_record_of_a_run_that_was_killed_is_taken_over(walk):
     assert walk.ran() == ["cut"]
     assert summary.exit_code == 0
     assert walk.results() == {"done": "DIFFED", "cut": "SUCCESS"}
-    assert any("was cut off: 1 results kept" in text for _, text in walk.display.said)
+    assert any("was cut off: 1 result kept" in text for _, text in walk.display.said)
     assert not alive(survivor)

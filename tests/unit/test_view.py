@@ -231,7 +231,7 @@ def test_what_is_in_the_way_is_named_and_the_others_are_shown(place, entry, kind
         (place / "b" / "out").write_text("mine")
     jobs = [entry("1", "a", session="s2"), entry("2", "b", session="s2")]
     for _ in range(2):
-        with pytest.raises(WorkspaceError, match="1 jobs are not shown: b is not of canary's"):
+        with pytest.raises(WorkspaceError, match="1 job not shown: b is not of canary's"):
             view.update(place, jobs)
         assert shown(place)["a"] == "1 of s2"
         assert (place / "b").is_dir() == (kind == "directory")

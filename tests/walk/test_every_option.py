@@ -101,7 +101,7 @@ def row(words, code, *texts, absent=()):
         row("find -r t/slow.pyt --paths", 0, "/t:\nslow.pyt\n", absent=("fails.pyt",)),
         row("find t --graph", 0, "  fails  <- slow"),
         row("find t --keywords", 0, "bad\nslow"),
-        row("find t --show-excluded-tests --regex data", 0, "1 jobs", "fails: regular"),
+        row("find t --show-excluded-tests --regex data", 0, "1 job", "fails: regular"),
         row("find t --lock", 0, "wrote 3 specs to testspecs.lock"),
         row("find t --json -o opt --owner me", 7, "[]"),
         row("status --failed", 0, "FAIL (FAILED)", absent=("slow ",)),
@@ -140,10 +140,10 @@ def row(words, code, *texts, absent=()):
         row("config show --format json run", 0, '"workers": null'),
         row("config show --origin run", 0, "# default"),
         # changing
-        row("select --from mine --regex data new", 0, "new: 1 jobs"),
+        row("select --from mine --regex data new", 0, "new: 1 job"),
         row("select --move mine new", 0, "mine: renamed to new"),
         row("select --delete mine", 0, "mine: deleted"),
-        row("view create --mode copy --only failed --name Bad", 0, "Bad: 1 jobs"),
+        row("view create --mode copy --only failed --name Bad", 0, "Bad: 1 job"),
         row("collect --shared-workspace t", 0, "collected 4 jobs"),
         row("config set run:workers 3 --local", 0, "workers = 3"),
         row("config set run:workers 3 --project", 0, "canary.toml"),
@@ -161,7 +161,7 @@ def row(words, code, *texts, absent=()):
         # batches; what they do is in canary-slurm's tests
         row("run -R --hpc-backend none --hpc-submit-args=-A --hpc-allow-hyperthreading t", 8),
         row("exec --manifest nothing.json", 2, "cannot be read"),
-        row("doctor --rebuild", 0, "made anew from 1 sessions"),
+        row("doctor --rebuild", 0, "made anew from 1 session"),
         row("rebaseline --dry-run --atol 0.1", 0, "nothing to rebaseline"),
         # main options
         row("-p no:tap report tap", 2, "no reporter 'tap'"),
@@ -220,7 +220,7 @@ def test_a_selection_by_root(here, capfd):
     assert cli.main(["init", "-w"]) == 0
     assert cli.main(["collect", "t"]) == 0
     assert cli.main(["select", "--from-root", "t/slow.pyt", "new"]) == 0
-    assert "new: 1 jobs" in capfd.readouterr().out
+    assert "new: 1 job" in capfd.readouterr().out
 
 
 def test_a_time_limit_holds_for_stored_jobs_too(here, capfd):

@@ -18,7 +18,7 @@ from canary.clock import format_duration
 from canary.declare import Display
 from canary.events import Event, JobFinished, Notice, SessionStarted, Summary
 from canary.status import Category
-from canary.table import use_colour, width
+from canary.table import counted, use_colour, width
 from canary_console import results
 from canary_console.bar import Bar
 from canary_console.paint import FAINT, STRONG, WARNING, Line, Painter, style_of
@@ -141,7 +141,7 @@ class LiveDisplay(Display):
         self._bar = Bar(self._painter, self._tally, began=event.at, rows=self._rows)
         for reason, n in sorted(event.excluded.items()):
             self._tell("info", f"excluded {n} job{'s' if n != 1 else ''}: {reason}")
-        self._tell("info", f"session {event.session}: {event.jobs} jobs")
+        self._tell("info", f"session {event.session}: {counted(event.jobs, 'job')}")
 
     def _draw(self, now: float) -> None:
         self._due = now + self._refresh

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Final
 
 from canary.clock import format_duration
-from canary.table import clean, table
+from canary.table import clean, counted, table
 from canary_console.forecast import Forecast, Planned
 
 LETTERS: Final = string.ascii_letters + string.digits
@@ -42,7 +42,7 @@ def plan_lines(plan: Forecast, *, chart_columns: int, columns: int) -> list[str]
         lines += table(("", "Start", "Takes", "Needs", "Job"), rows, columns=columns)
     return [
         *lines,
-        f"{len(plan.planned)} jobs would run, for about {format_duration(plan.seconds)}",
+        f"{counted(len(plan.planned), 'job')} would run, for about {format_duration(plan.seconds)}",
     ]
 
 

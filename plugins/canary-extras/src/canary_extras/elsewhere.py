@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import canary
 from canary.errors import UsageError
 from canary.fsio import explain
-from canary.table import say
+from canary.table import counted, say
 
 if TYPE_CHECKING:
     from canary.events import Summary
@@ -94,7 +94,7 @@ class Elsewhere:
                 left += 1
                 say("warning", f"{job.name}: {explain(e, job.workspace.dir, 'copy results back')}")
         if left:
-            say("warning", f"results of {left} jobs are still in {self.base}")
+            say("warning", f"results of {counted(left, 'job')} are still in {self.base}")
         else:
             shutil.rmtree(self.base, ignore_errors=True)
 

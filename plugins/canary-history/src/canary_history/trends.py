@@ -15,7 +15,7 @@ from canary.config import Config
 from canary.home import Workspace
 from canary.lookup import open_store, select_job
 from canary.store import Result, Store, job_record
-from canary.table import clean, paint, safe_write, table, use_colour, width
+from canary.table import clean, counted, paint, safe_write, table, use_colour, width
 from canary_history import source
 from canary_history.numbers import bars, is_number, measured, running, trend
 
@@ -129,7 +129,7 @@ def _all(names: Sequence[str], store: Store, as_json: bool, on: bool) -> list[st
     lines = table(head, rows, columns=width(sys.stdout))
     lines = [_painted(line, on) if at else line for at, line in enumerate(lines)]
     failing, changing = sum(j["failed"] for j in jobs), sum(j["changes"] > 1 for j in jobs)
-    total = f"{len(jobs)} jobs in {len(names)} sessions: {failing} fail,"
+    total = f"{counted(len(jobs), 'job')} in {counted(len(names), 'session')}: {failing} fail,"
     return [*lines, "", f"{total} {changing} changed more than once"]
 
 

@@ -221,7 +221,7 @@ class LocalLauncher(SubprocessLauncher):
             self._orders.pop(key, None)
         elif what == "started":
             order.started = True
-            self.started(order.run, rest[0])
+            self.started(order.run, *rest)
         elif what == "ended":
             self._deaths = 0
             del self._orders[key]

@@ -17,6 +17,7 @@ import gc
 import marshal
 import os
 import sys
+import time
 
 import _signal  # type: ignore[import-not-found] # its face, `signal`, is not loaded at every start
 import _socket
@@ -107,7 +108,7 @@ class Server:
 
     def start(self, job: Job) -> bool:
         """Fork or spawn; True in a child that is to run a Python script."""
-        pid = -1
+        pid, since = -1, time.monotonic()
         try:
             if job.kind == "refuse":
                 raise OSError(errno.EMFILE, "")
@@ -123,12 +124,12 @@ class Server:
         for fd in set(job.fds):
             os.close(fd)
         if pid > 0:
-            self.watch(job, pid)
+            self.watch(job, pid, since)
         return False
 
-    def watch(self, job: Job, pid: int) -> None:
-        """Say that it has started, and look out for its end."""
-        self.send("started", job.key, pid)
+    def watch(self, job: Job, pid: int, since: float) -> None:
+        """Say that it has started and when, and look out for its end."""
+        self.send("started", job.key, pid, since)
         try:
             fd = os.pidfd_open(pid)
         except OSError as e:  # no descriptor is left

@@ -26,7 +26,7 @@ from canary.recovery import Runner
 from canary.spec import JobSpec
 from canary.status import Outcome
 from canary.store import Result, read_object
-from canary.table import clean
+from canary.table import clean, counted
 
 LOG: Final = "events.jsonl"
 RUNNING: Final = "running"
@@ -260,7 +260,7 @@ class Model:
             f"{n} {'pass' if word == 'SUCCESS' else word.lower()}"
             for word, n in sorted(found.items(), key=lambda item: (-item[1], item[0]))
         ]
-        return f"{len(self.rows)} jobs: {', '.join(parts)}" if parts else "no jobs yet"
+        return f"{counted(len(self.rows), 'job')}: {', '.join(parts)}" if parts else "no jobs yet"
 
     def spec(self, row: Row) -> JobSpec | None:
         """What the job is, if the store knows it."""
