@@ -9,6 +9,7 @@ store anew from all logs (`canary doctor --rebuild`).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -23,7 +24,7 @@ from typing import Any, Final, NamedTuple
 from canary import fsio, journal, lockfile, record
 from canary.catalog import Catalog, spec_rows
 from canary.clock import Timekeeper
-from canary.errors import RecordError, WorkspaceError
+from canary.errors import CanaryError, RecordError, WorkspaceError
 from canary.events import JobFinished
 from canary.faults import fault
 from canary.graph import Edge
@@ -303,11 +304,11 @@ def _close(directory: Path, name: str, folded: Folded) -> None:
 def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
     """Make the store anew from all logs, keeping the old file beside it; return the number of
     sessions."""
-    database = workspace.database
-    for suffix in ("-wal", "-shm", "-journal"):
-        Path(f"{database}{suffix}").unlink(missing_ok=True)
-    if database.exists():
-        os.replace(database, f"{database}.damaged")
+    database, old = workspace.database, Path(f"{workspace.database}.damaged")
+    for suffix in ("-shm", "-wal", "-journal", ""):
+        Path(f"{old}{suffix}").unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(f"{database}{suffix}", f"{old}{suffix}")
     with closing(Catalog(database, writable=True)) as book:
         names = sorted(p.parent.name for p in workspace.sessions.glob(f"*/{journal.LOG}"))
         histories: dict[str, RunHistory] = {}
@@ -324,9 +325,25 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
             _learn(histories, folded)
         rows = [(id, json.dumps(h.asdict())) for id, h in histories.items()]
         book.write([(record.HISTORY_STATEMENT, rows)])
+        _salvage(book, old)
         if names:
             workspace.point_to(names[-1])
     return len(names)
+
+
+def _salvage(book: Catalog, old: Path) -> None:
+    """Take over what no log holds, if the old store can still be read: tests that were collected
+    but never run, and tags."""
+    known = book.specs()
+    with contextlib.suppress(CanaryError), closing(Catalog(old)) as before:
+        specs = {id: spec for id, spec in before.specs().items() if id not in known}
+        texts = {id: lockfile.dump(spec.asdict()) for id, spec in specs.items()}
+        tags = before.query("select tag, spec_id from selections")
+        about = before.query("select tag, data from selection_meta")
+        batch = spec_rows(specs, before.edges(), texts)
+        batch.append(("insert or ignore into selections values(?,?)", tags))
+        batch.append(("insert or ignore into selection_meta values(?,?)", about))
+        book.write(batch)
 
 
 def damage(name: str, folded: Folded) -> str:

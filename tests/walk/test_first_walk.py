@@ -187,6 +187,19 @@ def test_collect_keeps_what_it_found(canary, root, results):
     assert set(results()) == ALL
 
 
+def test_a_store_made_anew_knows_what_never_ran(canary, root, results, tmp_path):
+    canary("run", "-k", "geometry", root, expect=0)
+    canary("select", "-k", "fast", "few", expect=0)
+    canary("doctor", "--rebuild", expect=0)
+    assert "few" in canary("info", expect=0).stdout
+    canary("run", expect=2)
+    assert set(results()) == ALL
+    # nothing of it is taken from a file that makes no sense
+    (tmp_path / ".canary/workspace.sqlite3").write_bytes(b"SQLite format 3\0" + bytes(range(200)))
+    canary("doctor", "--rebuild", expect=0)
+    assert set(results()) == ALL
+
+
 @pytest.mark.parametrize("words", [["--help"], ["help"], ["-h"]])
 def test_help_names_the_commands(canary, words):
     text = canary(*words, expect=0).stdout
