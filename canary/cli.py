@@ -332,11 +332,11 @@ class _Boot:
     ) -> int:
         """Parse the command's words, merge the configuration, and do it."""
         from canary import config, parser
-        from canary.words import flag_entries
+        from canary.words import flag_entries, main_names
 
         flagged = schema.of_command(command.name)
         try:
-            args = parser.parser_of(command, flagged).parse(rest)
+            args = parser.parser_of(command, flagged, main_names(schema)).parse(rest)
         except parser.Finished:
             return 0
         flags = [(o, o.flag or "", v) for o, v in parser.given_options(args, flagged)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, NoReturn
 
 from canary.declare import Command
@@ -39,13 +39,17 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("allow_abbrev", False)
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**options)
+        self.before: Collection[str] = ()  # options that stand before the command
 
     def error(self, message: str) -> NoReturn:
         """Refuse, naming an option that is much alike if there is one."""
         hint = f"see {self.prog} --help"
         if unknown := _UNKNOWN.match(message):
-            hint = closest(unknown[1], self._option_string_actions) or hint
-            message = f"unknown option {unknown[1]}"
+            name = unknown[1]
+            hint = closest(name, self._option_string_actions) or hint
+            if name in self.before:
+                hint = f"it stands before the command: canary {name} ...{self.prog[6:]}"
+            message = f"unknown option {name}"
         raise UsageError(f"{self.prog}: {message}", hint=hint)
 
     def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
@@ -100,14 +104,16 @@ class Parser(argparse.ArgumentParser):
         return action.choices is None or value in action.choices
 
 
-def parser_of(command: Command, options: Iterable[Option]) -> Parser:
-    """The parser of a command: its own options, and those of settings."""
+def parser_of(command: Command, options: Iterable[Option], before: Collection[str] = ()) -> Parser:
+    """The parser of a command: its own options, and those of settings; `before` are names of
+    options that stand before it."""
     examples = "".join(f"  {line}\n" for line in command.examples)
     parser = Parser(
         prog=f"canary {command.name}",
         description=f"{command.help[:1].upper()}{command.help[1:]}.",
         epilog=f"examples:\n{examples}" if examples else None,
     )
+    parser.before = before
     if command.arguments is not None:
         command.arguments(parser)
     add_options(parser, options)

@@ -74,6 +74,13 @@ def split(text: str) -> list[str]:
         raise UsageError(f"cannot split {text!r} into words: {e}") from None
 
 
+def main_names(schema: Schema) -> list[str]:
+    """Every option that stands before whatever command."""
+    own = [option for option in schema.options.values() if not option.commands]
+    names = [name for option in own for name in (option.flag, option.short)]
+    return [*(name for name, _, _ in MAIN), *filter(None, names)]
+
+
 class MainOptions:
     """What stands before the command: `given` options, and `flags` of settings."""
 

@@ -71,6 +71,10 @@ def test_help(canary):
         (["dist"], "there is no command 'dist' here"),
         (["."], "there is no command '.' [to run it: canary run .]"),
         (["--wokers", "3", "run"], "unknown option --wokers [did you mean --workers?]"),
+        (
+            ["run", "-r", "cpus=3"],
+            "unknown option -r [it stands before the command: canary -r ... run]",
+        ),
         (["run", "--wokers", "3"], "canary run: unknown option --wokers [did you mean --workers?]"),
         (["-C", "nowhere", "status"], "no such directory"),
         (["-f", "nowhere.toml", "status"], "nowhere.toml: cannot be read"),

@@ -120,3 +120,34 @@ def test_what_can_never_fit_is_told(run, canary, tmp_path):
         assert reason in told
     assert len(told) == 4
     assert canary("--resource-pool-file", "pool.json", "run", "--dry-run", "t").returncode == 0
+
+
+NARROW = """\
+import time
+import canary
+
+canary.directives.parameterize("n", range({count}))
+canary.directives.cpus(1)
+if __name__ == "__main__":
+    time.sleep(0.1)
+"""
+WIDE = """\
+import canary
+
+canary.directives.depends_on("first*")
+canary.directives.cpus(4)
+"""
+
+
+def test_a_wide_job_is_not_overtaken_by_a_stream_of_narrow_ones(canary, tree):
+    """It wants all CPUs, and may begin once one of the first is over: from then on none begins
+    before it, but what was handed over already."""
+    files = {"first.pyt": NARROW.format(count=1), "narrow.pyt": NARROW.format(count=60)}
+    canary("-r", "cpus=4", "run", tree({**files, "wide.pyt": WIDE}), expect=0)
+    jobs = json.loads(canary("query", "jobs", expect=0).stdout)
+    times = {job["name"]: (job["started_at"], job["stopped_at"]) for job in jobs}
+    ready, began = times["first.n=0"][1], times["wide"][0]
+    narrow = [start for name, (start, _) in times.items() if name.startswith("narrow")]
+    assert len(narrow) == 60
+    assert sum(at > began for at in narrow) > 10, "the stream was over before it"
+    assert sum(ready < at < began for at in narrow) <= 3
