@@ -62,8 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # whoever read our output has had enough; the interpreter must not complain when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except KeyboardInterrupt:
-        sys.stderr.write("ERROR: interrupted\n")
+    except KeyboardInterrupt as e:
+        from canary.table import say
+
+        say("error", " ".join(["interrupted", *map(str, e.args)]))
         return 130
     return code
 

@@ -187,8 +187,12 @@ class _Collector:
     def _read(self) -> tuple[bytes, str]:
         poll = select.poll()
         poll.register(self.fd, select.POLLIN)
-        if not poll.poll(self.limit * 1000):
-            return b"", f"still loading after {self.limit:g} s"
+        try:
+            if not poll.poll(self.limit * 1000):
+                return b"", f"still loading after {self.limit:g} s"
+        except KeyboardInterrupt:
+            name = self.files[self.part[self.done]].file
+            raise KeyboardInterrupt(f"while {name} was read") from None
         chunk = os.read(self.fd, 1 << 20)
         if chunk:
             return chunk, ""

@@ -235,6 +235,23 @@ def test_interrupt(tmp_path):
     assert done.stderr == "ERROR: interrupted\n"
 
 
+def test_an_interrupt_names_the_file_that_is_being_read(tmp_path):
+    pipe, file = tmp_path / "pipe", tmp_path / "a.pyt"
+    os.mkfifo(pipe)
+    file.write_text(f"import time\nopen({str(pipe)!r}, 'w').close()\ntime.sleep(60)\n")
+    (tmp_path / "b.pyt").touch()
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "canary", "find", "."],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert pipe.read_text() == ""  # it is there
+    runner.send_signal(signal.SIGINT)
+    assert runner.communicate()[1] == f"ERROR: interrupted while {file} was read\n"
+    assert runner.returncode == 130
+
+
 def test_names_that_the_terminal_cannot_show(canary, tmp_path):
     """Neither an undecodable name nor an ASCII terminal is a traceback."""
     name = os.fsdecode(b"a\xff\xc3\xbc")
