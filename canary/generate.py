@@ -16,7 +16,7 @@ import select
 import signal
 import struct
 import sys
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,6 +29,7 @@ FILE_SECONDS: Final = 60.0
 # below this many files a second collector costs more than it brings
 PARALLEL_FROM: Final = 1500
 HIGHEST: Final = 1 << 20  # no process here has a file with a higher number
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LENGTH: Final = struct.Struct("<I")
 
 
@@ -134,7 +135,14 @@ def _collected(
     collectors = [_Collector(files, part, generators, limit) for part in parts]
     try:
         for collector in collectors:
+            collector.start()
+        for collector in collectors:
             yield from collector.answers()
+    except KeyboardInterrupt:
+        left = [i for collector in collectors for i in collector.part[collector.done :]]
+        if not left:
+            raise
+        raise KeyboardInterrupt(f"while {files[left[0]].file} was read") from None
     finally:
         for collector in collectors:
             collector.end()
@@ -150,22 +158,26 @@ class _Collector:
     generators: Mapping[str, SpecGenerator]
     limit: float
     done: int = 0
+    pid: int = 0
+    fd: int = -1
 
-    def __post_init__(self) -> None:
-        self._start()
-
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Fork the child; an interrupt comes before or after, and finds it known."""
         fault("fork")
         r, w = os.pipe()
         _widen(w)
         sys.stdout.flush()
         sys.stderr.flush()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(r)
-            _serve(w, [self.files[i] for i in self.part[self.done :]], self.generators)
-        os.close(w)
-        self.fd = r
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                os.close(r)
+                _serve(w, [self.files[i] for i in self.part[self.done :]], self.generators, before)
+            os.close(w)
+            self.fd = r
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def answers(self) -> Iterator[Answer]:
         buffer = bytearray()
@@ -182,17 +194,13 @@ class _Collector:
                     self.done += 1
                     buffer.clear()
                     if self.done < len(self.part):
-                        self._start()
+                        self.start()
 
     def _read(self) -> tuple[bytes, str]:
         poll = select.poll()
         poll.register(self.fd, select.POLLIN)
-        try:
-            if not poll.poll(self.limit * 1000):
-                return b"", f"still loading after {self.limit:g} s"
-        except KeyboardInterrupt:
-            name = self.files[self.part[self.done]].file
-            raise KeyboardInterrupt(f"while {name} was read") from None
+        if not poll.poll(self.limit * 1000):
+            return b"", f"still loading after {self.limit:g} s"
         chunk = os.read(self.fd, 1 << 20)
         if chunk:
             return chunk, ""
@@ -248,11 +256,17 @@ def _frames(buffer: bytearray) -> Iterator[Answer]:
     del buffer[:at]
 
 
-def _serve(w: int, files: Sequence[SpecFile], generators: Mapping[str, SpecGenerator]) -> None:
-    """The child: never returns."""
+def _serve(
+    w: int,
+    files: Sequence[SpecFile],
+    generators: Mapping[str, SpecGenerator],
+    mask: Collection[int],
+) -> None:
+    """The child, with the signals of `mask` blocked while it serves: never returns."""
     try:
         os.setsid()
         _quieten()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.closerange(3, w)  # a runner's lock must not be held by what outlives it
         os.closerange(w + 1, HIGHEST)
         me, cwd, environ = os.getpid(), os.getcwd(), dict(os.environ)
@@ -292,7 +306,7 @@ def _quieten() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(2, 1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         signal.signal(number, signal.SIG_DFL)
 
 
