@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 import os
 import selectors
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -59,6 +60,7 @@ class Loop:
             os.set_blocking(fd, False)
         self._selector.register(self._wake_r, selectors.EVENT_READ, self._drain)
         self._running = False
+        self._closing = threading.RLock()  # a signal handler may post, too
 
     @property
     def wakeup_fd(self) -> int:
@@ -88,10 +90,12 @@ class Loop:
     def post(self, call: Callable[[], None]) -> None:
         """Call `call` in the loop's thread soon; from any thread or signal handler."""
         self._posted.append(call)
-        try:
-            os.write(self._wake_w, b"\0")
-        except BlockingIOError:
-            pass  # the pipe is full of wake-ups already
+        with self._closing:  # by then the descriptor may be another file's
+            try:
+                if self._wake_w >= 0:
+                    os.write(self._wake_w, b"\0")
+            except BlockingIOError:
+                pass  # the pipe is full of wake-ups already
 
     def soon(self, call: Callable[[], None]) -> None:
         """Call `call` after the callbacks of this turn; in the loop's own thread, and not from a
@@ -118,10 +122,12 @@ class Loop:
                 posted.popleft()()
 
     def close(self) -> None:
-        """Give back the loop's own descriptors."""
+        """Give back the loop's own descriptors; what is posted from now on is never called."""
         self._selector.close()
-        os.close(self._wake_r)
-        os.close(self._wake_w)
+        with self._closing:
+            os.close(self._wake_r)
+            os.close(self._wake_w)
+            self._wake_r = self._wake_w = -1
 
     def _timeout(self) -> float | None:
         if self._posted:

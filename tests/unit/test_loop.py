@@ -234,3 +234,20 @@ def test_closing_gives_the_descriptors_back():
     before = set(os.listdir("/proc/self/fd"))
     Loop().close()
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_comes_after_the_end_is_written_nowhere():
+    """A thread that waits for a process may outlive the loop, and another have its descriptor."""
+    r, w = os.pipe()
+    loop = Loop()
+    number = loop.wakeup_fd
+    loop.close()
+    os.dup2(w, number)
+    try:
+        loop.post(lambda: None)
+        os.set_blocking(r, False)
+        with pytest.raises(BlockingIOError):
+            os.read(r, 1)
+    finally:
+        for fd in (r, w, number):
+            os.close(fd)
