@@ -262,7 +262,7 @@ def _serve(
     generators: Mapping[str, SpecGenerator],
     mask: Collection[int],
 ) -> None:
-    """The child, with the signals of `mask` blocked while it serves: never returns."""
+    """The child, which sets its signal mask to `mask` once an interrupt ends it: never returns."""
     try:
         os.setsid()
         _quieten()

@@ -90,7 +90,7 @@ class Loop:
     def post(self, call: Callable[[], None]) -> None:
         """Call `call` in the loop's thread soon; from any thread or signal handler."""
         self._posted.append(call)
-        with self._closing:  # by then the descriptor may be another file's
+        with self._closing:  # after `close` the descriptor may be another file's
             try:
                 if self._wake_w >= 0:
                     os.write(self._wake_w, b"\0")

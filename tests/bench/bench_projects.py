@@ -59,7 +59,7 @@ PROJECTS = (
             "-DFAISS_USE_SYSTEM_GTEST=ON",
             "-DFAISS_ENABLE_GPU=OFF",
             "-DFAISS_ENABLE_PYTHON=OFF",
-            # left out by Debian, too: they want much memory, or compilers' favour
+            # what Debian's build leaves out, too
             "-DFAISS_GTEST_FILTER=-MEM_LEAK.*:TEST_CPPCONTRIB_*",
             "-DCMAKE_CXX_FLAGS=-O1",
         ),
