@@ -20,6 +20,9 @@ from canary_html.page import took
 from canary_html.reporter import HtmlReporter
 
 playwright = pytest.importorskip("playwright.sync_api", reason="no playwright for this Python")
+# wait_for_function() would need eval() to ask a second time, which the page forbids
+expect = playwright.expect
+expect.set_options(timeout=20_000)
 # what the page of a job is made of
 PARTS = set("article section h2 h3 p a span table tbody tr th td pre".split())  # noqa: SIM905 - words
 BEGAN = 1767323045.0
@@ -244,7 +247,7 @@ def test_the_table_is_sorted_and_filtered(page, report):
 def test_it_is_used_by_keys_alone(page, report):
     show(page, report)
     page.keyboard.press("/")
-    page.wait_for_function("document.activeElement.matches('input')")
+    expect(page.locator("input")).to_be_focused()
     page.keyboard.type("job")
     page.keyboard.press("Enter")
     for key in "ArrowDown", "End", "Home", "ArrowDown", "PageDown", "ArrowUp":
@@ -256,18 +259,14 @@ def test_it_is_used_by_keys_alone(page, report):
     page.wait_for_selector("article")
     assert page.inner_text(".name").endswith(name)
     page.keyboard.press("[")
-    page.wait_for_function(
-        "name => document.querySelector('.name').textContent !== name", arg=f"{name}"
-    )
+    expect(page.locator(".name")).not_to_have_text(name)
     page.keyboard.press("]")
-    page.wait_for_function(
-        "name => document.querySelector('.name').textContent === name", arg=f"{name}"
-    )
+    expect(page.locator(".name")).to_have_text(name)
     page.keyboard.press("Escape")
     page.wait_for_selector(".jobs")
     assert page.inner_text(".row.current .c1") == name
     page.keyboard.press("/")
-    page.wait_for_function("document.activeElement.matches('input')")
+    expect(page.locator("input")).to_be_focused()
     page.keyboard.press("Escape")
     assert page.input_value("input") == ""
     page.keyboard.press("Escape")
