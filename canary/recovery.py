@@ -243,7 +243,7 @@ def _told(name: str, folded: Folded, killed: int) -> str:
     left = len(folded.specs) - len(folded.ends)
     kept, again = counted(len(folded.ends), "result"), counted(left, "job")
     text = f"session {name} was cut off: {kept} kept, {again} to run again"
-    return text + (f", {killed} processes killed" if killed else "")
+    return text + (f", {counted(killed, 'process')} killed" if killed else "")
 
 
 def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> None:

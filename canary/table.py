@@ -113,8 +113,9 @@ def _line(cells: Sequence[str], widths: Sequence[int], room: int) -> str:
 
 
 def counted(n: int, what: str) -> str:
-    """`1 job`, `2 jobs`."""
-    return f"{n} {what}{'s' * (n != 1)}"
+    """`1 job`, `2 jobs`, `2 processes`."""
+    ending = "es" if what.endswith("s") else "s"
+    return f"{n} {what}{ending if n != 1 else ''}"
 
 
 def say(level: str, text: str) -> None:

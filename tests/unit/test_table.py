@@ -1,10 +1,10 @@
-"""Text of others, shown."""
+"""Text of others, shown; counts in words."""
 
 from __future__ import annotations
 
 import pytest
 
-from canary.table import quote
+from canary.table import counted, quote
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,16 @@ def test_quoted_lines_are_no_orders(line, shown):
 @pytest.mark.parametrize("line", ["## heading", "std::vector", "a ::b", "x[1] # [2]", ""])
 def test_other_lines_stay(line):
     assert quote(line) == line
+
+
+@pytest.mark.parametrize(
+    ("n", "what", "said"),
+    [
+        (0, "job", "0 jobs"),
+        (1, "job", "1 job"),
+        (1, "process", "1 process"),
+        (2, "process", "2 processes"),
+    ],
+)
+def test_what_is_counted_is_in_the_plural_where_it_is_not_one(n, what, said):
+    assert counted(n, what) == said
