@@ -100,9 +100,7 @@ def _distributed() -> "Table":
         failed: list[tuple[str, Exception]] = []
         for directory in _api_directories():
             files = os.listdir(directory) if os.access(directory, os.R_OK | os.X_OK) else []
-            for file in sorted(files):
-                if not file.endswith(".py"):
-                    continue
+            for file in sorted(file for file in files if file.endswith(".py")):
                 module = f"canary_api.{file[:-3]}"
                 try:
                     table = import_module(module).NAMES

@@ -20,14 +20,11 @@ class Catalog(Store):
 
     def specs(self, ids: Iterable[str] | None = None) -> dict[str, JobSpec]:
         """Stored specs by ID, all of them or those named."""
+        sql = "select spec_id, data from specs"
         if ids is None:
-            rows = self.query("select spec_id, data from specs")
+            rows = self.query(sql)
         else:
-            rows = [
-                r
-                for id in ids
-                for r in self.query("select spec_id, data from specs where spec_id=?", (id,))
-            ]
+            rows = [row for id in ids for row in self.query(f"{sql} where spec_id=?", (id,))]
         return {id: self._spec(data) for id, data in rows}
 
     def _spec(self, text: str) -> JobSpec:

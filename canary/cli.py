@@ -264,9 +264,7 @@ class _Boot:
 
     def dispatch(self, word: str, rest: list[str]) -> int:
         """Run a command of the core, an alias, or a command of a plugin."""
-        from importlib import import_module
-
-        from canary.commands import CORE
+        from canary.commands import CORE, load
         from canary.words import split
 
         known = {name: loads for name, _, loads in CORE}
@@ -277,7 +275,7 @@ class _Boot:
         if added:
             rest = [*split(added), *rest]
         if word in known:
-            command: Command = import_module(f"canary.commands.{word}").COMMAND
+            command = load(word)
             if not known[word]:
                 schema = _schema(self.core, self.installed)
                 return self.execute(command, rest, schema, None)
@@ -339,25 +337,25 @@ class _Boot:
         flagged = schema.of_command(command.name)
         try:
             args = parser.parser_of(command, flagged, main_names(schema)).parse(rest)
-        except parser.Finished:
+            flags = [(o, o.flag or "", v) for o, v in parser.given_options(args, flagged)]
+            entries = tuple(flag_entries(flags))
+            variables = config.environment_layer(self.call.environ, schema)
+            layers = [variables if x.scope == "environment" else x for x in self.layers]
+            layers.append(config.Layer("command line", entries=entries))
+            strict, cwd = manager is not None, self.first.cwd
+            final = config.merge(layers, schema, cwd=cwd, places=self.places, strict=strict)
+            for line in final.warnings:
+                self.call.say("WARNING", line)
+            if manager is None:
+                return int(command.run(args, final))
+            final = final.with_plugins(manager)
+            try:
+                manager.call("canary_configure", config=final)
+                return int(command.run(args, final))
+            finally:
+                manager.call("canary_unconfigure", lenient=True, config=final)
+        except parser.Finished:  # also of a parser that the command has for words of its own
             return 0
-        flags = [(o, o.flag or "", v) for o, v in parser.given_options(args, flagged)]
-        entries = tuple(flag_entries(flags))
-        variables = config.environment_layer(self.call.environ, schema)
-        layers = [variables if x.scope == "environment" else x for x in self.layers]
-        layers.append(config.Layer("command line", entries=entries))
-        strict = manager is not None
-        final = config.merge(layers, schema, cwd=self.first.cwd, places=self.places, strict=strict)
-        for line in final.warnings:
-            self.call.say("WARNING", line)
-        if manager is None:
-            return int(command.run(args, final))
-        final = final.with_plugins(manager)
-        try:
-            manager.call("canary_configure", config=final)
-            return int(command.run(args, final))
-        finally:
-            manager.call("canary_unconfigure", lenient=True, config=final)
 
 
 def _schema(core: Iterable[Option], installed: Installed) -> Schema:
@@ -395,13 +393,9 @@ def _profiled(run: Callable[[], int]) -> int:
         pstats.Stats(profile, stream=sys.stderr).sort_stats("cumulative").print_stats(40)
 
 
-def _wants_help(words: Iterable[str]) -> bool:
-    for word in words:
-        if word == "--":
-            return False
-        if word in ("-h", "--help"):
-            return True
-    return False
+def _wants_help(words: list[str]) -> bool:
+    own = words[: words.index("--")] if "--" in words else words
+    return "-h" in own or "--help" in own
 
 
 def _usage(message: str, hint: str | None = None) -> Exception:

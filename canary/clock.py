@@ -114,6 +114,14 @@ def _sum(body: str, words: bool, text: str) -> float:
     return total
 
 
+def stamp(at: float | None) -> str | None:
+    """A local time as ISO 8601, as scripts know it."""
+    if at is None:
+        return None
+    whole, micro = divmod(round(at * 1e6), 10**6)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.localtime(whole))}.{micro:06}"
+
+
 def format_duration(seconds: float) -> str:
     """Seconds for people: `0.52s`, `12.3s`, `1m 05s`, `2h 03m`, `3d 04h`.
 
@@ -159,51 +167,22 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 class Clock:
-    """Epoch seconds that only go forward, and a stopwatch for the time that was not paused.
+    """Epoch seconds that only go forward. `wall` and `mono` give seconds; tests hand in their
+    own."""
 
-    `wall` and `mono` give seconds; tests hand in their own. Not for use from several threads at
-    once, apart from reading.
-    """
-
-    __slots__ = ("_epoch", "_lost", "_mono", "_since")
+    __slots__ = ("_epoch", "monotonic")
 
     def __init__(
         self,
         wall: Callable[[], float] = time.time,
         mono: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._mono = mono
+        self.monotonic = mono
         self._epoch = wall() - mono()
-        self._lost = 0.0
-        self._since: float | None = None
 
     def now(self) -> float:
         """Epoch seconds: the wall clock of when this was made, carried on by the monotonic one."""
-        return self._epoch + self._mono()
-
-    def monotonic(self) -> float:
-        """The monotonic clock itself, pauses included."""
-        return self._mono()
-
-    def active(self) -> float:
-        """Monotonic seconds less all pauses so far; equal to `monotonic` until the first pause."""
-        return (self._mono() if self._since is None else self._since) - self._lost
-
-    @property
-    def paused(self) -> bool:
-        """Is `active` standing still?"""
-        return self._since is not None
-
-    def pause(self) -> None:
-        """Stop `active`; a second pause changes nothing."""
-        if self._since is None:
-            self._since = self._mono()
-
-    def resume(self) -> None:
-        """Let `active` go on; nothing without a pause."""
-        if self._since is not None:
-            self._lost += self._mono() - self._since
-            self._since = None
+        return self._epoch + self.monotonic()
 
 
 @dataclass(slots=True)
@@ -241,17 +220,10 @@ class Timekeeper:
         """From submission to the end of the job."""
         return _between(self.submitted, self.finished, self.paused)
 
-    @property
-    def duration(self) -> float:
-        """The run time: `running`."""
-        return self.running()
-
     def asdict(self) -> dict[str, float]:
         """As JSON; `paused` only if there was a pause."""
-        times = {name: getattr(self, name) for name in self.__slots__}
-        if not self.paused:
-            del times["paused"]
-        return times
+        names = self.__slots__ if self.paused else self.__slots__[:-1]
+        return {name: getattr(self, name) for name in names}
 
     @classmethod
     def fromdict(cls, data: Mapping[str, object]) -> Timekeeper:

@@ -11,18 +11,24 @@ import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from stat import S_ISREG
 from typing import Final
 
-from canary.errors import PluginError, UsageError
+from canary.errors import UsageError
 from canary.home import DIRECTORY, TAG
+from canary.names import above
 from canary.spec import SpecFile, SpecGenerator
 
 SKIPPED: Final = frozenset({"__pycache__", ".git", ".svn", ".hg", ".canary", "TestResults"})
 _NO_TAGS: Final = (".", "..", ":all:", "__all__")
 VIEW_MARK: Final = ".canary-view.json"
+_REPOSITORY_MARKS: Final = (".git", ".repo", ".canary-root")
 
 Ignore = Callable[[str], bool]
+# told the names of a generator and of one after it, and what both claim; the first has it
+Clash = Callable[[str, str, str], None]
+Formats = Mapping[str, SpecGenerator]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +48,16 @@ class Words:
     names: tuple[str, ...] = ()
 
 
-def classify(words: Sequence[str], cwd: str) -> Words:
+def no_tag(_: str) -> None:
+    """For words among which there are no tags."""
+
+
+def classify(words: Sequence[str], cwd: str, tag: Callable[[str], object] = no_tag) -> Words:
     """Tell paths from names of jobs and tags; UsageError for a mixture, or a path that does not
     exist.
 
-    A word is, in this order: a directory, a file, `ROOT:PATH`, `git@DIR`; anything else names jobs
-    or a tag.
+    A word is, in this order: `git@DIR` or `repo@DIR`, a tag (for which `tag` gives something), a
+    directory, a file, `ROOT:PATH`; anything else names jobs.
     """
     roots: dict[str, list[str]] = {}
     names: list[str] = []
@@ -61,7 +71,7 @@ def classify(words: Sequence[str], cwd: str) -> Words:
         if known_to_git is not None:
             listed.append(known_to_git)
             continue
-        found = _root_of(word, cwd)
+        found = None if tag(word) is not None else _root_of(word, cwd)
         if found is None:
             names.append(word)
             continue
@@ -70,7 +80,7 @@ def classify(words: Sequence[str], cwd: str) -> Words:
     if (roots or listed) and names:
         missing = ", ".join(repr(n) for n in names)
         raise UsageError(
-            f"paths and names of jobs cannot be mixed: {missing} is no path",
+            f"paths and names of jobs cannot be mixed: {missing} is no path, or a tag",
             hint="check the spelling, or run them apart",
         )
     scans = (
@@ -103,12 +113,25 @@ def _root_of(word: str, cwd: str) -> tuple[str, str] | None:
 
 
 def _listed(word: str, cwd: str) -> ScanRoot | None:
-    """`git@DIR`: the files that git knows below DIR, submodules included."""
-    if not word.startswith("git@"):
+    """`git@DIR`: the files that git knows below DIR, submodules included; `repo@DIR`: those of all
+    projects there of a checkout made by repo."""
+    kind, at, place = word.partition("@")
+    if not at or kind not in ("git", "repo"):
         return None
-    directory = os.path.normpath(os.path.join(cwd, word.partition("@")[2] or "."))
+    directory = os.path.normpath(os.path.join(cwd, place or "."))
     if not os.path.isdir(directory):
         raise UsageError(f"{word!r}: no such directory")
+    known: dict[str, None] = {}
+    for project in _projects(word, directory) if kind == "repo" else ("",):
+        names = _known_to_git(word, os.path.join(directory, project))
+        paths = (os.path.join(project, name) for name in names)
+        known.update((path, None) for path in paths if os.path.isfile(f"{directory}/{path}"))
+    if not known:  # no paths would stand for all of them
+        raise UsageError(f"{word!r}: git knows no files there")
+    return ScanRoot(directory, tuple(known))
+
+
+def _known_to_git(word: str, directory: str) -> list[str]:
     command = ["git", "-C", directory, "ls-files", "-z", "--recurse-submodules"]
     try:
         done = subprocess.run(command, capture_output=True, check=True, stdin=subprocess.DEVNULL)
@@ -116,19 +139,33 @@ def _listed(word: str, cwd: str) -> ScanRoot | None:
         reason = getattr(e, "stderr", b"") or str(e).encode()
         text = reason.decode(errors="replace").strip().splitlines()[0]
         raise UsageError(f"{word!r}: git cannot list it: {text}") from None
-    files = [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
-    known = tuple(f for f in files if os.path.isfile(f"{directory}/{f}"))
-    if not known:  # no paths would stand for all of them
-        raise UsageError(f"{word!r}: git knows no files there")
-    return ScanRoot(directory, known)
+    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+
+
+def _projects(word: str, directory: str) -> list[str]:
+    """The projects that repo keeps below a directory, relative to it; empty for one that it is
+    in."""
+    top = directory
+    while not os.path.isfile(f"{top}/.repo/project.list"):
+        if top == os.path.dirname(top):
+            raise UsageError(f"{word!r}: repo keeps no projects there")
+        top = os.path.dirname(top)
+    with open(f"{top}/.repo/project.list", encoding="utf-8", errors="surrogateescape") as file:
+        kept = [
+            p for line in file if os.path.isdir(p := os.path.normpath(f"{top}/{line.rstrip()}"))
+        ]
+    inside = f"{directory}/"
+    around = [""] if any(inside.startswith(f"{p}/") for p in kept) else []
+    return around + [p.removeprefix(inside) for p in kept if p.startswith(inside)]
 
 
 class _Claims:
     """Which generator claims a base name; extensions are looked up, other patterns matched."""
 
-    def __init__(self, generators: Iterable[SpecGenerator]) -> None:
+    def __init__(self, generators: Iterable[SpecGenerator], clash: Clash) -> None:
         self._suffixes: dict[str, SpecGenerator] = {}
         self._others: list[SpecGenerator] = []
+        self._clash = clash
         for generator in generators:
             for pattern in generator.patterns:
                 suffix = pattern[1:]
@@ -138,8 +175,8 @@ class _Claims:
                     and suffix.count(".") == 1
                 )
                 if plain and suffix in self._suffixes:
-                    raise _clash(self._suffixes[suffix], generator, pattern)
-                if plain:
+                    self._clash(self._suffixes[suffix].name, generator.name, pattern)
+                elif plain:
                     self._suffixes[suffix] = generator
                 elif generator not in self._others:
                     self._others.append(generator)
@@ -150,37 +187,24 @@ class _Claims:
         for other in self._others:
             if other is not found and other.claims(name):
                 if found is not None:
-                    raise _clash(found, other, name)
-                found = other
+                    self._clash(found.name, other.name, name)
+                found = found or other
         return found
 
 
-def _clash(a: SpecGenerator, b: SpecGenerator, what: str) -> PluginError:
-    return PluginError(
-        f"the generators {a.name!r} and {b.name!r} both claim {what}",
-        hint="block one with -p no:NAME",
-    )
-
-
 def find(
-    roots: Sequence[ScanRoot], generators: Sequence[SpecGenerator], ignore: Ignore | None = None
+    roots: Sequence[ScanRoot], generators: Formats, ignore: Ignore | None, clash: Clash
 ) -> list[SpecFile]:
     """The test files of all roots in path order, each with what `stat` says of it."""
-    claims = _Claims(generators)
-    by_name = {g.name: g for g in generators}
+    claims = _Claims(generators.values(), clash)
     out: list[SpecFile] = []
     for root in roots:
-        files = list(_scan(root, claims, ignore))
-        files.sort(key=_order)
-        out += _pruned(files, by_name)
+        files = sorted(_scan(root, claims, ignore), key=attrgetter("path"))
+        out += _pruned(files, generators)
     return out
 
 
-def _order(file: SpecFile) -> str:
-    return file.path
-
-
-def _pruned(files: list[SpecFile], generators: Mapping[str, SpecGenerator]) -> list[SpecFile]:
+def _pruned(files: list[SpecFile], generators: Formats) -> list[SpecFile]:
     groups: dict[str, list[SpecFile]] = {}
     for file in files:
         groups.setdefault(file.generator, []).append(file)
@@ -252,25 +276,14 @@ def repository_path(marks: dict[str, str], file: str) -> str:
 
     `marks` remembers directories between calls.
     """
-    directory, _, _ = file.rpartition("/")
-    base = marks.get(directory)
-    if base is None:
-        base = _repository(marks, directory)
-    return file[len(base) :].lstrip("/") if base != "/" else file[1:]
-
-
-def _repository(marks: dict[str, str], directory: str) -> str:
-    base, at = "/", directory
-    seen = []
-    while at:
-        known = marks.get(at)
-        if known is not None:
-            base = known
+    base, seen = "/", []
+    for directory in above(file):
+        if directory in marks:
+            base = marks[directory]
             break
-        seen.append(at)
-        if any(os.path.exists(f"{at}/{mark}") for mark in (".git", ".repo", ".canary-root")):
-            base = at
+        seen.append(directory)
+        if any(os.path.exists(f"{directory}/{mark}") for mark in _REPOSITORY_MARKS):
+            base = directory
             break
-        at = at.rpartition("/")[0]
     marks.update(dict.fromkeys(seen, base))
-    return base
+    return file[len(base) :].lstrip("/") if base != "/" else file[1:]

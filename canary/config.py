@@ -151,14 +151,12 @@ def read_layer(scope: str, path: Path) -> Layer:
 
 def environment_layer(environ: Mapping[str, str], schema: Schema) -> Layer:
     """What variables say: `CANARY_SECTION_KEY`."""
-    entries = [
+    ours = ((option.variable, option.path) for option in schema.options.values())
+    entries = (
         Entry(path, environ[name], name, text=True)
-        for name, path in _OLD_VARIABLES
+        for name, path in (*_OLD_VARIABLES, *ours)
         if name in environ
-    ]
-    for option in schema.options.values():
-        if (text := environ.get(option.variable)) is not None:
-            entries.append(Entry(option.path, text, option.variable, text=True))
+    )
     return Layer("environment", entries=tuple(entries))
 
 
@@ -244,9 +242,8 @@ class Config:
     def origin(self, key: str) -> str:
         """Where the value of `section.key` came from: `default`, a file, a variable, a flag."""
         option, rest = self.schema.require(tuple(key.replace(":", ".").split(".")))
-        if rest and option.kind in options.TABLES:
-            return self.origins.get((*option.path, *rest), "default")
-        return self.origins.get(option.path, "default")
+        path = (*option.path, *rest) if option.kind in options.TABLES else option.path
+        return self.origins.get(path, "default")
 
     def asdict(self) -> dict[str, Any]:
         """All values as nested plain data."""
@@ -282,9 +279,7 @@ class _Merge:
         self.warnings: list[str] = []
 
     def add(self, layer: Layer) -> None:
-        for entry in self._entries(layer, layer.data, ()):
-            self._enter(layer, entry)
-        for entry in layer.entries:
+        for entry in (*self._entries(layer, layer.data, ()), *layer.entries):
             self._enter(layer, entry)
 
     def _entries(self, layer: Layer, data: Mapping[str, Any], prefix: Key) -> Iterator[Entry]:
@@ -317,16 +312,13 @@ class _Merge:
             self._set(layer, option, value, entry.origin)
 
     def _set(self, layer: Layer, option: Option, value: Any, origin: str) -> None:
+        adds = option.kind in options.TABLES or option.path == ("plugins",)
+        self.origins |= {(*option.path, key): origin for key in (value if adds else ())}
         if option.kind in options.TABLES:
-            for key in value:
-                path = (*option.path, key)
-                self.origins[path] = origin
             value = FrozenDict({**self.values[option.path], **value})
-        elif option.path == ("plugins",):
-            for name in value:
-                self.origins[("plugins", name)] = origin
-            beside = Path(layer.file).parent if layer.file else None
-            value = self.values[option.path] + tuple(_beside(name, beside) for name in value)
+        elif adds:
+            directory = Path(layer.file).parent if layer.file else None
+            value = self.values[option.path] + tuple(beside(name, directory) for name in value)
         self.values[option.path] = value
         self.origins[option.path] = origin
 
@@ -362,7 +354,7 @@ def _frozen(default: Any) -> Any:
     return tuple(default) if isinstance(default, list) else default
 
 
-def _beside(name: str, directory: Path | None) -> str:
+def beside(name: str, directory: Path | None) -> str:
     """The name of a plugin; a path is relative to the file that names it."""
     is_path = "/" in name or name.endswith(".py")
     return str(directory / Path(name).expanduser()) if directory and is_path else name
@@ -405,18 +397,13 @@ def read_layers(
     layers: list[Layer] = []
     errors: list[ConfigError] = []
 
-    def add(scope: str, path: Path) -> None:
+    for scope, path in (*places.files, *(("file", path) for path in extra)):
         try:
             layers.append(read_layer(scope, path))
         except ConfigError as e:
             errors.append(e)
-
-    for scope, path in places.files:
-        add(scope, path)
-    layers.append(environment_layer(environ, schema))
-    for path in extra:
-        add("file", path)
     _raise(errors)
+    layers.insert(len(places.files), environment_layer(environ, schema))
     return layers
 
 

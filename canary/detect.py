@@ -16,6 +16,7 @@ from canary.hookspecs import hookimpl
 if TYPE_CHECKING:
     from canary.config import Config
     from canary.job import Job
+    from canary.resources import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class GpuPlugin(abc.ABC):
 
     def __init__(self) -> None:
         self._config: Config | None = None
+        self._elsewhere: frozenset[str] = frozenset()
         self._words: dict[str, str] | None = None
 
     @abc.abstractmethod
@@ -62,8 +64,13 @@ class GpuPlugin(abc.ABC):
         self._config = config
 
     @hookimpl
-    def canary_resources(self, config: Config) -> Mapping[str, Sequence[Mapping[str, Any]]] | None:
-        """`gpus`, one for each that this process may use."""
+    def canary_resources(
+        self, config: Config, machine: Machine
+    ) -> Mapping[str, Sequence[Mapping[str, Any]]] | None:
+        """`gpus`, one for each that this process may use, if it is on one of the nodes."""
+        self._elsewhere = frozenset(node.id for node in machine.nodes) - {machine.here or ""}
+        if machine.here == "":
+            return None
         found = self._find(config)
         return {"gpus": found} if found else None
 
@@ -71,10 +78,13 @@ class GpuPlugin(abc.ABC):
     def canary_job_env(self, job: Job) -> Mapping[str, str] | None:
         """The words of the job's GPUs, unless the job sets one of the variables itself.
 
-        A job over several nodes has all GPUs of each: nothing is hidden from it.
+        A job over several nodes has all GPUs of each: nothing is hidden from it. What GPUs of
+        another node are called is for whoever starts the job there.
         """
         entries, words = job.resources.get("gpus", ()), job.gpu_ids
-        if {*self.variables} & {*job.spec.environment} or len({e["node"] for e in entries}) > 1:
+        nodes = {str(entry["node"]) for entry in entries}
+        is_elsewhere = len(nodes) > 1 or not nodes.isdisjoint(self._elsewhere)
+        if is_elsewhere or {*self.variables} & {*job.spec.environment}:
             return None
         if not entries:
             hide = self._config is not None and self._config.settings(self.settings).hide

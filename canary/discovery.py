@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import platformdirs
 
+from canary.frozen import EMPTY
 from canary.fsio import write_atomic
 from canary.options import Option
 
@@ -62,41 +63,37 @@ def _tuples(data: Any) -> Any:
 class Installed(NamedTuple):
     """The plugins of this environment, those of the older tool, and its version if it is here too.
 
-    `declared` has what each plugin offers, by its name; it is None until they were asked.
+    `declared` has what each plugin offers, by its name, if it was asked.
     """
 
     plugins: tuple[EntryPoint, ...] = ()
     old: tuple[EntryPoint, ...] = ()
     old_tool: str = ""
-    declared: Mapping[str, Declared] | None = None
+    declared: Mapping[str, Declared] = EMPTY
 
     def without(self, blocked: Iterable[str]) -> Installed:
         """The same, less the plugins `blocked` by their name or that of their distribution."""
         out = names(blocked)
         plugins = tuple(p for p in self.plugins if not out & names((p.name, p.distribution)))
-        if self.declared is None:
-            return self._replace(plugins=plugins)
         left = {p.name: self.declared[p.name] for p in plugins if p.name in self.declared}
         return self._replace(plugins=plugins, declared=left)
 
     @property
     def unasked(self) -> list[str]:
         """Names of the plugins of which it is not known what they offer."""
-        return [p.name for p in self.plugins if p.name not in (self.declared or {})]
+        return [p.name for p in self.plugins if p.name not in self.declared]
 
     def options(self) -> list[Option]:
         """The options of all plugins."""
-        return [o for one in (self.declared or {}).values() for o in one.options]
+        return [o for one in self.declared.values() for o in one.options]
 
     def commands(self) -> dict[str, str]:
         """`{command: help}` of all plugins."""
-        declared = (self.declared or {}).values()
-        return {name: help for one in declared for name, help, _ in one.commands}
+        return {name: help for one in self.declared.values() for name, help, _ in one.commands}
 
     def reporters(self) -> dict[str, str]:
         """`{reporter: help}` of all plugins."""
-        declared = (self.declared or {}).values()
-        return {name: help for one in declared for name, help in one.reporters}
+        return {name: help for one in self.declared.values() for name, help in one.reporters}
 
 
 def names(given: Iterable[str]) -> frozenset[str]:
@@ -114,13 +111,14 @@ def stamp(path: str) -> Stamp | None:
     return path, found.st_mtime_ns, found.st_size
 
 
-def _directories(path: Iterable[str]) -> dict[str, int]:
-    """`{directory: mtime_ns}` of those entries of `path` in which distributions have metadata."""
+def _directories(path: Iterable[str], known: Mapping[str, int] = EMPTY) -> dict[str, int]:
+    """`{directory: mtime_ns}` of those entries of `path` in which distributions have metadata; in
+    those `known` it is not looked for."""
     found = {}
     for entry in dict.fromkeys(path):
         here = os.path.abspath(entry)  # noqa: PTH100 - as stamp
         mark = stamp(here)
-        if mark is not None and _holds_metadata(here):
+        if mark is not None and (here in known or _holds_metadata(here)):
             found[here] = mark[1]
     return found
 
@@ -130,21 +128,6 @@ def _holds_metadata(directory: str) -> bool:
         return any(name.endswith(_METADATA) for name in os.listdir(directory))
     except OSError:
         return False
-
-
-def _is_fresh(known: Mapping[str, int], path: Iterable[str]) -> bool:
-    """Are the directories of `path` that hold metadata those `known`, unchanged?"""
-    seen = set()
-    for entry in dict.fromkeys(path):
-        here = os.path.abspath(entry)  # noqa: PTH100 - as stamp
-        if here in known:
-            mark = stamp(here)
-            if mark is None or mark[1] != known[here]:
-                return False
-            seen.add(here)
-        elif _holds_metadata(here):
-            return False
-    return len(seen) == len(known)
 
 
 def _environment(version: str) -> list[Any]:
@@ -161,7 +144,7 @@ def cache_file() -> Path:
 def read(version: str, path: Sequence[str] | None = None) -> Installed | None:
     """What the cache holds for canary `version`; None if it is not there, not ours or out of date.
 
-    If only the plugins' files have changed, `declared` alone is None.
+    If only the plugins' files have changed, `declared` alone is empty.
     """
     path = sys.path if path is None else path
     try:
@@ -171,17 +154,13 @@ def read(version: str, path: Sequence[str] | None = None) -> Installed | None:
             if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 return None
             data = json.load(f)
-        if data["environment"] != _environment(version) or not _is_fresh(data["path"], path):
+        known = data["path"]
+        if data["environment"] != _environment(version) or known != _directories(path, known):
             return None
         if any(stamp(name) != (name, *rest) for name, *rest in data["files"]):
             return None
-        installed = Installed(
-            tuple(EntryPoint(*row) for row in data["plugins"]),
-            tuple(EntryPoint(*row) for row in data["old"]),
-            data["old_tool"],
-        )
-        if data["declared"] is None:
-            return installed
+        plugins, old = ([EntryPoint(*row) for row in data[key]] for key in ("plugins", "old"))
+        installed = Installed(tuple(plugins), tuple(old), data["old_tool"])
         declared = {name: Declared.read(one) for name, one in data["declared"].items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
@@ -192,16 +171,12 @@ def read(version: str, path: Sequence[str] | None = None) -> Installed | None:
 
 def write(installed: Installed, version: str, path: Sequence[str] | None = None) -> None:
     """Remember `installed`. Failing is no matter."""
-    declared = installed.declared
     directories = _directories(sys.path if path is None else path)
     data = {
         "environment": _environment(version),
         "path": directories,
         "files": list(_entry_point_files(directories)),
-        "plugins": installed.plugins,
-        "old": installed.old,
-        "old_tool": installed.old_tool,
-        "declared": declared,
+        **installed._asdict(),
     }
     file = cache_file()
     try:

@@ -110,6 +110,12 @@ class PluginError(CanaryError):
     """A plugin cannot be loaded, clashes with another, or raised in a hook."""
 
 
+class PluginStop(PluginError):
+    """By policy it stops the command, wherever it is raised: the plugin with these hooks is out."""
+
+    hooks: tuple[str, ...] = ()
+
+
 class LaunchError(CanaryError):
     """What a command needs around it (environment modules, rc files) could not be made."""
 

@@ -99,6 +99,18 @@ def is_network(path: str | Path) -> bool:
     return best[1] in kinds
 
 
+def remove(path: str | Path) -> None:
+    """Remove whatever is there, a directory with all in it; a link, never what it leads to."""
+    try:
+        os.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (IsADirectoryError, PermissionError):
+        if os.path.islink(path):
+            raise
+        remove_tree(path)
+
+
 def remove_tree(path: str | Path) -> None:
     """Remove a directory and all in it, however deep it is; links in it are never followed."""
     try:
@@ -112,7 +124,8 @@ def explain(error: OSError, path: str | Path, what: str) -> WorkspaceError:
     """One line for an `OSError`: what could not be done, where, and why."""
     name = errno.errorcode.get(error.errno or 0)
     reason = f"{error.strerror} ({name})" if name else f"{error}"
-    return WorkspaceError(f"cannot {what}: {reason}", file=str(path))
+    hint = "make room on that disk" if name in ("ENOSPC", "EDQUOT") else None
+    return WorkspaceError(f"cannot {what}: {reason}", hint=hint, file=str(path))
 
 
 def read_text(path: str, limit: int | None = None) -> str:

@@ -8,8 +8,10 @@ handed to the session as plain values; nothing is kept.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +21,8 @@ from canary.errors import PluginError, ResourceError, UsageError
 from canary.expression import platform_names
 from canary.job import BaseJob, Job, JobServices
 from canary.launch import Exit, Launcher
+from canary.loader import PluginInfo
+from canary.plugins import LIST, shape
 from canary.process import SubprocessLauncher
 from canary.request import RunRequest
 from canary.resources import Instance, Machine, Node, plural
@@ -27,12 +31,18 @@ from canary.status import Status
 from canary.workspace import usable_cpus
 
 DEFAULT_LAUNCHER: Final = "local"
+_GENERATORS: Final = "canary_spec_generators"
 
 
 def spec_generators(config: Config) -> dict[str, SpecGenerator]:
     """All test formats by name."""
     kind: type[Any] = SpecGenerator  # abstract: only for isinstance
-    return config.plugins.offered("canary_spec_generators", kind, {})
+    return config.plugins.offered(_GENERATORS, kind, {})
+
+
+def clash(config: Config) -> collect.Clash:
+    """What becomes of two formats that claim one file is the policy for plugins."""
+    return partial(config.plugins.clash, _GENERATORS)
 
 
 def ignore(config: Config) -> collect.Ignore | None:
@@ -69,17 +79,10 @@ def timeout_of(
 def plugin_masks(specs: Mapping[str, JobSpec], config: Config) -> dict[str, Mask]:
     """What plugins mask."""
     masks: dict[str, Mask] = {}
-    hook = "canary_select"
-    for info, answer in config.plugins.call(hook, specs=tuple(specs.values()), config=config):
-        masks.update({id: mask for id, mask in _mapping(hook, info, answer).items() if mask})
+    fit, among = shape((Mapping,), Mask), tuple(specs.values())
+    for _, answer in config.plugins.call("canary_select", fit=fit, specs=among, config=config):
+        masks.update({id: mask for id, mask in answer.items() if mask})
     return masks
-
-
-def _mapping(hook: str, info: object, answer: Any) -> Mapping[str, Any]:
-    """The answer of a plugin, if it is what the hook asks for."""
-    if not isinstance(answer, Mapping):
-        raise PluginError(f"{info}: {hook} must return a mapping, not {answer!r:.80}")
-    return answer
 
 
 def find_machine(request: RunRequest, config: Config) -> Machine:
@@ -87,25 +90,29 @@ def find_machine(request: RunRequest, config: Config) -> Machine:
     request's changes."""
     machine = request.machine
     if machine is None:
-        machine = config.plugins.first("canary_machine", config=config) or _this_host()
-        owners: dict[str, str] = {}
-        hook = "canary_resources"
-        for info, answer in config.plugins.call(hook, config=config):
-            for type, instances in _mapping(hook, info, answer).items():
-                if type in owners:
-                    raise PluginError(
-                        f"{owners[type]} and {info} both detect {type}",
-                        hint="block one: -p no:NAME",
-                    )
-                owners[type] = str(info)
-                try:
-                    machine = _with_instances(machine, type, instances)
-                except ResourceError as e:
-                    raise PluginError(f"{info}: {hook}: {type}: {e.message}", hint=e.hint) from None
+        fit = shape((Machine,))
+        machine = config.plugins.first("canary_machine", fit=fit, config=config) or _this_host()
+        machine = with_detected(replace(machine, here=_own_node(machine)), config)
     for type, n in request.counts:
         machine = machine.with_count(plural(type), n)
     for type, n in request.oversubscribe:
         machine = machine.with_slots(plural(type), n)
+    return machine
+
+
+def with_detected(machine: Machine, config: Config) -> Machine:
+    """The machine with what plugins detect; of two that detect one type, the first is heard."""
+    owners: dict[str, PluginInfo] = {}
+    hook, fit = "canary_resources", shape((Mapping,), list, tuple)
+    for info, answer in config.plugins.call(hook, fit=fit, config=config, machine=machine):
+        for type, instances in answer.items():
+            try:
+                if type in owners:
+                    raise ResourceError(f"{owners[type]} detects them already")
+                machine = _with_instances(machine, type, instances)
+                owners[type] = info
+            except ResourceError as e:
+                config.plugins.failed(info, f"{hook}: {type}: {e.message}", f"its {type}")
     return machine
 
 
@@ -114,11 +121,37 @@ def _this_host() -> Machine:
     return Machine((Node(os.uname().nodename, {"cpus": cpus, "gpus": ()}),))
 
 
+def _own_node(machine: Machine) -> str:
+    """The ID of the node that this process is on, empty if it is on none: as was said, else the
+    only one, else the one that is called as this host."""
+    if machine.here is not None:
+        return machine.here
+    if len(machine.nodes) == 1:
+        return machine.nodes[0].id
+    name = os.uname().nodename
+    ids = {node.id for node in machine.nodes}
+    return next((id for id in (name, name.partition(".")[0]) if id in ids), "")
+
+
 def _with_instances(machine: Machine, type: str, instances: Sequence[Mapping[str, Any]]) -> Machine:
     pool = {"nodes": [{"id": "x", "resources": {type: instances}}]}
-    made = Machine.fromdict(pool).nodes[0].resources[type]
-    first, *rest = machine.nodes
-    return replace(machine, nodes=(Node(first.id, {**first.resources, type: made}), *rest))
+    made = Machine.fromdict(pool).nodes[0].resources
+    return machine.with_instances(machine.here or machine.nodes[0].id, made)
+
+
+def group(jobs: Sequence[Job], machine: Machine, config: Config) -> Sequence[BaseJob]:
+    """The jobs as plugins pack them, each once, for a scheduler; as they are if none does."""
+    wanted = Counter(job.id for job in jobs)
+
+    def fit(answer: Any) -> str:
+        if problem := shape(LIST, BaseJob)(answer):
+            return problem
+        held = Counter(job.id for top in answer for job in getattr(top, "jobs", (top,)))
+        return "" if held == wanted else "each job once, itself or in the `jobs` of another"
+
+    asked = {"jobs": jobs, "config": config, "machine": machine}
+    grouped: Sequence[BaseJob] | None = config.plugins.first("canary_group", fit=fit, **asked)
+    return jobs if grouped is None else grouped
 
 
 def choose_launcher(request: RunRequest, config: Config) -> Callable[[BaseJob | None], Launcher]:
@@ -153,30 +186,33 @@ class HookServices(JobServices):
 
     def environment(self, job: Job) -> Mapping[str, str | None]:
         """See `JobServices.environment`."""
-        hook = "canary_job_env"
-        out: dict[str, str | None] = {}
-        for info, answer in self._plugins.call(hook, job=job):
-            out.update(_mapping(hook, info, answer))
-        return out
+        hook, fit = "canary_job_env", shape((Mapping,), str, type(None))
+        answers = self._plugins.call(hook, fit=fit, job=job)
+        self._miss(hook)
+        return {name: value for _, answer in answers for name, value in answer.items()}
 
     def setup(self, job: Job) -> None:
         """See `JobServices.setup`."""
-        self._plugins.call("canary_job_setup", job=job, reraise=True)
+        # what it raises is meant for this job, unless every broken plugin is to stop the session
+        reraise = self._plugins.policy != "stop"
+        self._plugins.call("canary_job_setup", job=job, reraise=reraise)
+        self._miss("canary_job_setup")
 
     def judge(self, job: Job, exit: Exit) -> Status | None:
         """See `JobServices.judge`."""
-        status = self._plugins.first("canary_job_status", job=job, exit=exit)
-        if status is not None and not isinstance(status, Status):
-            raise PluginError(f"canary_job_status must return a Status, not {status!r:.80}")
+        hook, fit = "canary_job_status", shape((Status,))
+        status: Status | None = self._plugins.first(hook, fit=fit, job=job, exit=exit)
+        self._miss(hook)
         return status
 
     def measure(self, job: Job, exit: Exit) -> Mapping[str, Any]:
         """See `JobServices.measure`."""
-        hook = "canary_job_finish"
-        out: dict[str, Any] = {}
-        for info, answer in self._plugins.call(hook, lenient=True, job=job, exit=exit):
-            try:
-                out.update(_mapping(hook, info, answer))
-            except PluginError as e:
-                self._plugins.say("WARNING", str(e))
-        return out
+        hook, fit = "canary_job_finish", shape((Mapping,), object)
+        answers = self._plugins.call(hook, fit=fit, lenient=True, job=job, exit=exit)
+        return {name: value for _, answer in answers for name, value in answer.items()}
+
+    def _miss(self, hook: str) -> None:
+        """Once a plugin has stopped the session, no job goes on without what it would have said."""
+        fatal = self._plugins.fatal
+        if fatal is not None and hook in fatal.hooks:
+            raise fatal

@@ -85,19 +85,22 @@ def expand(
                 if cacheable:
                     cache.fresh[file.file] = (keys[i], raw)
                 specs += generators[file.generator].expand(file, data, context)
-            except CanaryError as e:
-                errors += _each(e, file)
-                bad.append(file)
             except Exception as e:  # noqa: BLE001 - one file must not take the others along
-                hint = f"raised while {file.generator} expanded it"
-                errors.append(SpecError(f"{type(e).__name__}: {e}", hint=hint, file=file.file))
+                errors += _each(_foreseen(e, file.generator, "expanded").located(file=file.file))
                 bad.append(file)
     return Generated(specs, errors, bad)
 
 
-def _each(error: CanaryError, file: SpecFile) -> tuple[CanaryError, ...]:
-    located = error.located(file=file.file)
-    return located.errors if isinstance(located, CanaryErrors) else (located,)
+def _foreseen(error: BaseException, generator: str, done: str) -> CanaryError:
+    """The error as it is, or what says that a generator raised it."""
+    if isinstance(error, CanaryError):
+        return error
+    hint = f"raised while {generator} {done} it"
+    return SpecError(f"{type(error).__name__}: {error}", hint=hint)
+
+
+def _each(error: CanaryError) -> tuple[CanaryError, ...]:
+    return error.errors if isinstance(error, CanaryErrors) else (error,)
 
 
 def describe(file: SpecFile, generator: SpecGenerator) -> Mapping[str, Any]:
@@ -124,14 +127,9 @@ def _collected(
     limit: float,
 ) -> Generator[Answer, None, None]:
     """The files of `todo`, in that order."""
-    if not todo:
-        return
-    half = (len(todo) + 1) // 2
-    parts = (
-        [todo[:half], todo[half:]]
-        if len(todo) >= PARALLEL_FROM and (os.cpu_count() or 1) > 1
-        else [todo]
-    )
+    parallel = len(todo) >= PARALLEL_FROM and (os.cpu_count() or 1) > 1
+    first = (len(todo) + 1) // 2 if parallel else len(todo)
+    parts = filter(None, (todo[:first], todo[first:]))
     collectors = [_Collector(files, part, generators, limit) for part in parts]
     try:
         for collector in collectors:
@@ -189,12 +187,11 @@ class _Collector:
                 self.done += 1
             if why:
                 self.end()
+                yield SpecError(why, hint="loading this file ended the collector")
+                self.done += 1
+                buffer.clear()
                 if self.done < len(self.part):
-                    yield SpecError(why, hint="loading this file ended the collector")
-                    self.done += 1
-                    buffer.clear()
-                    if self.done < len(self.part):
-                        self.start()
+                    self.start()
 
     def _read(self) -> tuple[bytes, str]:
         poll = select.poll()
@@ -314,9 +311,6 @@ def _load(file: SpecFile, generator: SpecGenerator) -> tuple[Any, ...]:
     try:
         found = generator.load(file)
         return ("data", marshal.dumps(found.data), found.cacheable)
-    except CanaryError as error:
-        several = error.errors if isinstance(error, CanaryErrors) else (error,)
+    except BaseException as error:  # noqa: BLE001 - whatever a file raises is that file's error
+        several = _each(_foreseen(error, generator.name, "loaded"))
         return ("errors", [(e.message, e.hint, e.file, e.line, e.key, e.column) for e in several])
-    except BaseException as e:  # noqa: BLE001 - whatever a file raises is that file's error
-        hint = f"raised while {generator.name} loaded it"
-        return ("errors", [(f"{type(e).__name__}: {e}", hint, None, None, None, None)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import translate
 from graphlib import CycleError, TopologicalSorter
@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from canary.errors import CanaryError, GraphError
 from canary.frozen import shared
+from canary.names import above
 from canary.spec import DependencyPattern, JobSpec
 
 
@@ -100,9 +101,10 @@ def _twin_error(first: JobSpec, spec: JobSpec) -> GraphError:
     if first.file == spec.file and first.file_root != spec.file_root:
         text = f"the file is found from {first.file_root} and from {spec.file_root}"
         return GraphError(text, hint="give one of these paths", file=spec.file)
-    text = f"{spec.name!r} has the same ID as {first.name!r} of {first.file}"
+    where = f"{first.file}:{first.id_line}" if first.id_line else first.file
+    text = f"{spec.name!r} has the same ID as {first.name!r} of {where}"
     hint = "names, parameters or set_id must tell them apart"
-    return GraphError(text, hint=hint, file=spec.file)
+    return GraphError(text, hint=hint, file=spec.file, line=spec.id_line or None)
 
 
 def _resolve(
@@ -148,9 +150,8 @@ def _unexpected(dependency: DependencyPattern, n: int) -> str | None:
     expects = dependency.expects
     if expects == "*" or (expects == "+" and n >= 1) or (expects == "?" and n <= 1) or expects == n:
         return None
-    want = {"+": "at least 1 job", "?": "at most 1 job"}.get(
-        str(expects), f"exactly {expects} job(s)"
-    )
+    bounds = {"+": "at least 1 job", "?": "at most 1 job"}
+    want = bounds.get(str(expects), f"exactly {expects} job(s)")
     return f"matches {n} job(s), expected {want}"
 
 
@@ -193,7 +194,7 @@ def _add_fixtures(unique: Mapping[str, JobSpec], edges: dict[str, tuple[Edge, ..
     after: dict[str, list[Edge]] = {}
     for spec in unique.values():
         beside = True
-        for directory in _upwards(spec.file_path):
+        for directory in (*above(spec.file_path), ""):
             for fixture in places.get((spec.file_root, directory), ()):
                 if fixture.fixture == "teardown":
                     if not (beside and spec.fixture == "teardown"):
@@ -203,13 +204,6 @@ def _add_fixtures(unique: Mapping[str, JobSpec], edges: dict[str, tuple[Edge, ..
             beside = False
     for id, new in after.items():
         _add(edges, id, new)
-
-
-def _upwards(path: str) -> Iterator[str]:
-    """The directory of a relative path and all above it."""
-    while path:
-        path = path.rpartition("/")[0]
-        yield path
 
 
 def _add(edges: dict[str, tuple[Edge, ...]], id: str, new: Sequence[Edge]) -> None:
@@ -235,6 +229,7 @@ def _cycles(
     while edges:
         try:
             _sorted(unique, edges)
+            break
         except CycleError as e:
             path = e.args[1][:0:-1]  # each waits for the next; the first is again at the end
             start = path.index(min(path, key=order.__getitem__))
@@ -247,8 +242,6 @@ def _cycles(
             for id in cycle:
                 faults.append((id, error))
                 edges[id] = tuple(e for e in edges[id] if e.id not in cycle)
-        else:
-            break
     return faults
 
 
@@ -275,14 +268,9 @@ def _place(unique: dict[str, JobSpec]) -> dict[str, JobSpec]:
 def _apart(paths: Mapping[str, str]) -> dict[str, str]:
     """Other paths for the IDs whose path an earlier one has, or which is a directory above
     another's."""
-    parents: set[str] = set()
-    for path in paths.values():
-        directory = path.rpartition("/")[0]
-        while directory and directory not in parents:
-            parents.add(directory)
-            directory = directory.rpartition("/")[0]
-    used = parents.union(paths.values())
-    taken = set(parents)
+    nearest = {path.rpartition("/")[0] for path in paths.values()} - {""}
+    taken = nearest.union(directory for path in nearest for directory in above(path))
+    used = taken.union(paths.values())
     out = {}
     for id, path in paths.items():
         if path in taken:

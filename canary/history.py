@@ -71,10 +71,9 @@ def _file(cache: Path, id: str) -> Path:
 def load(cache: Path, id: str) -> RunHistory:
     """The history of a job in a cache directory; empty if there is none that can be read."""
     try:
-        data = json.loads(_file(cache, id).read_bytes())
+        return RunHistory.fromdict(json.loads(_file(cache, id).read_bytes()))
     except (OSError, ValueError):
         return RunHistory()
-    return RunHistory.fromdict(data) if isinstance(data, dict) else RunHistory()
 
 
 def store(cache: Path, id: str, history: RunHistory) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from canary import fsio
+from canary.clock import stamp
 from canary.errors import UsageError, WorkspaceError
 from canary.faults import fault
 
@@ -58,9 +59,11 @@ class Workspace:
     def latest(self) -> str | None:
         """Name of the newest session."""
         try:
-            return (self.root / "refs" / "latest").read_text(encoding="utf-8").strip().rpartition(
-                "/"
-            )[2] or None
+            text = (self.root / "refs" / "latest").read_text(encoding="utf-8", errors="replace")
+            name = text.strip().rpartition("/")[2]
+            if name and not (self.sessions / name).is_dir():
+                name = max(os.listdir(self.sessions), default="")
+            return name or None
         except OSError:
             return None
 
@@ -84,11 +87,7 @@ class Workspace:
         self.sessions.mkdir(exist_ok=True)
         latest = max((n for n in os.listdir(self.sessions) if n[:1].isdigit()), default="")
         while True:
-            now = time.time()
-            name = (
-                time.strftime("%Y-%m-%dT%H-%M-%S", time.localtime(now))
-                + f".{int(now * 1e6) % 1000000:06d}"
-            )
+            name = f"{stamp(time.time())}".replace(":", "-")
             if name <= latest:
                 name = latest = f"{latest}+"
             try:
@@ -129,7 +128,13 @@ def _checked(root: Path) -> Workspace:
     except OSError:
         version = ""
     major = version.split(".")[0]
-    if major.isdecimal() and int(major) > int(VERSION.split(".")[0]):
+    if not major.isdecimal():  # it may be of either tool, or newer than this: nothing is written
+        raise WorkspaceError(
+            "this workspace does not say of which version it is",
+            hint=f"if this release made it, write {VERSION} into that file",
+            file=str(root / "VERSION"),
+        )
+    if int(major) > int(VERSION.split(".")[0]):
         raise WorkspaceError(
             f"this workspace is of version {version}, this release reads {VERSION}",
             hint="update canary",
@@ -191,8 +196,8 @@ def create(directory: Path, *, wipe: bool = False) -> Workspace:
         root.mkdir(mode=0o775, parents=True)
         for name in ("sessions", "refs", "logs"):
             (root / name).mkdir()
-        (root / TAG).write_text(_TAG_TEXT, encoding="utf-8")
         (root / "VERSION").write_text(VERSION + "\n", encoding="utf-8")
+        (root / TAG).write_text(_TAG_TEXT, encoding="utf-8")  # it is found from here on
     except OSError as e:
         raise fsio.explain(e, root, "make a workspace") from None
     return Workspace(root)

@@ -15,7 +15,7 @@ import math
 import os
 import time
 from collections.abc import Generator, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +28,7 @@ from canary.history import RunHistory
 from canary.home import TAG
 from canary.launch import Exit, ExitReason, Launch, Launcher
 from canary.process import SubprocessLauncher, run_blocking, sourced_environment
-from canary.resources import AMOUNTS, LOCK
+from canary.resources import AMOUNTS, LOCK, Capacity
 from canary.spec import JobSpec, Mask
 from canary.staging import InvalidTypeError, MissingSourceError
 from canary.status import Category, Outcome, Status, judge_exit_code
@@ -70,7 +70,6 @@ class LaunchSettings:
     trim_output: bool = False
     copy_all: bool = False
     pin: bool = False
-    exec_prefix: str | None = None
 
 
 _DEFAULT_SETTINGS: Final = LaunchSettings()
@@ -168,8 +167,7 @@ class Dependency:
 
 
 class JobServices:
-    """What a session lends to its jobs: the hooks of plugins, and its policy. This base lends
-    nothing."""
+    """What a session lends to its jobs: hooks of plugins, and its policy. This base lends none."""
 
     policy: Mapping[str, Any] = EMPTY
 
@@ -215,8 +213,7 @@ class BaseJob(abc.ABC):
 
     @abc.abstractmethod
     def required_resources(self) -> list[dict[str, Any]]:
-        """One `{"type": str, "slots": int}` per slot wanted; the type `nodes` says over how many
-        nodes."""
+        """One `{"type": str, "slots": int}` per slot wanted; type `nodes`: over how many nodes."""
 
     @abc.abstractmethod
     def assign_resources(self, arg: dict[str, list[dict[str, Any]]]) -> None:
@@ -262,8 +259,7 @@ class BaseJob(abc.ABC):
     composite: bool = False
 
     def news(self) -> Sequence[Event]:
-        """Events of the jobs it holds that are new since the last call; once it is over, all of
-        them are over."""
+        """Events of the jobs it holds since the last call; once it is over, so are all of them."""
         return ()
 
     def validate_enqueuable(self) -> None:
@@ -322,8 +318,7 @@ class BaseJob(abc.ABC):
         return True
 
     def prepare(self, services: JobServices, attempt: int = 1) -> Launch | None:
-        """Stage it and say what to launch; None if nothing is to be launched and it is over at
-        once."""
+        """Stage it and say what to launch; None if there is nothing, and it is over at once."""
         return None
 
     def conclude(self, exit: Exit | None, services: JobServices) -> None:
@@ -367,7 +362,7 @@ class Job(BaseJob):
         self.dependencies: list[Dependency] = dependencies or []
         self._launcher: Launcher | None = None
         self.variables: dict[str, str | None] = dict(spec.environment)
-        self.attributes: dict[str, Any] = dict(spec.attributes)
+        self._attributes: dict[str, Any] = dict(spec.attributes)
         self.history: RunHistory | None = None
         self.guess: float | None = None
         self.timeout_multiplier: float = 1.0
@@ -378,7 +373,7 @@ class Job(BaseJob):
         self._assigned: dict[str, list[dict[str, Any]]] = {}
         self._templates: dict[str, str] = {}
         self._needs: dict[str, int] | None = None
-        self._fixed: tuple[str, dict[str, Any]] | None = None
+        self._fixed: tuple[str, list[dict[str, Any]]] | None = None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and other.id == self.id
@@ -427,6 +422,11 @@ class Job(BaseJob):
         return self.spec.timeout
 
     @property
+    def attributes(self) -> dict[str, Any]:
+        """Those of the spec, and those set since."""
+        return self._attributes
+
+    @property
     def mask(self) -> Mask:
         """Why it is not to be run; one set at run time goes before the spec's."""
         return self._mask if self._mask is not None else self.spec.mask
@@ -447,8 +447,7 @@ class Job(BaseJob):
 
     @property
     def launcher(self) -> Launcher:
-        """What runs its command when it is run on its own; the core's own launcher if none was
-        set."""
+        """What runs its command when it is run on its own; if none was set, the core's own."""
         if self._launcher is None:
             self._launcher = SubprocessLauncher()
         return self._launcher
@@ -465,11 +464,14 @@ class Job(BaseJob):
     # resources
 
     def get_resource_parameters_from_spec(self) -> dict[str, int]:
-        """Every resource parameter with its default; InvalidTypeError for one that is not an
-        int."""
+        """Every resource parameter with its default; InvalidTypeError for one that is no int."""
         if self._needs is None:
             self._needs = staging.resource_needs(self.spec, self.workspace.capacity)
         return dict(self._needs)
+
+    def fit(self, capacity: Capacity) -> None:
+        """State its needs for nodes of that capacity."""
+        self.workspace, self._needs = replace(self.workspace, capacity=capacity), None
 
     @property
     def cpus(self) -> int:
@@ -522,18 +524,14 @@ class Job(BaseJob):
         """Set `CANARY_<TYPE>_IDS` and expand `%(<type>_ids)s` in the variables; over several nodes
         also `<TYPE>_NODE_IDS` (`NODE:ID`) and `NODE_IDS`."""
         self._assigned = arg
-        ids = {
-            f"{t.removesuffix('s')}_ids": ",".join(str(x["id"]) for x in entries)
-            for t, entries in arg.items()
-            if not t.startswith(LOCK)
-        }
+        counted = {t.removesuffix("s"): x for t, x in arg.items() if not t.startswith(LOCK)}
+        ids = {f"{t}_ids": ",".join(str(x["id"]) for x in found) for t, found in counted.items()}
         if self.nodes > 1:
             nodes: dict[str, None] = {}
-            for t, entries in arg.items():
-                if not t.startswith(LOCK):
-                    places = [(str(x.get("node", "")), x["id"]) for x in entries]
-                    nodes.update(dict.fromkeys(node for node, _ in places))
-                    ids[f"{t.removesuffix('s')}_node_ids"] = ",".join(f"{n}:{i}" for n, i in places)
+            for t, found in counted.items():
+                places = [(str(x.get("node", "")), x["id"]) for x in found]
+                nodes.update(dict.fromkeys(node for node, _ in places))
+                ids[f"{t}_node_ids"] = ",".join(f"{node}:{id}" for node, id in places)
             ids["node_ids"] = ",".join(nodes)
         for name, value in {**self.variables, **self._templates}.items():
             if value and "%(" in value:
@@ -615,11 +613,7 @@ class Job(BaseJob):
 
     def is_ready(self) -> bool:
         """PENDING, not masked, and every dependency is satisfied."""
-        return (
-            self.state.is_pending()
-            and not self.mask
-            and all(d.is_satisfied() for d in self.dependencies)
-        )
+        return self.is_runnable() and all(d.is_satisfied() for d in self.dependencies)
 
     def is_done(self) -> bool:
         """It is over."""
@@ -654,8 +648,9 @@ class Job(BaseJob):
         reason = f"  {self.status.reason}" if self.status.reason else ""
         return f"{self.display_name(style=style)}  {self.id[:7]}  {self.status.text}{reason}"
 
-    def set_attribute(self, /, **kwds: Any) -> None:
-        """Set attributes by keyword; reports tell them from those of the test file."""
+    def set_attribute(self, /, *pair: Any, **kwds: Any) -> None:
+        """Set attributes by keyword, or one by name and value; reports tell whose they are."""
+        kwds.update([pair] if pair else ())
         self.attributes.update(kwds)
         self.attributes_set.update(kwds)
 
@@ -708,7 +703,7 @@ class Job(BaseJob):
     def setup(self) -> None:
         """A clean directory with test file and assets; MissingSourceError if one is absent."""
         if self.attempt > 1:  # what an earlier one said of itself goes with its directory
-            self.attributes, self.attributes_set = dict(self.spec.attributes), {}
+            self._attributes, self.attributes_set = dict(self.spec.attributes), {}
         self.timekeeper.staged = time.time()
         self.workspace.fresh()
         staging.stage(self.spec, self.workspace.text, copy_all=self.settings.copy_all)
@@ -777,13 +772,10 @@ class Job(BaseJob):
             return
         usage = exit.usage
         self.timekeeper.stopped = exit.at
-        status = judge_reason(exit)
+        status = judge_reason(exit) or services.judge(self, exit)
         if status is None:
-            status = services.judge(self, exit)
-        if status is None:
-            self.update_status_from_exit_code(
-                code=exit.code if exit.code is not None else "no exit code"
-            )
+            code = "no exit code" if exit.code is None else exit.code
+            self.update_status_from_exit_code(code=code)
         else:
             self.status = status
         measured = {
@@ -799,8 +791,7 @@ class Job(BaseJob):
         self.measurements.update(dict(services.measure(self, exit)))
 
     def run(self, services: JobServices | None = None) -> None:
-        """Run its command in its directory, as set up, and wait: the walk of a session for one
-        job."""
+        """Run its command in its directory, as set up, and wait: a session's walk for one job."""
         if self.state.is_pending():
             self.on_submitted()
         services = services or _NO_SERVICES
@@ -820,8 +811,7 @@ class Job(BaseJob):
         self.cache_last_run()
 
     def do_baseline(self) -> list[Path]:
-        """Copy each baseline source over its reference in the test's tree; return the paths
-        written."""
+        """Copy each baseline source over its reference in the test's tree; the paths written."""
         return staging.rebaseline(self.spec, self.workspace.text)
 
     # state
@@ -851,11 +841,11 @@ class Job(BaseJob):
 
     def save(self) -> None:
         """Write the lock; what a run cannot change is encoded once, at its start."""
-        if self._fixed is None or not self.is_done() or self._fixed[1] != self.attributes:
-            self._fixed = (lockfile.dump(self._fixed_part()), dict(self.attributes))
-        lockfile.write(
-            self.workspace.text, {**self.getstate(), "attempt": self.attempt}, self._fixed[0]
-        )
+        known = [dict(self.attributes), dict(self.variables)]
+        if self._fixed is None or not self.is_done() or self._fixed[1] != known:
+            self._fixed = (lockfile.dump(self._fixed_part()), known)
+        changing = {**self.getstate(), "attempt": self.attempt}
+        lockfile.write(self.workspace.text, changing, self._fixed[0])
 
     def _fixed_part(self, alone: bool = False) -> dict[str, Any]:
         space, root = self.workspace, str(self.workspace.root)
@@ -942,8 +932,7 @@ def ceil_div(a: int, b: int) -> int:
 
 
 def find_cache_dir(start: Path) -> Path | None:
-    """`$CANARY_CACHE_DIR`, else `cache` beside the nearest workspace tag at or above `start`, else
-    None."""
+    """`$CANARY_CACHE_DIR`, else `cache` at the nearest workspace tag from `start` up, or None."""
     named = os.environ.get("CANARY_CACHE_DIR")
     if named:
         return Path(named)
@@ -955,8 +944,7 @@ def find_cache_dir(start: Path) -> Path | None:
 
 
 def load_job_from_file(arg: Path | str | None) -> Job:
-    """The job of a job directory (None: this one) or of its lock file; RecordError if there is
-    none."""
+    """The job of a job directory (None: this one) or of its lock file; RecordError without one."""
     return load_job_from_state(lockfile.read(arg if arg is not None else Path.cwd()))
 
 
@@ -966,8 +954,7 @@ def load_job_from_state(lock_data: dict[str, Any]) -> Job:
 
 
 def load_jobs(records: Iterable[dict[str, Any]]) -> list[Job]:
-    """The jobs that `records` describe, tied to each other; other dependencies as their locks
-    describe them."""
+    """The jobs that `records` describe, tied to each other; other dependencies by their locks."""
     jobs = [(_job_of(data), data.get("dependencies", ())) for data in records]
     known = {job.id: job for job, _ in jobs}
     for job, entries in jobs:

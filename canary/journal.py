@@ -10,6 +10,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,6 +69,21 @@ class EventLog:
         os.close(self._fd)
 
 
+def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Add lines to the log of a session that is over, if it is there; a torn last line goes."""
+    if not path.exists():
+        return
+    try:
+        with open(path, "r+b") as f:
+            f.truncate(f.read().rfind(b"\n") + 1)
+        log = EventLog(path)
+        with closing(log):
+            log.append(lines)
+            log.sync()
+    except OSError as e:
+        raise fsio.explain(e, path, "write the session's log") from None
+
+
 def encode_line(data: Mapping[str, Any]) -> bytes:
     """A line of the log: compact JSON whose last key `c` is the CRC-32 of all before it."""
     return seal(dump(data)[:-1])
@@ -102,10 +118,8 @@ def read_lines(path: Path, damaged: Callable[[int], object] = int) -> Iterator[d
 
 def encode_event(event: Event) -> dict[str, Any]:
     """An event as JSON: `e` its kind, then its fields."""
-    data: dict[str, Any] = {"e": event.kind}
-    for name in event.__dataclass_fields__:
-        if name != "kind":
-            data[name] = getattr(event, name)
+    names = (name for name in event.__dataclass_fields__ if name != "kind")
+    data: dict[str, Any] = {"e": event.kind, **{name: getattr(event, name) for name in names}}
     if "status" in data:
         data["status"] = data["status"].asdict()
     return data

@@ -310,10 +310,8 @@ class PollingLauncher(Launcher):
         problem = "no ticket was given"
         try:
             answers = self.submit(launches)
-        except OSError as e:
-            problem = str(e)
         except Exception as e:  # noqa: BLE001 - an author's error ends these launches, not the session
-            problem = repr(e)
+            problem = str(e) if isinstance(e, OSError) else repr(e)
         for id in (launch.id for launch in launches):
             answer = answers.get(id) or self.failed(id, ExitReason.NOT_STARTED, problem)
             if isinstance(answer, Exit):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import stat
 import sys
 import traceback
 from dataclasses import dataclass
@@ -15,13 +16,7 @@ from types import ModuleType
 from typing import Final
 
 # frames of files that have no part in a plugin's failure
-_OTHERS: Final = (
-    "<frozen ",
-    "/canary/loader.py",
-    "/canary/plugins.py",
-    "/stevedore/",
-    "/importlib/",
-)
+_OTHERS: Final = ("<frozen ", "/canary/loader.", "/canary/plugins.py", "/stevedore/", "/importlib/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +68,13 @@ def load_file(path: Path) -> ModuleType:
     return module
 
 
+def load_hook_file(path: Path) -> ModuleType:
+    """The same, of a file that nobody has named."""
+    if path.stat().st_mode & stat.S_IWOTH:
+        raise PermissionError("everybody may write to it")
+    return load_file(path)
+
+
 def file_of(part: object) -> str | None:
     """The file in which a module, class, function or object was written."""
     module = part if isinstance(part, ModuleType) else inspect.getmodule(part)
@@ -83,11 +85,12 @@ def file_of(part: object) -> str | None:
 
 def explain(error: BaseException) -> str:
     """An exception in one line, with the place in the plugin where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [f for f in frames if not any(part in f.filename for part in _OTHERS)]
+    told = traceback.TracebackException.from_exception(error)
+    theirs = [f for f in told.stack if not any(part in f.filename for part in _OTHERS)]
     place = f" ({Path(theirs[-1].filename).name}:{theirs[-1].lineno})" if theirs else ""
+    said = str(told)  # whatever the error's own __str__ does
     # pluggy's complaints about a hook's arguments take several lines
-    text = [" ".join(str(error).split())] if type(error).__module__.startswith("pluggy") else []
-    text = text or str(error).strip().splitlines()
+    text = [" ".join(said.split())] if type(error).__module__.startswith("pluggy") else []
+    text = text or said.strip().splitlines()
     name = type(error).__name__
     return (f"{name}: {text[0]}" if text else name) + place

@@ -22,6 +22,8 @@ from canary.errors import RecordError
 T = TypeVar("T")
 FILE_NAME: Final = "testcase.lock"
 SCHEMA: Final = 1
+NEWER: Final = "update canary"
+REBUILD: Final = "canary doctor --rebuild writes it anew"
 # a lock larger than this was not written by us
 MAX_BYTES: Final = 64 << 20
 # what a name has in it whose value nobody should read later
@@ -96,22 +98,23 @@ def read(path: str | Path) -> dict[str, Any]:
         with open(file, "rb") as f:
             raw = f.read(MAX_BYTES + 1)
     except OSError as e:
-        raise RecordError(f"cannot read the job's lock: {e.strerror}", file=file) from None
+        here = os.path.isdir(path) or file.endswith(FILE_NAME)
+        hint = REBUILD if here else "its directory is gone: run the job again"
+        text = f"cannot read the job's lock: {e.strerror}"
+        raise RecordError(text, hint=hint, file=file) from None
     if len(raw) > MAX_BYTES:
         raise RecordError("this is no job lock: too large", file=file)
     try:
         data = json.loads(raw.decode("utf-8", "surrogatepass"))
         schema = data.get("schema", 0)
     except (ValueError, TypeError, AttributeError, RecursionError):
-        raise RecordError(
-            "the job's lock is damaged", hint="run `canary doctor` to rebuild it", file=file
-        ) from None
+        raise RecordError("the job's lock is damaged", hint=REBUILD, file=file) from None
     if not isinstance(data, dict) or not isinstance(schema, int) or schema < 1:
         raise RecordError("the lock is of a tool or release we cannot read", file=file)
     if schema > SCHEMA:
         raise RecordError(
             f"the lock has schema {schema}, this release reads {SCHEMA}",
-            hint="update canary",
+            hint=NEWER,
             file=file,
         )
     return data

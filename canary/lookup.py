@@ -7,6 +7,7 @@ could be, never a guess.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from canary import home
@@ -35,10 +36,21 @@ def select_session(name: str, workspace: home.Workspace, store: Store) -> str:
     return found[0]
 
 
+def left_out(workspace: home.Workspace, store: Store) -> list[tuple[str, str, str]]:
+    """ID, full name and reason of each job that the last run left out, also if nothing was left to
+    run and there is no session of it."""
+    latest = workspace.latest or max(store.sessions(), default="")
+    return store.excluded("") or store.excluded(latest)
+
+
 def select_job(spec: str, store: Store) -> Result:
-    """The latest result of the one job that `spec` names: exact name or ID first, then ID prefix,
-    then the name without parameters, then parts of names."""
-    results = store.results()
+    """The latest result of the one job that `spec` names, see `pick`."""
+    return pick(spec, store.results())
+
+
+def pick(spec: str, results: Sequence[Result]) -> Result:
+    """The one that `spec` names: exact name or ID first, then ID prefix, then the name without
+    parameters, then parts of names."""
     wanted = spec.strip()
     path = wanted.lstrip("/")
     rules = (

@@ -62,12 +62,6 @@ class Loop:
         self._running = False
         self._closing = threading.RLock()  # a signal handler may post, too
 
-    @property
-    def wakeup_fd(self) -> int:
-        """A non-blocking descriptor; any byte written to it wakes the loop (for
-        `signal.set_wakeup_fd`)."""
-        return self._wake_w
-
     def watch(self, fd: int | HasFileno, call: Callable[[], None]) -> None:
         """Call `call` whenever `fd` is readable."""
         self._selector.register(fd, selectors.EVENT_READ, call)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from typing import Final
 
 MAX_NAME: Final = 255
@@ -50,3 +51,9 @@ def encode_path(path: str) -> str:
     if _SAFE_PATH(path):
         return path
     return "/".join(encode_name(part) for part in path.split("/") if part)
+
+
+def above(path: str) -> Iterator[str]:
+    """The directories that a path is in, the nearest first, without the root."""
+    while path := path.rpartition("/")[0]:
+        yield path

@@ -252,10 +252,7 @@ def _option(cls: type[Any], f: dataclasses.Field[Any], name: str, owner: str) ->
     meta = f.metadata
     text, optional = _type_text(f.type)
     kind = meta.get("kind") or _KINDS.get(text)
-    if f.default_factory is not dataclasses.MISSING:
-        default = f.default_factory()
-    else:
-        default = f.default
+    default = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
     problem = None
     if kind is None:
         problem = f"its type {text} is none of {', '.join(_KINDS)}"

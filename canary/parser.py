@@ -82,21 +82,16 @@ class Parser(argparse.ArgumentParser):
     def _values_apart(self, words: Iterable[str]) -> Iterator[str]:
         """Keep an option whose value may be left out from taking a path for its value."""
         todo = list(words)
-        for i, word in enumerate(todo):
+        for word, following in zip(todo, [*todo[1:], "-"], strict=False):
             action = self._option_string_actions.get(word)
-            following = todo[i + 1] if i + 1 < len(todo) else None
-            if (
-                action is not None
-                and action.nargs == "?"
-                and following is not None
-                and not following.startswith("-")
-                and not self._takes(action, following)
-            ):
+            if action is not None and action.nargs == "?" and not self._fits(action, following):
                 word += f"={action.const}" if word.startswith("--") else str(action.const)
             yield word
 
-    def _takes(self, action: argparse.Action, word: str) -> bool:
-        """Could `word` be the value of that option?"""
+    def _fits(self, action: argparse.Action, word: str) -> bool:
+        """May `word` follow that option: as its value, or as the next option?"""
+        if word.startswith("-"):
+            return True
         try:
             value = self._get_value(action, word)
         except argparse.ArgumentError:

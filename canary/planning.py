@@ -27,7 +27,7 @@ from canary.request import RunRequest
 from canary.resources import Machine
 from canary.select import Earlier, Plan
 from canary.spec import ExpandContext, JobSpec, SpecFile, job_id
-from canary.status import Outcome
+from canary.status import Category, Outcome
 from canary.store import read_object
 from canary.workspace import ExecutionSpace
 
@@ -67,25 +67,30 @@ def find_specs(request: RunRequest, config: Config, book: Catalog | None) -> Col
             known = _with_timeouts(known, gather.expand_context(request, config))
         return Collected(known, (), (), generate.Cache())
     generators = gather.spec_generators(config)
-    files = collect.find(request.roots, list(generators.values()), gather.ignore(config))
+    files = collect.find(request.roots, generators, gather.ignore(config), gather.clash(config))
     known_files = book.query("select path, key, data from files") if book else ()
     cache = generate.Cache({path: (key, data) for path, key, data in known_files})
     context, limit = gather.expand_context(request, config), request.file_seconds
     made = generate.expand(files, generators, context, cache=cache, file_seconds=limit)
     built, faults = graph.build(made.specs)
     errors = (*made.errors, *faults)
+    twins = _twins(made.specs, built) if faults else ()
+    bad = (*made.bad_files, *(file for file in files if file.file in twins))
     mark = _fingerprint(files, request, config) if not (errors or cache.loaded) else None
-    return Collected(built, errors, tuple(made.bad_files), cache, mark)
+    return Collected(built, errors, bad, cache, mark)
+
+
+def _twins(made: Sequence[JobSpec], built: graph.SpecGraph) -> set[str]:
+    """Files with a job that is not in the graph, as one of another file has the same ID."""
+    return {spec.file for spec in made if built.specs[spec.id].file != spec.file}
 
 
 def _with_timeouts(known: graph.SpecGraph, context: ExpandContext) -> graph.SpecGraph:
     """Stored specs with the timeouts of this command line, but for those with one of their own."""
-    specs = {
-        id: spec
-        if spec.timeout_explicit
-        else replace(spec, timeout=context.timeout_for(spec.keywords))
-        for id, spec in known.specs.items()
-    }
+    specs = dict(known.specs)
+    for id, spec in known.specs.items():
+        if not spec.timeout_explicit:
+            specs[id] = replace(spec, timeout=context.timeout_for(spec.keywords))
     return replace(known, specs=specs)
 
 
@@ -106,7 +111,7 @@ def _fingerprint(files: Sequence[SpecFile], request: RunRequest, config: Config)
 def describe_file(root: ScanRoot, config: Config) -> Mapping[str, Any]:
     """What a test file says of itself besides its jobs."""
     generators = gather.spec_generators(config)
-    for file in collect.find((root,), list(generators.values())):
+    for file in collect.find((root,), generators, None, gather.clash(config)):
         return generate.describe(file, generators[file.generator])
     return {}
 
@@ -115,6 +120,23 @@ def edited(book: Catalog, files: Collection[str]) -> list[str]:
     """Those of the files that are not as they were when they were collected."""
     keys = book.query("select path, key from files")
     return [path for path, key in keys if path in files and not key.endswith(_mark(path))]
+
+
+def edited_since(choice: Choice) -> list[str]:
+    """Files that changed since a job of theirs passed, which is left out for that."""
+    specs, earlier, masks = choice.collected.graph.specs, choice.earlier, choice.plan.masks
+    out = [(specs[i], earlier[i]) for i, mask in masks.items() if mask.reason == select.PASSED]
+    return list(dict.fromkeys(spec.file for spec, last in out if select.changed(spec, last)))
+
+
+def run_again(choice: Choice) -> list[str]:
+    """Jobs that passed and are run only because their directory is gone that others need."""
+    criteria, earlier = choice.request.criteria, choice.earlier
+    if criteria.only == "all" and criteria.named is None:
+        return []
+    ids = [id for id in choice.plan.run if id in earlier and id not in (criteria.named or ())]
+    passed = (id for id in ids if earlier[id].status.category is Category.PASS)
+    return [choice.collected.graph.specs[id].name for id in passed if earlier[id].gone]
 
 
 def _mark(path: str) -> str:
@@ -166,6 +188,12 @@ def nothing(plan: Plan) -> str:
     """One line that says why there is nothing to run."""
     reasons = "; ".join(f"{n} left out: {reason}" for reason, n in sorted(plan.reasons().items()))
     return f"no jobs to run ({reasons or 'no tests were found'})"
+
+
+def left_out(choice: Choice) -> list[tuple[str, str, str]]:
+    """ID, full name and reason of each job that is not to be run."""
+    specs, masks = choice.collected.graph.specs, choice.plan.masks
+    return [(id, specs[id].fullname, mask.reason or "masked") for id, mask in masks.items()]
 
 
 def build_jobs(
@@ -243,20 +271,23 @@ def invalid_jobs(choice: Choice, config: Config, session: tuple[str, Path]) -> l
     repository = gather.expand_context(choice.request, config).repository
     reasons = {error.file: str(error) for error in reversed(collected.errors)}
     jobs = []
+    taken = set(collected.graph.specs)
     for file in {file.file: file for file in collected.bad_files}.values():
         family = file.path.rpartition("/")[2].rpartition(".")[0] or file.path
+        id = job_id(family, repository(file.file), EMPTY)
+        if id in taken:  # the same path in another repository
+            id = job_id(family, file.file, EMPTY)
+        taken.add(id)
         spec = JobSpec(
             file_root=file.root,
             file_path=file.path,
-            id=job_id(family, repository(file.file), EMPTY),
+            id=id,
             family=family,
             name=family,
             command=(),
             generator=file.generator,
         )
-        if spec.id not in collected.graph.specs:
-            job = Job(spec, ExecutionSpace(directory, Path(spec.work_path), name))
-            reason = reasons.get(file.file, "cannot be read")
-            job.set_status(outcome=Outcome.INVALID, reason=reason)
-            jobs.append(job)
+        job = Job(spec, ExecutionSpace(directory, Path(spec.work_path), name))
+        job.set_status(outcome=Outcome.INVALID, reason=reasons.get(file.file, "cannot be read"))
+        jobs.append(job)
     return jobs

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 import re
-import stat
+import threading
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -19,7 +20,7 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeVar
 
 import pluggy
 from stevedore.named import NamedExtensionManager
@@ -27,12 +28,15 @@ from stevedore.named import NamedExtensionManager
 from canary import discovery, hookspecs, oldtool, table
 from canary.declare import Command, Reporter, Settings
 from canary.discovery import Declared, EntryPoint, Installed
-from canary.errors import CanaryError, PluginError
-from canary.loader import PluginInfo, explain, file_of, load_file
+from canary.errors import CanaryError, PluginError, PluginStop
+from canary.loader import PluginInfo, explain, file_of, load_file, load_hook_file
 from canary.options import Option, Schema, options_of
 
 GROUP: Final = "canary.plugins"
 Say = Callable[[str, str], None]
+# what a hook's answer should have been and is not, in words; nothing, if it is that
+Fit = Callable[[Any], str] | None
+LIST: Final = (list, tuple, set, frozenset)
 
 
 T = TypeVar("T")
@@ -45,12 +49,12 @@ else:
 class _Finder(_Manager):
     """stevedore over a list of our own: its cache on disk may be minutes behind the truth."""
 
-    def __init__(self, point: EntryPoint, failed: Callable[[BaseException], None]) -> None:
+    def __init__(self, point: EntryPoint) -> None:
         self._points = [importlib.metadata.EntryPoint(point.name, point.value, GROUP)]
         super().__init__(
             GROUP,
             [point.name],
-            on_load_failure_callback=lambda _manager, _point, error: failed(error),
+            on_load_failure_callback=_raise,
             on_missing_entrypoints_callback=None,
         )
 
@@ -89,11 +93,20 @@ def installed_info(point: EntryPoint, **more: Any) -> PluginInfo:
     return PluginInfo(kind="entry point", source="installed", origin=known.pop("value"), **known)
 
 
+class _Way(NamedTuple):
+    """How a hook is asked: see `PluginManager.call`."""
+
+    fit: Fit = None
+    reraise: bool = False
+    lenient: bool = False
+
+
 class PluginManager:
     """Who implements which hook, and the one way to call it.
 
     `policy` says what a broken plugin does: `stop` the command, `continue` without it, or by
     default (None) stop if it was asked for with `-p`. `say(level, text)` shows a line to people.
+    `fatal` is what has stopped the command, if something did.
     """
 
     def __init__(
@@ -114,6 +127,9 @@ class PluginManager:
         self._pluggy.add_hookspecs(hookspecs)
         self._infos: dict[str, PluginInfo] = {}
         self._here: set[str] = set()
+        self._owners: dict[tuple[str, str], PluginInfo] = {}
+        self._lock = threading.Lock()
+        self.fatal: PluginStop | None = None
         self._slow: set[tuple[str, str]] = set()
 
     # loading
@@ -126,7 +142,8 @@ class PluginManager:
             if self.blocked & discovery.names((point.name, point.distribution)):
                 self._infos[point.name] = replace(info, state="blocked")
             elif point.name in owners:
-                self._failed(info, f"{owners[point.name]} has the same name", key=str(info))
+                problem = f"{owners[point.name]} has the same name"
+                self.failed(info, problem, block=point.distribution)
             else:
                 owners[point.name] = info
                 self._here |= discovery.names((point.name, point.distribution, point.value))
@@ -139,29 +156,24 @@ class PluginManager:
             info = PluginInfo(name=name, kind="hook file", source=str(directory), origin=str(path))
             if self.blocked & discovery.names((path.stem, str(path))):
                 self._infos[name] = replace(info, state="blocked")
-            elif path.stat().st_mode & stat.S_IWOTH:
-                self._failed(info, "everybody may write to it, so it is not loaded")
             else:
-                self._load(info, partial(load_file, path))
+                self._load(info, partial(load_hook_file, path))
 
     def load_named(self, name: str, source: str, cwd: Path) -> None:
         """Load a module, a `.py` file or a package directory that somebody asked for by name."""
-        path = cwd / Path(name).expanduser()
+        path = Path(os.path.abspath(cwd / Path(name).expanduser()))  # noqa: PTH100 - links stay
         is_file = "/" in name or name.endswith(".py") or (path / "__init__.py").is_file()
         stem = path.name.removesuffix(".py") if is_file else name
         asked = discovery.names((stem, name))
         if self.blocked & asked or (self._here & asked and not is_file):
             return
-        info = PluginInfo(
-            name=stem,
-            kind="file" if is_file else "module",
-            source=source,
-            origin=str(path) if is_file else name,
-        )
-        if stem in self._infos:
-            self._failed(info, f"{self._infos[stem]} has the same name", key=str(info))
-            return
-        self._load(info, lambda: load_file(path) if is_file else importlib.import_module(name))
+        kind, origin = ("file", str(path)) if is_file else ("module", name)
+        info = PluginInfo(name=stem, kind=kind, source=source, origin=origin)
+        known = self._infos.get(stem)
+        if known and (known.origin != info.origin if is_file else known.kind != "module"):
+            self.failed(info, f"{known} has the same name", block=name)
+        elif known is None or known.state == "failed":  # not twice
+            self._load(info, lambda: load_file(path) if is_file else importlib.import_module(name))
 
     def add(self, plugin: object, name: str) -> None:
         """Register an object that exists already: for programs and tests."""
@@ -174,7 +186,7 @@ class PluginManager:
         except KeyboardInterrupt:
             raise
         except BaseException as e:  # noqa: BLE001 - whatever its import does, it is this plugin's
-            self._failed(info, f"cannot be imported: {explain(e)}", cause=e)
+            self.failed(info, f"cannot be imported: {explain(e)}", cause=e)
             return
         try:
             plugin = plugin() if isinstance(plugin, type) else plugin
@@ -182,10 +194,10 @@ class PluginManager:
             self._added_hooks(plugin)
         except Exception as e:  # noqa: BLE001 - as above
             self._drop(info)
-            self._failed(info, explain(e), cause=e)
+            self.failed(info, explain(e), cause=e)
             return
         hooks = self._pluggy.get_hookcallers(plugin) or []
-        file = (None if info.kind == "object" else file_of(plugin)) or info.origin
+        file = (file_of(plugin) if info.kind in ("entry point", "module") else "") or info.origin
         made = replace(info, hooks=tuple(sorted(h.name for h in hooks)), origin=file)
         self._infos[info.name] = made
         self._forgotten_marks(plugin, made)
@@ -219,34 +231,31 @@ class PluginManager:
                 else:
                     problem = f"there is no hook {caller.name}{_instead(caller.name)}"
                 self._drop(info)
-                self._failed(info, problem)
+                self.failed(info, problem)
                 break
 
     def _drop(self, info: PluginInfo) -> None:
         if self._pluggy.has_plugin(info.name):
             self._pluggy.unregister(name=info.name)
 
-    def _failed(
-        self,
-        info: PluginInfo,
-        problem: str,
-        left_out: str = "it",
-        cause: BaseException | None = None,
-        key: str | None = None,
+    def failed(
+        self, info: PluginInfo, problem: str, lost: str = "it", cause: Any = None, block: str = ""
     ) -> None:
         """Note that a plugin is broken; PluginError if that stops the command.
 
-        `left_out` says what of it is missing from now on; `it` is the plugin as a whole. `key` is
-        given for one whose name is another's.
+        `lost` says what of it is missing from now on; `it` is the plugin as a whole. `block` is
+        given for one whose name is another's: what else to call it, to block it.
         """
-        state = "failed" if left_out == "it" else info.state
-        self._infos[key or info.name] = replace(info, state=state, error=problem)
+        state = "failed" if lost == "it" else info.state
+        self._infos[str(info) if block else info.name] = replace(info, state=state, error=problem)
         if self.trace and cause is not None:
             self.say("TRACE", "".join(traceback.format_exception(cause)))
         if self.policy == "stop" or (self.policy is None and info.source == "-p"):
-            hint = f"leave it out: -p no:{info.distribution if key else info.name}"
-            raise PluginError(f"{info}: {problem}", hint=hint) from cause
-        self.say("WARNING", f"{info}: {problem}; going on without {left_out}")
+            hint = f"leave it out: -p no:{block or info.name}"
+            self.fatal = PluginStop(f"{info}: {problem}", hint=hint)
+            self.fatal.hooks = info.hooks if state == "failed" else ()
+            raise self.fatal from cause
+        self.say("WARNING", f"{info}: {problem}; going on without {lost}")
 
     # calling
 
@@ -256,80 +265,71 @@ class PluginManager:
         return caller is not None and bool(caller.get_hookimpls())
 
     def call(
-        self, hook: str, *, reraise: bool = False, lenient: bool = False, **arguments: Any
+        self, hook: str, *, fit: Fit = None, reraise: bool = False, lenient: bool = False, **of: Any
     ) -> list[tuple[PluginInfo, Any]]:
         """Ask every plugin; return who answered what, without those that answered None.
 
         Called are the last registered first; in the answers these come last, so that of two which
-        cannot both hold the later counts. A plugin that raises is handled by the policy; `lenient`:
-        it is a warning, always; `reraise`: it is a PluginError, always. A CanaryError that a plugin
-        raises is meant for the user and passes through, unless `lenient`.
+        cannot both hold the later counts. A plugin that raises, or gives what is no `fit`, is
+        handled by the policy; `lenient`: it is a warning, always; `reraise`: it is a PluginError,
+        always. A CanaryError that a plugin raises is meant for the user and passes through, unless
+        `lenient`.
         """
-        answers = []
-        for impl in reversed(self._impls(hook)):
-            answer = self._ask(hook, impl, arguments, reraise, lenient)
-            if answer is not None:
-                answers.append((self._infos[impl.plugin_name], answer))
-        answers.reverse()
-        return answers
+        return [*self._answers(hook, of, _Way(fit, reraise, lenient))][::-1]
 
-    def first(self, hook: str, **arguments: Any) -> Any:
+    def first(self, hook: str, *, fit: Fit = None, **arguments: Any) -> Any:
         """Ask plugins, the last registered first, until one answers; None if none does."""
-        for impl in reversed(self._impls(hook)):
-            answer = self._ask(hook, impl, arguments, False, False)
+        return next((answer for _, answer in self._answers(hook, arguments, _Way(fit))), None)
+
+    def _answers(
+        self, hook: str, given: Mapping[str, Any], way: _Way
+    ) -> Iterator[tuple[PluginInfo, Any]]:
+        """Ask one plugin after the other, the last registered first."""
+        for impl in reversed(getattr(self._pluggy.hook, hook).get_hookimpls()):
+            answer = self._ask(hook, impl, given, way)
             if answer is not None:
-                return answer
-        return None
+                yield self._infos[impl.plugin_name], answer
 
-    def _impls(self, hook: str) -> list[pluggy.HookImpl]:
-        caller: pluggy.HookCaller = getattr(self._pluggy.hook, hook)
-        return caller.get_hookimpls()
-
-    def _ask(
-        self,
-        hook: str,
-        impl: pluggy.HookImpl,
-        arguments: Mapping[str, Any],
-        reraise: bool,
-        lenient: bool,
-    ) -> Any:
-        values = [arguments[name] for name in impl.argnames]
+    def _ask(self, hook: str, impl: pluggy.HookImpl, given: Mapping[str, Any], way: _Way) -> Any:
+        info = self._infos[impl.plugin_name]
+        values = [given[name] for name in impl.argnames]
+        problem, cause = "", None
         began = time.perf_counter()
         try:
             answer = impl.function(*values)
-            if answer is not None and isinstance(answer, Iterator):
+            if isinstance(answer, Iterator):
                 answer = list(answer)
+            if way.fit and answer is not None and (wrong := way.fit(answer)):
+                problem = f"{hook} must return {wrong}"
         except KeyboardInterrupt:
             raise
         except BaseException as e:
-            if isinstance(e, CanaryError) and not lenient:
+            if isinstance(e, CanaryError) and not way.lenient:
                 raise
-            self._raised(hook, self._infos[impl.plugin_name], e, reraise, lenient)
+            problem, cause = f"{hook} raised {explain(e)}", e
+        if problem:
+            self._broke(info, problem, cause, way)
             return None
         took = time.perf_counter() - began
-        if took > self.hook_limit:
-            self._was_slow(hook, impl.plugin_name, took)
+        if took > self.hook_limit and (info.name, hook) not in self._slow:
+            self._slow.add((info.name, hook))
+            self.say("WARNING", f"{info}: {hook} took {took:.1f} s")
         if self.trace:
-            info = self._infos[impl.plugin_name]
             self.say("TRACE", f"{hook} {info} {1e3 * took:.3f} ms -> {_short(answer)}")
         return answer
 
-    def _raised(
-        self, hook: str, info: PluginInfo, error: BaseException, reraise: bool, lenient: bool
-    ) -> None:
-        problem = f"{hook} raised {explain(error)}"
-        if reraise:
-            raise PluginError(f"{info}: {problem}") from error
-        if lenient:
+    def _broke(self, info: PluginInfo, problem: str, cause: Any, way: _Way) -> None:
+        if way.reraise:
+            raise PluginError(f"{info}: {problem}") from cause
+        if way.lenient:
             self.say("WARNING", f"{info}: {problem}")
             return
-        self._drop(info)
-        self._failed(info, problem, cause=error)
-
-    def _was_slow(self, hook: str, name: str, took: float) -> None:
-        if (name, hook) not in self._slow:
-            self._slow.add((name, hook))
-            self.say("WARNING", f"{self._infos[name]}: {hook} took {took:.1f} s")
+        with self._lock:  # some hooks are called in several threads: it is told once
+            try:
+                if self.fatal or self._pluggy.has_plugin(info.name):
+                    self.failed(info, problem, cause=cause)
+            finally:
+                self._drop(info)
 
     # what plugins declare
 
@@ -344,12 +344,12 @@ class PluginManager:
     def schema(self, options: Iterable[Option]) -> Schema:
         """`options` of the core, and those of the plugins."""
         found = list(options)
-        for info, classes in self.call("canary_settings"):
+        for info, classes in self.call("canary_settings", fit=_fit_settings):
             try:
                 new = [option for cls in _several(classes) for option in options_of(cls, str(info))]
                 Schema([*found, *new])
             except (PluginError, TypeError) as e:
-                self._failed(info, str(e), left_out="its settings")
+                self.failed(info, str(e), lost="its settings")
             else:
                 found += new
         return Schema(found)
@@ -374,29 +374,29 @@ class PluginManager:
         found: dict[str, T] = {}
         known = dict(owners)
         what = re.sub(r"\B(?=[A-Z])", " ", cls.__name__).lower()
-        for info, items in self.call(hook, **arguments):
-            if not isinstance(items, (list, tuple, set, frozenset)):
-                self._failed(info, f"{hook} must return a list, not {_short(items)}", what)
-                continue
+        for info, items in self.call(hook, fit=shape(LIST, cls), **arguments):
             for item in items:
-                if not isinstance(item, cls):
-                    problem = f"{hook} must return objects of {cls.__name__}, not {_short(item)}"
-                    self._failed(info, problem, what)
-                    continue
-                for name in (item.name, *getattr(item, "aliases", ())):  # type: ignore[attr-defined] # all these classes have one
+                for name in (item.name, *getattr(item, "aliases", ())):
                     if name in known:
                         problem = f"there is a {what} {name!r} already, from {known[name]}"
-                        self._failed(info, problem, f"this {what}")
+                        self.failed(info, problem, f"this {what}")
                     else:
                         known[name] = str(info)
                         found[name] = item
+                        self._owners[hook, name] = info
         return found
+
+    def clash(self, hook: str, kept: str, other: str, what: str) -> None:
+        """Two that were `offered` both claim `what`; by policy the `other` goes without it."""
+        owner = self._owners[hook, kept]
+        problem = f"its {other!r} claims {what}, which {kept!r} of {owner} claims already"
+        self.failed(self._owners[hook, other], problem, "its claim")
 
     def declared(self) -> dict[str, Declared]:
         """What each installed plugin offers, for the discovery cache."""
-        settings = {i.name: _several(x) for i, x in self.call("canary_settings")}
-        commands = {i.name: x for i, x in self.call("canary_commands")}
-        reporters = {i.name: x for i, x in self.call("canary_reporters")}
+        settings = {i.name: _several(x) for i, x in self.call("canary_settings", fit=_fit_settings)}
+        commands = {i.name: x for i, x in self.call("canary_commands", fit=shape(LIST, Command))}
+        reporters = {i.name: x for i, x in self.call("canary_reporters", fit=shape(LIST, Reporter))}
         found = {}
         for info in self.plugins():
             if info.kind != "entry point" or info.state != "active":
@@ -417,11 +417,36 @@ class PluginManager:
 
 def _load_entry_point(point: EntryPoint) -> object:
     """What an entry point names; raises what its import raised."""
-    errors: list[BaseException] = []
-    finder = _Finder(point, errors.append)
-    if errors:
-        raise errors[0]
-    return finder.extensions[0].plugin
+    return _Finder(point).extensions[0].plugin
+
+
+def _raise(_manager: object, _point: object, error: BaseException) -> NoReturn:
+    raise error
+
+
+def shape(kind: tuple[type[Any], ...], *of: type[Any]) -> Callable[[Any], str]:
+    """Of a type, and what it holds `of` these types; the keys of a mapping are texts."""
+    names = " or ".join(t.__name__.removesuffix("Type") for t in of)
+    want = f"a {kind[0].__name__}" + (f" of {names}" if of else "")
+
+    def fit(answer: Any) -> str:
+        if not isinstance(answer, kind):
+            return f"{want}, not {_short(answer)}"
+        items = answer.items() if isinstance(answer, Mapping) else [("", x) for x in of and answer]
+        wrong = [x for name, x in items if not (isinstance(name, str) and isinstance(x, of))]
+        return f"{want}; it has {_short(wrong[0])}" if wrong else ""
+
+    return fit
+
+
+def _fit_settings(answer: Any) -> str:
+    problem = "" if isinstance(answer, type) else shape(LIST, type)(answer)
+    try:
+        for cls in () if problem else _several(answer):
+            options_of(cls)
+    except PluginError as e:
+        problem = f"classes of settings: {e}"
+    return problem
 
 
 def _several(classes: Any) -> list[type[Settings]]:

@@ -22,6 +22,7 @@ from typing import Any, ClassVar, Final
 from canary.errors import LaunchError
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Post
 from canary.loop import Loop
+from canary.procfs import opened
 from canary.supervisor import Run, Supervisor
 from canary.survivors import VARIABLE
 
@@ -65,15 +66,11 @@ class SubprocessLauncher(Supervisor):
                 os.sched_setaffinity(0, before)
         child.returncode = 0  # it is waited for here, not by the object
         self.started(run, child.pid, run.began)
-        if not self.portable:
-            try:
-                fd = os.pidfd_open(child.pid)
-            except OSError:
-                pass  # no descriptor is left for it
-            else:
-                self.loop.watch(fd, partial(self._over, run, child.pid, fd))
-                return
-        threading.Thread(target=self._wait_apart, args=(run, child.pid), daemon=True).start()
+        fd = None if self.portable else opened(child.pid)
+        if fd is not None:
+            self.loop.watch(fd, partial(self._over, run, child.pid, fd))
+        else:
+            threading.Thread(target=self._wait_apart, args=(run, child.pid), daemon=True).start()
 
     def _over(self, run: Run, pid: int, fd: int) -> None:
         self.loop.unwatch(fd)

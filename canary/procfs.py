@@ -104,22 +104,28 @@ def group_path(pid: int) -> str:
     return ""
 
 
-def send(target: Process, number: signal.Signals) -> bool:
-    """Send a signal to exactly this process, not to another that has got its number since."""
+def opened(pid: int) -> int | None:
+    """A descriptor that is readable once the process is over; None if it is gone already, or no
+    descriptor is left."""
     try:
-        fd = os.pidfd_open(target.pid)
+        return os.pidfd_open(pid)
     except OSError:
-        return False
+        return None
+
+
+def send(target: Process, number: signal.Signals) -> None:
+    """Send a signal to exactly this process, not to another that has got its number since."""
+    fd = opened(target.pid)
+    if fd is None:
+        return
     try:
         now = process(target.pid)
-        if now is None or now.start != target.start:
-            return False
-        signal.pidfd_send_signal(fd, number)
+        if now is not None and now.start == target.start:
+            signal.pidfd_send_signal(fd, number)
     except OSError:
-        return False
+        pass
     finally:
         os.close(fd)
-    return True
 
 
 def kill(found: Collection[Process], seconds: float) -> None:
@@ -127,23 +133,13 @@ def kill(found: Collection[Process], seconds: float) -> None:
 
     Children of ours are left to be reaped.
     """
-    waiter = select.poll()
-    fds = set()
     for p in found:
         send(p, signal.SIGKILL)
-        try:
-            fd = os.pidfd_open(p.pid)
-        except OSError:
-            continue
-        fds.add(fd)
-        waiter.register(fd, select.POLLIN)
     end = time.monotonic() + seconds
-    while fds and (now := time.monotonic()) < end:
-        for fd, _ in waiter.poll((end - now) * 1000):
-            waiter.unregister(fd)
-            os.close(fd)
-            fds.discard(fd)
-    for fd in fds:
+    for fd in [fd for p in found if (fd := opened(p.pid)) is not None]:
+        waiter = select.poll()
+        waiter.register(fd, select.POLLIN)
+        waiter.poll(max(0.0, end - time.monotonic()) * 1000)
         os.close(fd)
 
 

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from canary.clock import format_duration, ran_for
 from canary.declare import Display
-from canary.events import Event, JobFinished, JobStarted, Notice, SessionStarted, Summary
+from canary.events import Event, JobFinished, Notice, SessionStarted, Summary
 from canary.session import Session
 from canary.table import clean, counted, paint, safe_write, table, use_colour, width
 
@@ -25,7 +25,6 @@ class PlainDisplay(Display):
         self,
         *,
         color: str = "auto",
-        long_names: bool = False,
         quiet: bool = False,
         out: TextIO | None = None,
         err: TextIO | None = None,
@@ -33,7 +32,6 @@ class PlainDisplay(Display):
         self.out, self.err = out or sys.stdout, err or sys.stderr
         self.colour_err = use_colour(color, self.err)
         self.colour_out = use_colour(color, self.out)
-        self.long_names = long_names
         self.quiet = quiet
         self._lines: list[str] = []
         self._ends: dict[str, JobFinished] = {}
@@ -47,7 +45,7 @@ class PlainDisplay(Display):
             self._names = {job.id: job.spec.fullname for job in session.jobs}
 
     def event(self, event: Event) -> None:
-        """See `Display.event`."""
+        """See `Display.event`. Only ends are shown: the runner says what runs on SIGUSR1."""
         if isinstance(event, JobFinished):
             if not event.retry:
                 self._ends[event.id] = event
@@ -55,12 +53,11 @@ class PlainDisplay(Display):
                 self._lines.append(self._row(event))
         elif isinstance(event, SessionStarted):
             if not self.quiet:
-                self._lines += _excluded(event)
+                for reason, n in sorted(event.excluded.items()):
+                    self._lines.append(f"INFO: excluded {counted(n, 'job')}: {clean(reason)}")
                 self._lines.append(f"INFO: session {event.session}: {counted(event.jobs, 'job')}")
         elif isinstance(event, Notice) and not (self.quiet and event.level == "info"):
             self._lines.append(f"{event.level.upper()}: {clean(event.text)}")
-        elif isinstance(event, JobStarted):
-            pass  # only ends are shown: the runner says what runs on SIGUSR1
 
     def flush(self) -> None:
         """See `Display.flush`."""
@@ -115,10 +112,3 @@ class PlainDisplay(Display):
 def _running(event: JobFinished) -> str:
     seconds = ran_for(event.times)
     return format_duration(seconds) if seconds >= 0 else ""
-
-
-def _excluded(event: SessionStarted) -> list[str]:
-    return [
-        f"INFO: excluded {n} job{'s' if n != 1 else ''}: {clean(reason)}"
-        for reason, n in sorted(event.excluded.items())
-    ]

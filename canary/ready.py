@@ -33,10 +33,8 @@ class Running:
     """A job that holds resources: since when, probably until when (monotonic seconds), and why it
     is being ended, if it is."""
 
-    job: BaseJob
+    node: Node
     assigned: Assigned
-    request: Request
-    attempt: int
     began: float
     expected_end: float
     launcher: Launcher | None = None
@@ -133,8 +131,9 @@ class ReadyQueue:
         free: list[dict[str, int]] = []
         for heap in sorted(heap for heaps in fitting for heap in heaps.values()):
             node = heap[0][1]
-            if start is None:
-                start, free = self._start_of(first, running)
+            if start is None:  # if nothing else starts, it can when enough of these are over
+                ends = [(r.expected_end, r.assigned) for r in running]
+                start, free = self._pool.free_at(first.request, ends)
             in_time = now + node.job.expected_runtime <= start < inf  # nobody knows: not in time
             if in_time or _leaves_room(free, first.request, node.request):
                 return self._take(heap)
@@ -153,14 +152,6 @@ class ReadyQueue:
         if node.job.exclusive:
             return not running
         return self._pool.can_hold(node.request)
-
-    def _start_of(
-        self, wide: Node, running: Collection[Running]
-    ) -> tuple[float, list[dict[str, int]]]:
-        """When `wide` can start if nothing else starts, and what is free then: what runs ends in
-        order of its expected ends."""
-        ordered = sorted(running, key=lambda r: r.expected_end)
-        return self._pool.free_at(wide.request, [(r.expected_end, r.assigned) for r in ordered])
 
 
 def _length(node: Node) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from canary import fsio
+from canary.clock import stamp
 from canary.errors import RecordError
 from canary.events import Event, JobFinished
 from canary.frozen import EMPTY
@@ -44,7 +45,7 @@ class Record:
         self._jobs: dict[str, Job] = {}
         self._pending: dict[str, tuple[Any, ...]] = {}
         self._histories: dict[str, str] = {}
-        self._broken: str | None = None
+        self.broken: str | None = None
         self._header: dict[str, Any] = {}
         self.on_trouble: Callable[[str], object] = str
         try:
@@ -65,9 +66,7 @@ class Record:
             **header,
         }
         head = {"e": "plan", "schema": SCHEMA, **self._header}
-        lines = [encode_line(head)]
-        for job in jobs:
-            lines.append(_plan_line(job, texts[job.id]))
+        lines = [encode_line(head), *(plan_line(job, texts[job.id]) for job in jobs)]
         self._attempt(lambda: self._log.write(b"".join(lines)))
         self._attempt(self._log.sync)
         self._write_lock(None, None)
@@ -83,7 +82,8 @@ class Record:
                 place = job.workspace.text
                 row = result_of(job.spec, event, self.name, place, job.variables)
                 self._pending[job.id] = row
-                self._remember(job)
+                if job.history is not None:
+                    self._histories[job.id] = dump(job.remember().asdict())
 
     @property
     def pending(self) -> int:
@@ -109,25 +109,21 @@ class Record:
         """
         self.commit()
         data = self._write_lock(exit_code, measurements)
-        self._store(SESSION_STATEMENT, [(self.name, dump(data))])
+        row = (self.name, dump(data))
+        self._attempt(lambda: self.store.write([(SESSION_STATEMENT, [row])]))
         self._attempt(lambda: self._log.write(b""))
         self._attempt(self._log.sync)
-        if self._broken is None:
+        if self.broken is None:
             self._attempt(lambda: (self.directory / RUNNING).unlink(missing_ok=True))
         self._log.close()
 
     def exclude(self, excluded: Iterable[tuple[str, str, str]]) -> None:
         """Write the jobs that are left out: ID, full name and reason."""
-        rows = [(self.name, id, fullname, reason) for id, fullname, reason in excluded]
+        rows = list(excluded)
         if rows:
-            lines = [{"e": "excluded", "id": r[1], "fullname": r[2], "reason": r[3]} for r in rows]
+            lines = [{"e": "excluded", "id": r[0], "fullname": r[1], "reason": r[2]} for r in rows]
             self._attempt(lambda: self._log.append(lines))
-            self._store(EXCLUDED_STATEMENT, rows)
-
-    def _remember(self, job: Job) -> None:
-        if job.history is not None:
-            job.remember()
-            self._histories[job.id] = dump(job.history.asdict())
+        self._attempt(lambda: self.store.write(excluded_rows(self.name, rows)))
 
     def _write_lock(
         self, exit_code: int | None, measurements: Mapping[str, Any] | None
@@ -140,12 +136,9 @@ class Record:
             "finished_on": time.time() if exit_code is not None else None,
             "measurements": dict(measurements or {}),
         }
-        text = dump(data).encode("utf-8", "surrogatepass")
+        text = dump(dated(data)).encode("utf-8", "surrogatepass")
         self._attempt(lambda: fsio.write_atomic(self.directory / LOCK, text, durable=True))
         return {k: v for k, v in data.items() if k != "job_ids"}
-
-    def _store(self, statement: str, rows: Sequence[tuple[str, ...]]) -> None:
-        self._attempt(lambda: self.store.write([(statement, rows)]))
 
     def _attempt(self, do: Callable[[], None]) -> bool:
         """Try to write; the tests go on without it, and what was written stays."""
@@ -158,12 +151,12 @@ class Record:
 
     def trouble(self, text: str) -> None:
         """Something could not be written down: said once a session, whatever follows from it."""
-        if self._broken is None:
-            self._broken = text
+        if self.broken is None:
+            self.broken = text
             self.on_trouble(f"the record of this session is incomplete: {text}")
 
 
-def _plan_line(job: Job, spec_text: str) -> bytes:
+def plan_line(job: Job, spec_text: str) -> bytes:
     """Like `encode_line`, with the spec's JSON put in as it is."""
     edges = [[d.job.id, d.when] for d in job.dependencies]
     head = dump({"e": "job", "id": job.id, "path": str(job.workspace.path), "edges": edges})
@@ -185,3 +178,14 @@ def result_of(
     known = dump(public_environment({k: v or "" for k, v in variables.items()}))
     said = dump(end.attributes_set)
     return Result(*what, session, directory, "DONE", *came_to, *measured, known, said)
+
+
+def excluded_rows(session: str, rows: Iterable[Sequence[str]]) -> list[tuple[str, list[Any]]]:
+    """The statements that say what the last run left out; without a name it made no session."""
+    new = [(session, *row) for row in rows]
+    return [("delete from excluded where session=?", [("",)]), (EXCLUDED_STATEMENT, new)]
+
+
+def dated(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a session as scripts read it in `session.lock`: its times are texts."""
+    return {**data, **{k: stamp(data.get(k)) for k in ("started_on", "finished_on")}}

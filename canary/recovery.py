@@ -4,19 +4,18 @@ the store again.
 A session without an end in its lock whose runner is gone was cut off. Before anything else runs,
 the processes it left are killed, and what its event log says is put into the store: every job
 that finished has its result, every other is as if it had not been run. The same fold makes a
-store anew from all logs (`canary doctor --rebuild`).
+store anew from all logs (see `canary.mending`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import json
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -24,11 +23,10 @@ from typing import Any, Final, NamedTuple
 from canary import fsio, journal, lockfile, record
 from canary.catalog import Catalog, spec_rows
 from canary.clock import Timekeeper
-from canary.errors import CanaryError, RecordError, WorkspaceError
+from canary.errors import RecordError, WorkspaceError
 from canary.events import JobFinished
 from canary.faults import fault
 from canary.graph import Edge
-from canary.history import RunHistory
 from canary.home import Workspace
 from canary.procfs import process
 from canary.spec import JobSpec
@@ -38,6 +36,7 @@ from canary.survivors import boot_id, kill_marked, kill_survivor
 from canary.table import counted
 
 RUN_LOCK: Final = "run.lock"
+REMOVED: Final = "removed"  # a line of the log: a result that `canary gc` has removed
 
 
 class Runner(NamedTuple):
@@ -95,8 +94,11 @@ def run_lock(
                 f"a run of {holder.host} (process {holder.pid}) holds this workspace",
                 hint=f"wait for it; if that host is gone, remove {path}",
             )
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, json.dumps(Runner.this()._asdict()).encode(), 0)
+        try:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, json.dumps(Runner.this()._asdict()).encode(), 0)
+        except OSError as e:
+            raise fsio.explain(e, path, "lock the workspace") from None
         try:
             yield
         finally:
@@ -137,6 +139,7 @@ class Folded:
     ends: dict[str, JobFinished] = field(default_factory=dict)
     running: dict[str, Cut] = field(default_factory=dict)
     excluded: list[tuple[str, str, str]] = field(default_factory=list)
+    removed: set[str] = field(default_factory=set)
     exit_code: int | None = None
     damaged: list[int] = field(default_factory=list)
 
@@ -175,6 +178,9 @@ def fold(log: Path) -> Folded:
             end = journal.decode_event(line)
             if isinstance(end, JobFinished) and not end.retry:
                 out.ends[end.id] = end
+        elif kind == REMOVED:
+            out.ends.pop(line["id"], None)
+            out.removed.add(line["id"])
         elif kind == "excluded":
             out.excluded.append((line["id"], line["fullname"], line["reason"]))
         elif kind == "session_finished":
@@ -188,7 +194,7 @@ def fold_session(directory: Path) -> Folded:
     for log in sorted(directory.glob(f"*.batches/*/{journal.LOG}")):
         part = fold(log)
         for id, end in part.ends.items():
-            if end.status.category is not Category.ABORTED:
+            if end.status.category is not Category.ABORTED and id not in out.removed:
                 out.ends.setdefault(id, end)
                 out.running.pop(id, None)
         for id, cut in part.running.items():
@@ -297,86 +303,7 @@ def _close(directory: Path, name: str, folded: Folded) -> None:
         "finished_on": None,
         "measurements": {},
     }
-    fsio.write_atomic(directory / record.LOCK, json.dumps(data).encode(), durable=True)
+    fsio.write_atomic(
+        directory / record.LOCK, json.dumps(record.dated(data)).encode(), durable=True
+    )
     (directory / record.RUNNING).unlink(missing_ok=True)
-
-
-def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
-    """Make the store anew from all logs, keeping the old file beside it; return the number of
-    sessions."""
-    database, old = workspace.database, Path(f"{workspace.database}.damaged")
-    for suffix in ("-shm", "-wal", "-journal", ""):
-        Path(f"{old}{suffix}").unlink(missing_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{database}{suffix}", f"{old}{suffix}")
-    with closing(Catalog(database, writable=True)) as book:
-        names = sorted(p.parent.name for p in workspace.sessions.glob(f"*/{journal.LOG}"))
-        histories: dict[str, RunHistory] = {}
-        for name in names:
-            directory = workspace.sessions / name
-            try:
-                folded = fold_session(directory)
-            except RecordError as e:
-                say(str(e))
-                continue
-            if folded.damaged:
-                say(damage(name, folded))
-            restore(book, name, directory, folded)
-            _learn(histories, folded)
-        rows = [(id, json.dumps(h.asdict())) for id, h in histories.items()]
-        book.write([(record.HISTORY_STATEMENT, rows)])
-        _salvage(book, old)
-        if names:
-            workspace.point_to(names[-1])
-    return len(names)
-
-
-def _salvage(book: Catalog, old: Path) -> None:
-    """Take over what no log holds, if the old store can still be read: tests that were collected
-    but never run, and tags."""
-    known = book.specs()
-    with contextlib.suppress(CanaryError), closing(Catalog(old)) as before:
-        specs = {id: spec for id, spec in before.specs().items() if id not in known}
-        texts = {id: lockfile.dump(spec.asdict()) for id, spec in specs.items()}
-        tags = before.query("select tag, spec_id from selections")
-        about = before.query("select tag, data from selection_meta")
-        batch = spec_rows(specs, before.edges(), texts)
-        batch.append(("insert or ignore into selections values(?,?)", tags))
-        batch.append(("insert or ignore into selection_meta values(?,?)", about))
-        book.write(batch)
-
-
-def damage(name: str, folded: Folded) -> str:
-    """One line on a log with damaged lines."""
-    lines = counted(len(folded.damaged), "line")
-    return f"session {name}: {lines} of its log damaged, the first is line {folded.damaged[0]}"
-
-
-def differences(workspace: Workspace, book: Catalog) -> Iterator[str]:
-    """What is damaged in the logs, and where the store does not say what they say; a line each.
-
-    Sessions that run, or were cut off, are left out.
-    """
-    open_ones = set(unfinished(workspace))
-    for log in sorted(workspace.sessions.glob(f"*/{journal.LOG}")):
-        name = log.parent.name
-        if name in open_ones:
-            continue
-        folded = fold(log)
-        if folded.damaged:
-            yield damage(name, folded)
-        said = {id: end.status.outcome.name for id, end in folded.ends.items()}
-        held = {r.id: r.outcome for r in book.results(session=name)}
-        wrong = [id for id, outcome in said.items() if held.get(id) != outcome]
-        if wrong:
-            yield (
-                f"session {name}: the store differs from the log in {len(wrong)} of {len(said)}"
-                f" results, the first is of {wrong[0][:7]}: canary doctor --rebuild"
-            )
-
-
-def _learn(histories: dict[str, RunHistory], folded: Folded) -> None:
-    for id, end in folded.ends.items():
-        times = Timekeeper.fromdict(end.times)
-        history = histories.setdefault(id, RunHistory())
-        history.add(end.status.category.value, times.running(), times.finished)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import itemgetter
 from typing import Any, Final
 
 from canary.errors import ResourceError
@@ -22,6 +23,7 @@ Assigned = dict[str, list[dict[str, Any]]]
 LOCK: Final = "lock:"
 # A type that is measured, not counted, has one instance of many slots: MiB of memory
 AMOUNTS: Final = frozenset({"memory"})
+_LACKING: Final[Mapping[str, str]] = {"nodes": "it", "resources": "a node"}
 
 
 def plural(type: str) -> str:
@@ -48,10 +50,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Machine:
-    """All that a session may use."""
+    """All that a session may use. `here` is the ID of the node that this process is on, empty if
+    it is on none of them; None: nobody has said."""
 
     nodes: tuple[Node, ...]
     allow_multinode: bool = True
+    here: str | None = None
 
     @classmethod
     def single(cls, host: str, **counts: int) -> Machine:
@@ -67,14 +71,11 @@ class Machine:
         """Slots of `type` on all nodes."""
         return sum(i.slots for node in self.nodes for i in node.resources.get(type, ()))
 
-    def count_per_node(self, type: str) -> int:
-        """Slots of `type` on the node that has most of it; `nodes` itself is counted by `count`."""
-        return max((sum(i.slots for i in n.resources.get(type, ())) for n in self.nodes), default=0)
-
     @cached_property
     def capacity(self) -> Capacity:
-        """What a job has to know to state its needs."""
-        return Capacity({t: self.count_per_node(t) for t in sorted(self.types)})
+        """What a job has to know to state its needs: the slots on the node that has most."""
+        nodes = self.slots().values()
+        return Capacity({t: max(node.get(t, 0) for node in nodes) for t in sorted(self.types)})
 
     def slots(self) -> dict[str, dict[str, int]]:
         """How many of each type each node has: `{node: {type: slots}}`."""
@@ -108,6 +109,11 @@ class Machine:
             lambda r: {**r, type: tuple(replace(i, slots=i.slots * n) for i in r.get(type, ()))}
         )
 
+    def with_instances(self, node: str, more: Mapping[str, tuple[Instance, ...]]) -> Machine:
+        """Let the node have these, in place of those of the same types."""
+        nodes = (Node(n.id, {**n.resources, **more}) if n.id == node else n for n in self.nodes)
+        return replace(self, nodes=tuple(nodes))
+
     def _map(self, change: Any) -> Machine:
         return replace(self, nodes=tuple(Node(n.id, change(n.resources)) for n in self.nodes))
 
@@ -124,8 +130,11 @@ class Machine:
                 for n in inner["nodes"]
             )
         except (KeyError, TypeError, ValueError, AttributeError) as e:
+            problem = f"{e}" if isinstance(e, ValueError) else "a part of it has another form"
+            if isinstance(e, KeyError):
+                problem = f"{_LACKING.get(e.args[0], 'a node or resource')} lacks {e}"
             raise ResourceError(
-                f"not a resource pool: {e!r}",
+                f"not a resource pool: {problem}",
                 hint='want {"nodes": [{"id": NAME, "resources": {TYPE: [{"id": "0"}]}}]}',
                 file=file,
             ) from None
@@ -136,9 +145,8 @@ class Machine:
         for node in nodes:
             for type, instances in node.resources.items():
                 if len({i.id for i in instances}) != len(instances):
-                    raise ResourceError(
-                        f"two of {type} on node {node.id} have the same id", file=file
-                    )
+                    text = f"two of {type} on node {node.id} have the same id"
+                    raise ResourceError(text, file=file)
         return cls(nodes, bool(inner.get("allow_multinode", True)))
 
 
@@ -162,19 +170,10 @@ class Capacity:
 
     per_node: Mapping[str, int]
 
-    @property
-    def types(self) -> frozenset[str]:
-        """Names of the types."""
-        return frozenset(self.per_node)
-
     def nodes_for(self, wanted: Mapping[str, int]) -> int:
         """Fewest nodes that hold `{type: slots}`; at least 1."""
-        nodes = 1
-        for type, n in wanted.items():
-            each = self.per_node.get(type, 0)
-            if each > 0:
-                nodes = max(nodes, -(-n // each))
-        return nodes
+        each = {t: n for t, n in self.per_node.items() if n > 0}
+        return max([1, *(-(-n // each[t]) for t, n in wanted.items() if t in each)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,25 +255,16 @@ class ResourcePool:
         each is taken whole. A lock comes as `{"lock:NAME": [{"id": NAME, "slots": 1,
         "node": ""}]}`.
         """
-        if self.is_locked(request):
-            return None
-        assigned = self._take(request)
-        if assigned is not None:
-            for lock in request.locks:
-                self._locked.add(lock)
-                assigned[lock] = [{"id": lock.removeprefix(LOCK), "slots": 1, "node": ""}]
-        return assigned
-
-    def _take(self, request: Request) -> Assigned | None:
-        nodes = _placed(request, self._nodes)
+        nodes = () if self.is_locked(request) else _placed(request, self._nodes)
         if not nodes:
             return None
-        if request.nodes == 1:
-            return nodes[0].take(request.slots, nodes[0].packed(request.pieces) or {})
         assigned: Assigned = {}
         for node in nodes:
-            for type, got in node.take_all().items():
+            for type, got in node.take(request).items():
                 assigned.setdefault(type, []).extend(got)
+        for lock in request.locks:
+            self._locked.add(lock)
+            assigned[lock] = [{"id": lock.removeprefix(LOCK), "slots": 1, "node": ""}]
         return assigned
 
     def is_locked(self, request: Request) -> bool:
@@ -288,13 +278,13 @@ class ResourcePool:
     def free_at(
         self, request: Request, ends: Iterable[tuple[float, Assigned]]
     ) -> tuple[float, list[dict[str, int]]]:
-        """The first of the `ends` (time, what comes back; in order) after which it fits, and what
-        each node has free then."""
+        """The first of the `ends` (time, what comes back) after which it fits, and what each node
+        has free then."""
         shadow = [node.copy(whole=bool(request.pieces)) for node in self._nodes]
         by_id = {node.id: node for node in shadow}
         free = [node.free for node in shadow]
         at = 0.0
-        for at, assigned in ends:
+        for at, assigned in sorted(ends, key=itemgetter(0)):
             _give_back(assigned, by_id)
             if _placed(request, shadow):
                 return at, free
@@ -428,12 +418,13 @@ class _NodePool:
                 out[type][id] = out[type].get(id, 0) + n
         return out
 
-    def take(self, slots: Iterable[tuple[str, int]], packed: Packed) -> Assigned:
-        pieces = {t: packed.get(t) or self._scraps(t, n) for t, n in slots if n}
+    def take(self, request: Request) -> Assigned:
+        """What it wants of one node; of several, each is taken whole."""
+        whole = request.nodes > 1
+        packed = None if whole else self.packed(request.pieces)
+        slots = tuple(self.free.items()) if whole else request.slots
+        pieces = {t: (packed or {}).get(t) or self._scraps(t, n) for t, n in slots if n}
         return {type: self._cut(type, sizes) for type, sizes in pieces.items()}
-
-    def take_all(self) -> Assigned:
-        return self.take(list(self.free.items()), {})
 
     def _scraps(self, type: str, n: int) -> dict[str, int]:
         """`n` slots, of the instances with the fewest free ones."""

@@ -60,10 +60,7 @@ class StoredResults(Results):
     def events(self) -> Iterable[Event]:
         """See `Results.events`."""
         try:
-            for line in read_lines(self.directory / LOG):
-                event = decode_event(line)
-                if event is not None:
-                    yield event
+            yield from filter(None, map(decode_event, read_lines(self.directory / LOG)))
         except FileNotFoundError:
             return
 

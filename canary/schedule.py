@@ -16,7 +16,7 @@ from dataclasses import KW_ONLY, InitVar, asdict, dataclass, field
 from typing import Final
 
 from canary.clock import Timekeeper
-from canary.errors import CanaryError, LaunchError
+from canary.errors import CanaryError, LaunchError, PluginStop
 from canary.events import Event, JobFinished, JobStarted, JobSubmitted, Notice
 from canary.job import BaseJob, JobServices, MissingSourceError
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, News, Started
@@ -26,6 +26,8 @@ from canary.resources import ResourcePool
 from canary.status import Category, Outcome
 
 ABANDON: Final = 15.0  # seconds for what was killed to be gone
+
+Prepared = Launch | BaseException | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +68,8 @@ class Scheduler:
         self._ready = ReadyQueue(self.pool)
         self._exclusive: Running | None = None
         self._left = len(self._nodes)
-        self._stopping: Outcome | None = None
-        self._stop_reason = ""
+        self._stopping: str | None = None
+        self._fatal: PluginStop | None = None
         self._staging: ThreadPoolExecutor | None = None
         self._opened: dict[int, Launcher] = {}
         self._over: deque[Node] = deque()
@@ -94,6 +96,8 @@ class Scheduler:
                 self._staging.shutdown(wait=True, cancel_futures=True)
             for launcher in self._opened.values():
                 launcher.close()
+        if self._fatal is not None:
+            raise self._fatal
 
     def _begin(self) -> None:
         roots = [node for node in self._nodes.values() if not node.waits]
@@ -102,11 +106,12 @@ class Scheduler:
             refusal = self.pool.refusal(node.request)
             if refusal is not None:
                 node.job.set_status(outcome=Outcome.OVERSIZED, reason=refusal)
+            if node.job.status.outcome is Outcome.OVERSIZED:  # or whoever grouped it has said so
                 node.job.on_finished()
                 oversized.append(node)
         # all are over before any is told of: they may wait for each other
         for node in oversized:
-            self._finished(node, None)
+            self._finished(node)
         for node in roots:
             if not node.job.state.is_done():
                 self._settle(node)
@@ -127,9 +132,9 @@ class Scheduler:
         job = node.job
         job.refresh_readiness()
         if job.state.is_done():
-            self._finished(node, None)
+            self._finished(node)
         elif self._stopping is not None:
-            self._end_unrun(node, Outcome.CANCELLED, self._stop_reason)
+            self._end_unrun(node, Outcome.CANCELLED, self._stopping)
         elif job.is_ready():
             self._ready.push(node)
         else:
@@ -168,16 +173,14 @@ class Scheduler:
         job.on_submitted()
         job.timekeeper.submitted = self.now()
         began = self.loop.monotonic()
-        running = Running(
-            job, assigned, node.request, node.attempt, began, began + job.expected_runtime
-        )
+        running = Running(node, assigned, began, began + job.expected_runtime)
         self._running[job.id] = running
         if job.exclusive:
             self._exclusive = running
         at, name = job.timekeeper.submitted, job.display_name()
         self._tell(job, JobSubmitted(at, job.id, name, node.attempt, assigned))
         if job.stages_quickly():
-            launch = self._staged(node, running, self._stage(node, running))
+            launch = self._staged(running, self._stage(node))
             if launch is not None:
                 batches.setdefault(id(running.launcher), []).append(launch)
             return
@@ -185,47 +188,42 @@ class Scheduler:
             self._staging = ThreadPoolExecutor(self.policy.staging_threads, "canary-staging")
 
         def work() -> None:
-            staged = self._stage(node, running)
-            self.loop.post(lambda: self._start_late(node, running, staged))
+            prepared = self._stage(node)
+            self.loop.post(lambda: self._start_late(running, prepared))
 
         self._staging.submit(work)
 
-    def _stage(self, node: Node, running: Running) -> Launch | BaseException | None:
+    def _stage(self, node: Node) -> Prepared:
         """What `prepare` gives or raises: it breaks this job alone, and a thread would lose it."""
         try:
-            return running.job.prepare(self.services, node.attempt)
+            return node.job.prepare(self.services, node.attempt)
         except KeyboardInterrupt:
             raise
         except BaseException as e:  # noqa: BLE001 - it is told as the job's reason
             return e
 
-    def _start_late(
-        self, node: Node, running: Running, staged: Launch | BaseException | None
-    ) -> None:
+    def _start_late(self, running: Running, prepared: Prepared) -> None:
         if not self._abandoned:
-            launch = self._staged(node, running, staged)
+            launch = self._staged(running, prepared)
             if launch is not None and running.launcher is not None:
                 running.launcher.start([launch])
 
-    def _staged(
-        self, node: Node, running: Running, staged: Launch | BaseException | None
-    ) -> Launch | None:
+    def _staged(self, running: Running, prepared: Prepared) -> Launch | None:
         """What its launcher is to start; None if the job is over already."""
-        if isinstance(staged, BaseException):
-            self._broken(node, running, staged)
+        job = running.node.job
+        if isinstance(prepared, BaseException):
+            self._broken(running, prepared)
         elif running.reason is not None:  # cancelled while it was staged
-            end = Exit(running.job.id, self.now(), None, ExitReason.CANCELLED)
-            self._conclude(node, running, end)
-        elif staged is None:
-            running.job.on_started()
-            self._conclude(node, running, None)
+            self._conclude(running, Exit(job.id, self.now(), None, ExitReason.CANCELLED))
+        elif prepared is None:
+            job.on_started()
+            self._conclude(running, None)
         else:
             try:
-                running.launcher = self._launcher(running.job, staged)
+                running.launcher = self._launcher(job, prepared)
+                return prepared
             except Exception as e:  # noqa: BLE001 - no launcher for it: the others may have one
-                self._broken(node, running, e)
-            else:
-                return staged
+                self._broken(running, e)
         return None
 
     def _launcher(self, job: BaseJob, launch: Launch) -> Launcher:
@@ -237,16 +235,17 @@ class Scheduler:
             self._opened[id(launcher)] = launcher
         return launcher
 
-    def _broken(self, node: Node, running: Running, error: BaseException) -> None:
-        job = running.job
+    def _broken(self, running: Running, error: BaseException) -> None:
+        job = running.node.job
         # ours is what nobody can foresee; anything else is a job that cannot be set up
         foreseen = isinstance(error, (CanaryError, OSError, MissingSourceError))
         broken = foreseen and not isinstance(error, LaunchError)
         kind = Outcome.BROKEN if broken else Outcome.ERROR
+        kind = Outcome.CANCELLED if self._gives_up(error) else kind
         job.set_status(outcome=kind, reason=str(error) or repr(error))
         if not foreseen:
             self.emit(Notice(self.now(), "error", f"{job.display_name()}: {error!r}", job.id))
-        self._over_with(node, running)
+        self._over_with(running)
 
     # messages
 
@@ -259,35 +258,34 @@ class Scheduler:
                 self.loop.stop()
             return
         running = self._running.get(message.id)
-        node = self._nodes.get(message.id)
-        if running is None or node is None:
+        if running is None:
             return
+        job, attempt = running.node.job, running.node.attempt
         if isinstance(message, Started):
-            running.job.on_started()
-            running.job.timekeeper.started = message.at
-            name = running.job.display_name()
-            at, ticket = message.at, message.ticket
-            self._tell(running.job, JobStarted(at, message.id, name, ticket, running.attempt))
+            job.on_started()
+            job.timekeeper.started = at = message.at
+            self._tell(job, JobStarted(at, job.id, job.display_name(), message.ticket, attempt))
         elif isinstance(message, News):
-            self._tell(running.job)
+            self._tell(job)
         else:
-            self._conclude(node, running, message)
+            self._conclude(running, message)
 
-    def _conclude(self, node: Node, running: Running, exit: Exit | None) -> None:
-        job = running.job
+    def _conclude(self, running: Running, exit: Exit | None) -> None:
+        job = running.node.job
         try:
             job.conclude(exit, self.services)
         except Exception as e:  # noqa: BLE001 - a judge that fails is this job's error
             job.set_status(outcome=Outcome.ERROR, reason=f"the result could not be judged: {e!r}")
+            self._gives_up(e)
         if running.reason is not None and exit is not None and exit.reason is ExitReason.CANCELLED:
             said = exit.detail if exit.detail != "cancelled" else ""
-            reason = "; ".join(filter(None, (self._stop_reason, said)))
+            reason = "; ".join(filter(None, (self._stopping, said)))
             job.set_status(outcome=running.reason, reason=reason)
-        self._over_with(node, running, retry=self._retry(node))
+        self._over_with(running, retry=self._retry(running.node))
 
-    def _over_with(self, node: Node, running: Running, *, retry: bool = False) -> None:
+    def _over_with(self, running: Running, *, retry: bool = False) -> None:
         """It has its status: write it down, give back what it held, tell, and start others."""
-        job = running.job
+        job = running.node.job
         job.on_finished()
         job.timekeeper.finished = self.now()
         self._save(job)
@@ -296,7 +294,7 @@ class Scheduler:
             self._exclusive = None
         job.free_resources()
         self.pool.checkin(running.assigned)
-        self._finished(node, running, retry=retry)
+        self._finished(running.node, retry=retry)
         # several ends of one turn find the pool as it is after each
         if self._ready and self._stopping is None:
             self._dispatch()
@@ -337,12 +335,11 @@ class Scheduler:
                 and not event.retry
                 and event.status.category is Category.FAIL
             ):
-                self._stop(Outcome.CANCELLED, f"stopped after the failure of {event.name}")
+                self._stop(f"stopped after the failure of {event.name}")
 
-    def _finished(self, node: Node, running: Running | None, *, retry: bool = False) -> None:
+    def _finished(self, node: Node, *, retry: bool = False) -> None:
         job = node.job
-        attempt = running.attempt if running else node.attempt
-        self._tell(job, JobFinished.of(job, self.now(), attempt, retry))
+        self._tell(job, JobFinished.of(job, self.now(), node.attempt, retry))
         if retry:
             node.attempt += 1
             job.state.reset()
@@ -368,7 +365,7 @@ class Scheduler:
     def _end_unrun(self, node: Node, outcome: Outcome, reason: str) -> None:
         node.job.set_status(outcome=outcome, reason=reason)
         node.job.on_finished()
-        self._finished(node, None)
+        self._finished(node)
 
     # ends that come from outside
 
@@ -377,13 +374,22 @@ class Scheduler:
         again = self.interrupted != 0
         self.interrupted = self.interrupted or signal
         if not again:
-            self._stop(Outcome.CANCELLED, f"interrupted by signal {signal}")
+            self._stop(f"interrupted by signal {signal}")
         self._cancel(Outcome.INTERRUPTED, 0.0 if again else self.policy.grace)
 
     def _session_timeout(self) -> None:
         limit = self.policy.session_timeout
-        self._stop(Outcome.CANCELLED, f"the session's time of {limit:g} s was over")
+        self._stop(f"the session's time of {limit:g} s was over")
         self._cancel(Outcome.TIMEOUT, self.policy.grace)
+
+    def _gives_up(self, error: BaseException) -> bool:
+        """Does it end the session? Then as a signal does, when this turn is over; `run` raises
+        it."""
+        if isinstance(error, PluginStop) and self._fatal is None:
+            self._fatal = error
+            self._stop(str(error))
+            self.loop.soon(lambda: self._cancel(Outcome.INTERRUPTED, self.policy.grace))
+        return isinstance(error, PluginStop)
 
     def _cancel(self, reason: Outcome, grace: float) -> None:
         by_launcher: dict[int, list[str]] = {}
@@ -394,17 +400,17 @@ class Scheduler:
         for key, ids in by_launcher.items():
             self._opened[key].cancel(ids, grace)
 
-    def _stop(self, outcome: Outcome, reason: str) -> None:
+    def _stop(self, reason: str) -> None:
         """Start nothing more: all that is ready or waiting ends unrun, once what it waits for is
         over."""
         if self._stopping is not None:
             return
-        self._stopping, self._stop_reason = outcome, reason
+        self._stopping = reason
         self._ready.clear()
         for node in list(self._nodes.values()):
             if node.job.state.is_pending() and node.job.id not in self._running:
                 node.waits = 0
-                self._end_unrun(node, outcome, reason)
+                self._end_unrun(node, Outcome.CANCELLED, reason)
 
     def pause(self) -> None:
         """Stop all that runs, and its clocks."""
@@ -419,12 +425,13 @@ class Scheduler:
             self._limit.cancel()
             self._limit = self.loop.call_at(self._limit.at + gap, self._session_timeout)
         for running in self._running.values():
-            if running.job.timekeeper.started > 0:
-                running.job.timekeeper.paused += gap
+            times = running.node.job.timekeeper
+            if times.started > 0:
+                times.paused += gap
         for launcher in self._opened.values():
             launcher.resume()
 
     def running(self) -> Iterable[tuple[BaseJob, float]]:
         """What runs now, and for how many seconds."""
         now = self.loop.monotonic()
-        return [(r.job, now - r.began) for r in self._running.values()]
+        return [(r.node.job, now - r.began) for r in self._running.values()]

@@ -66,11 +66,8 @@ class Scope:
     def verdict(self, entry: Entry) -> Verdict:
         """Do the conditions of an entry hold?"""
         conditions = entry[0] if isinstance(entry[0], tuple) else entry[:1]
-        for condition in conditions:
-            verdict = self._verdict(condition, entry[1])
-            if not verdict:
-                return verdict
-        return _YES
+        verdicts = (self._verdict(condition, entry[1]) for condition in conditions)
+        return next((verdict for verdict in verdicts if not verdict), _YES)
 
     def _verdict(self, condition: str | Mapping[str, str] | None, place: Place) -> Verdict:
         try:
@@ -99,11 +96,8 @@ class Scope:
 
     def last(self, key: str) -> Entry | None:
         """The last entry of a directive whose conditions hold."""
-        for entry in reversed(self.data.get(key, ())):
-            if entry[0] is None or self.verdict(entry):
-                found: Entry = entry
-                return found
-        return None
+        entries: Iterator[Entry] = reversed(self.data.get(key, ()))
+        return next((e for e in entries if e[0] is None or self.verdict(e)), None)
 
     def text(self, text: str, place: Place) -> str | None:
         """Put values in the place of names; None if the composite base case has no such value."""

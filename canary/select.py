@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, NamedTuple
 
 from canary.errors import UsageError
@@ -22,6 +23,7 @@ from canary.status import Category, Outcome, Status
 from canary.store import DAMAGED, read_object
 
 MASKED_UPSTREAM: Final = "a job it depends on is masked"
+PASSED: Final = "passed before"
 # what `-p` sees of a job that asks for nothing
 DEFAULT_NEEDS: Final[Mapping[str, int]] = {"cpus": 1, "gpus": 0, "nodes": 1}
 
@@ -67,6 +69,12 @@ class Earlier(NamedTuple):
     def next_attempt(self) -> int:
         """The number that the next attempt gets: one that was interrupted has had its own."""
         return self.attempt + 1 if self.outcome == Outcome.INTERRUPTED.name else 1
+
+    @property
+    def gone(self) -> bool:
+        """Its directory was made, and is there no more."""
+        made = not os.path.isdir(self.directory) and read_object(self.timekeeper).get("staged")
+        return isinstance(made, (int, float)) and made > 0
 
     def satisfies(self, when: str | None) -> bool:
         """Does the condition of a dependent hold for it?"""
@@ -123,9 +131,7 @@ def choose(
     candidates = [id for id in graph.order() if id not in masks]
     chosen = _strategy(graph, criteria, earlier, candidates, masks)
     run = tuple(id for id in candidates if id in chosen)
-    needed: set[str] = set()
-    for id in run:
-        needed.update(e.id for e in graph.upstream(id) if e.id not in chosen)
+    needed = {e.id for id in run for e in graph.upstream(id)} - chosen
     named, reason = criteria.named, _STRATEGIES[criteria.only].reason
     for id in candidates:
         if id not in chosen:
@@ -168,16 +174,14 @@ def _regex_filter(text: str) -> Callable[[JobSpec], bool]:
         search = re.compile(text).search
     except re.error as e:
         raise UsageError(f"--regex {text!r}: {e}", column=(e.pos or 0) + 1) from None
-    answers: dict[str, bool] = {}
 
+    @cache
     def found(path: str) -> bool:
-        if path not in answers:
-            try:
-                with open(path, encoding="utf-8", errors="replace") as f:
-                    answers[path] = search(f.read()) is not None
-            except OSError:
-                answers[path] = False
-        return answers[path]
+        try:
+            with open(path, encoding="utf-8", errors="replace") as f:
+                return search(f.read()) is not None
+        except OSError:
+            return False
 
     def test(spec: JobSpec) -> bool:
         here = os.path.dirname(spec.file)
@@ -198,17 +202,18 @@ def _strategy(
         pool &= criteria.named
     wants, _, new = _STRATEGIES[criteria.only]
     roots = {id for id in pool if (wants(graph.specs[id], earlier[id]) if id in earlier else new)}
-    if not roots:
-        return roots
-    if criteria.only == "all" and criteria.named is None:
+    if not roots or (criteria.only == "all" and criteria.named is None):
         return roots
     chosen = {id for id in graph.descendants(roots) if id not in masks}
     explicit = criteria.named is not None and criteria.only == "all"
     needed = _needed(graph, chosen.union(masks), chosen, earlier, again=explicit)
     if criteria.dependencies:
         return chosen | needed
-    if never := sorted(graph.specs[id].name for id in needed if id not in earlier):
-        raise UsageError(f"--no-deps: {never[0]} is needed, and has not run", hint="leave it out")
+    for id in sorted(needed, key=lambda id: graph.specs[id].name):
+        if id not in earlier or earlier[id].gone:
+            why = "its directory is gone" if id in earlier else "has not run"
+            name = graph.specs[id].name
+            raise UsageError(f"--no-deps: {name} is needed, and {why}", hint="leave it out")
     return chosen
 
 
@@ -220,8 +225,8 @@ def _needed(
     *,
     again: bool,
 ) -> set[str]:
-    """What has to run before the chosen jobs can; `again`: also what ran, and ended so that they
-    would be blocked."""
+    """What has to run before the chosen jobs can: what has not, or has left no directory; `again`:
+    also what ended so that they would be blocked."""
     needed: set[str] = set()
     todo = list(chosen)
     while todo:
@@ -230,17 +235,18 @@ def _needed(
                 continue
             last = earlier.get(edge.id)
             blocks = again and last is not None and not last.satisfies(edge.when)
-            if last is None or blocks or graph.specs[edge.id].renew:
+            if last is None or blocks or graph.specs[edge.id].renew or last.gone:
                 needed.add(edge.id)
                 todo.append(edge.id)
     return needed
 
 
-def _modified(path: str) -> float:
+def changed(spec: JobSpec, last: Earlier) -> bool:
+    """Is its file newer than its last start, or gone?"""
     try:
-        return os.stat(path).st_mtime
+        return os.stat(spec.file).st_mtime > last.began
     except OSError:
-        return float("inf")
+        return True
 
 
 class _Strategy(NamedTuple):
@@ -253,12 +259,12 @@ class _Strategy(NamedTuple):
 
 _STRATEGIES: Final[Mapping[str, _Strategy]] = {
     "all": _Strategy(lambda _, __: True),
-    "not_pass": _Strategy(lambda _, last: last.category != Category.PASS.value, "passed before"),
+    "not_pass": _Strategy(lambda _, last: last.category != Category.PASS.value, PASSED),
     "failed": _Strategy(
         lambda _, last: last.category == Category.FAIL.value or last.outcome == "BLOCKED",
         "did not fail before",
         new=False,
     ),
     "not_run": _Strategy(lambda _, __: False, "ran before"),
-    "changed": _Strategy(lambda spec, last: _modified(spec.file) > last.began, "did not change"),
+    "changed": _Strategy(changed, "did not change"),
 }

@@ -46,7 +46,7 @@ from canary.planning import Choice
 from canary.request import RunRequest
 from canary.resources import Machine, ResourcePool
 from canary.schedule import Scheduler
-from canary.select import Plan
+from canary.select import PASSED, Plan
 from canary.status import Category, Outcome
 from canary.store import tag_rows
 
@@ -63,12 +63,6 @@ class Session:
     jobs: Sequence[Job]
     request: RunRequest
     config: Config
-
-
-def resume(request: RunRequest, config: Config, display: Display, ids: frozenset[str]) -> Summary:
-    """Run these jobs of the store again, whatever is known of them."""
-    criteria = replace(request.criteria, named=ids, only="all")
-    return run(replace(request, criteria=criteria), config, display)
 
 
 def run(request: RunRequest, config: Config, display: Display) -> Summary:
@@ -114,20 +108,31 @@ def choose(request: RunRequest, config: Config, book: Catalog | None) -> Choice:
 
 
 def _check(choice: Choice, book: Catalog, display: Display) -> None:
-    """NothingToRun if that is so; a warning where what is run is not what is in the files now."""
+    """NothingToRun if that is so; a warning where what passed, or is run, is not what is in the
+    files now."""
     plan, collected = choice.plan, choice.collected
+    edits = planning.edited_since(choice)
+    told = f"edited since it passed: {_some(edits)}; --only changed runs it" if edits else None
     if not plan.run and not collected.bad_files:
         planning.save_specs(book, collected)
-        hint = "canary run --only changed runs what was edited, --only all everything"
-        known = "passed before" in plan.reasons()
-        raise NothingToRun(planning.nothing(plan), hint=hint if known else None)
+        book.write(record.excluded_rows("", planning.left_out(choice)))
+        usual = "canary run --only changed runs what was edited, --only all everything"
+        hint = usual if PASSED in plan.reasons() else None
+        raise NothingToRun(planning.nothing(plan), hint=told or hint)
+    if told:
+        display.say(told, "warning")
+    if again := planning.run_again(choice):
+        display.say(f"run again, as others need what is gone: {_some(again)}")
     if choice.request.roots:
         return
     files = planning.edited(book, {collected.graph.specs[i].file for i in plan.run})
     if files:  # what is run is what was collected: directives that were written since are not known
-        names = home.relative(files[0]) + (f" and {len(files) - 1} more" if files[1:] else "")
-        text = f"edited since it was collected: {names}; canary run PATH reads it again"
+        text = f"edited since it was collected: {_some(files)}; canary run PATH reads it again"
         display.say(text, "warning")
+
+
+def _some(names: Sequence[str]) -> str:
+    return home.relative(names[0]) + (f" and {len(names) - 1} more" if names[1:] else "")
 
 
 def dry_run(request: RunRequest, config: Config) -> tuple[list[Job], Machine]:
@@ -146,7 +151,7 @@ def dry_run(request: RunRequest, config: Config) -> tuple[list[Job], Machine]:
 def _execute(
     choice: Choice, config: Config, display: Display, workspace: Workspace, book: Catalog
 ) -> Summary:
-    request, plan, specs = choice.request, choice.plan, choice.collected.graph.specs
+    request, plan = choice.request, choice.plan
     machine = gather.find_machine(request, config)
     launcher_of = gather.choose_launcher(request, config)
     texts = planning.save_specs(book, choice.collected)
@@ -165,7 +170,7 @@ def _execute(
     jobs += planning.invalid_jobs(choice, config, (name, directory))
     session = Session(name, directory, workspace, tuple(jobs), request, config)
     ledger = record.Record(workspace, book, name, directory)
-    left_out = [(i, specs[i].fullname, m.reason or "masked") for i, m in plan.masks.items()]
+    left_out = planning.left_out(choice)
     walk = _Walk(session, ledger, ResourcePool(machine), launcher_of, plan, display)
     return walk.go(texts, faults, left_out)
 
@@ -229,10 +234,7 @@ class _Walk:
             if job.id in faults:
                 job.set_status(outcome=Outcome.INVALID, reason=str(faults[job.id]))
         sound = [job for job in self.session.jobs if job.status.outcome is not Outcome.INVALID]
-        grouped: Sequence[BaseJob] | None = self.config.plugins.first(
-            "canary_group", jobs=sound, config=self.config
-        )
-        return sound if grouped is None else grouped
+        return gather.group(sound, self.pool.machine, self.config)
 
     def _run(self, jobs: Sequence[BaseJob]) -> None:
         scheduler = self.scheduler = Scheduler(
@@ -285,7 +287,8 @@ class _Walk:
         session = self.session
         for job in session.jobs:
             if job.id not in self.finished:
-                job.set_status(outcome=Outcome.CANCELLED, reason="the session ended before it")
+                why = str(self.config.plugins.fatal or "the session ended before it")
+                job.set_status(outcome=Outcome.CANCELLED, reason=why)
                 self._finish_unrun(job)
         counts = Counter(event.status.outcome.name for event in self.finished.values())
         code = 0
@@ -326,7 +329,9 @@ class _Walk:
         try:
             view.update(session.workspace.home / settings.name, entries, mode=settings.mode)
         except CanaryError as e:
-            self.ledger.trouble(str(e))
+            if self.ledger.broken is None:  # nothing of the record has to be made up for later
+                text = f"the view is not up to date: {e}"
+                self.emit(Notice(self.clock.now(), "warning", text))
 
     @contextmanager
     def _signals(self, scheduler: Scheduler) -> Iterator[None]:

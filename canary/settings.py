@@ -22,6 +22,11 @@ def _set(default: Any, help: str, **more: Any) -> Any:
     return field(default=default, metadata={"help": help, **more})
 
 
+def _unflagged(default: Any, help: str, **more: Any) -> Any:
+    """A field that is set in files, with `-c` or by a variable."""
+    return _set(default, help, flag=None, **more)
+
+
 # which of the jobs that ran before are to run again
 STRATEGIES: Final = ("not_pass", "failed", "not_run", "changed", "all")
 
@@ -41,8 +46,8 @@ class Main(Settings):
     color: str = _set("auto", "when to use colour", choices=("auto", "always", "never"))
     plain: bool = _set(False, "plain lines: no redrawing, no glyphs")
     no_pager: bool = _set(False, "never use a pager", short="-P")
-    plugins: tuple[str, ...] = _set(
-        (), "plugins to load: modules, files, directories; no:NAME blocks one", flag=None
+    plugins: tuple[str, ...] = _unflagged(
+        (), "plugins to load: modules, files, directories; no:NAME blocks one"
     )
     plugin_errors: str | None = _set(
         None,
@@ -50,17 +55,17 @@ class Main(Settings):
         choices=("continue", "stop"),
     )
     hook_limit: float = _set(1.0, "seconds after which a hook is named as slow", kind="duration")
-    aliases: Mapping[str, str] = _set(
-        EMPTY, "commands of your own: a name and what it stands for", flag=None
+    aliases: Mapping[str, str] = _unflagged(
+        EMPTY, "commands of your own: a name and what it stands for"
     )
-    resource_pool: Mapping[str, int] = _set(
-        EMPTY, "resources of each node (nodes: how many; slots_per_TYPE)", flag=None
+    resource_pool: Mapping[str, int] = _unflagged(
+        EMPTY, "resources of each node (nodes: how many; slots_per_TYPE)"
     )
     resource_pool_file: str | None = _set(None, "file describing the machine", metavar="FILE")
     enable_hyperthreads: bool = _set(False, "count logical CPUs, not cores")
     gpu_backend: str = _set("auto", "whose GPUs to use: auto, none, or a vendor", metavar="NAME")
-    scratch: Any = _set(None, "free for your own use", flag=None)  # noqa: RUF009 - makes a field
-    system: Any = _set(None, "facts about the system", flag=None)  # noqa: RUF009 - makes a field
+    scratch: Any = _unflagged(None, "free for your own use")  # noqa: RUF009 - makes a field
+    system: Any = _unflagged(None, "facts about the system")  # noqa: RUF009 - makes a field
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,15 +73,10 @@ class Environment(Settings):
     """What the environment of each job gets on top of canary's own."""
 
     section: ClassVar[str] = "environment"
-    commands: ClassVar[tuple[str, ...]] = ()
-    set: Mapping[str, str] = _set(EMPTY, "variables to set", flag=None)
-    unset: tuple[str, ...] = _set((), "variables to remove", flag=None)
-    prepend_path: Mapping[str, str] = _set(
-        EMPTY, "directories to put first in a search path", flag=None
-    )
-    append_path: Mapping[str, str] = _set(
-        EMPTY, "directories to put last in a search path", flag=None
-    )
+    set: Mapping[str, str] = _unflagged(EMPTY, "variables to set")
+    unset: tuple[str, ...] = _unflagged((), "variables to remove")
+    prepend_path: Mapping[str, str] = _unflagged(EMPTY, "directories to put first in a search path")
+    append_path: Mapping[str, str] = _unflagged(EMPTY, "directories to put last in a search path")
 
     def apply(self, base: Mapping[str, str]) -> dict[str, str]:
         """`base` with these changes."""
@@ -94,17 +94,13 @@ class View(Settings):
     """The directory of links to the latest results."""
 
     section: ClassVar[str] = "workspace.view"
-    commands: ClassVar[tuple[str, ...]] = ()
-    name: str = _set("TestResults", "its name", flag=None)
-    mode: str = _set("symlink", "what is in it", flag=None, choices=("symlink", "hardlink", "copy"))
-    when: str = _set(
-        "always",
-        "when it is made",
-        flag=None,
-        choices=("always", "never", "on_success", "on_failure"),
+    name: str = _unflagged("TestResults", "its name")
+    mode: str = _unflagged("symlink", "what is in it", choices=("symlink", "hardlink", "copy"))
+    when: str = _unflagged(
+        "always", "when it is made", choices=("always", "never", "on_success", "on_failure")
     )
-    only: str = _set(
-        "all", "which jobs it shows", flag=None, choices=("all", "failed", "not_pass", "passed")
+    only: str = _unflagged(
+        "all", "which jobs it shows", choices=("all", "failed", "not_pass", "passed")
     )
 
 
@@ -113,8 +109,7 @@ class Run(Settings):
     """How jobs are run."""
 
     section: ClassVar[str] = "run"
-    commands: ClassVar[tuple[str, ...]] = ("run",)
-    default_tag: str = _set(":all:", "what `canary run` without paths runs again", flag=None)
+    default_tag: str = _unflagged(":all:", "what `canary run` without paths runs again")
     timeout: Mapping[str, float] = _set(
         FrozenDict({"default": 300.0, "fast": 120.0, "long": 900.0, "ctest": 1500.0}),
         "time limit: of the session, of reading a file (collect), of jobs with a keyword,"

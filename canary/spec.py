@@ -12,7 +12,7 @@ from __future__ import annotations
 import abc
 import hashlib
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from fnmatch import fnmatchcase
 from functools import cache
@@ -101,7 +101,8 @@ class JobSpec:
     while it runs. `pieces` says of resource types that their slots come in pieces, each from one
     instance: `{"gpus": (2, 1)}` are 3 in all. `weight` replaces what the scheduler makes of CPUs
     and run time: what is heavier starts earlier. `renew`: it is run again with whatever depends on
-    it, an earlier result of it does not stand in.
+    it, an earlier result of it does not stand in. `id_line` is the line of the file that gives the
+    ID; 0 if none does.
     """
 
     file_root: str
@@ -142,6 +143,7 @@ class JobSpec:
     pieces: Mapping[str, tuple[int, ...]] = shared()
     weight: float | None = None
     renew: bool = False
+    id_line: int = 0
     mask: Mask = UNMASKED
 
     @property
@@ -172,8 +174,11 @@ class JobSpec:
         return _nested({n: v for (n, d), v in values if v is not d and v != d})
 
     def full(self) -> dict[str, Any]:
-        """As JSON with every field, for files that other programs read."""
-        return _nested(dict(zip(_NAMES, _values(self), strict=True)))
+        """As JSON with every field, for files that other programs read: paths are never empty."""
+        data = _nested(dict(zip(_NAMES, _values(self), strict=True)))
+        data["exec_path"] = self.exec_path or self.fullname
+        data["view_path"] = self.view_path or self.fullname
+        return data
 
     @classmethod
     def fromdict(cls, data: Mapping[str, Any]) -> JobSpec:
@@ -373,8 +378,3 @@ class SpecGenerator(abc.ABC):
     def describe(self, file: SpecFile, data: Any) -> Mapping[str, Any]:  # noqa: ARG002 - none here
         """What `canary describe FILE` shows besides the specs."""
         return {}
-
-
-def resource_parameters(parameters: Mapping[str, Any], types: Collection[str]) -> dict[str, Any]:
-    """The parameters that are requests for resources: `nodes` and the names of resource types."""
-    return {k: v for k, v in parameters.items() if k in types or k == "nodes"}

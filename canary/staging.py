@@ -16,7 +16,7 @@ from pathlib import Path
 from canary import fsio
 from canary.names import encode_name
 from canary.resources import Capacity
-from canary.spec import Artifact, JobSpec, resource_parameters
+from canary.spec import Artifact, JobSpec
 from canary.status import Category
 
 
@@ -32,6 +32,10 @@ class InvalidTypeError(Exception):
         super().__init__(f"{name}={value!r} is a {kind}: expected type({name})=int")
         self.name = name
         self.value = value
+
+
+# where their names are public
+MissingSourceError.__module__ = InvalidTypeError.__module__ = "canary.job"
 
 
 def is_light(spec: JobSpec) -> bool:
@@ -73,12 +77,10 @@ def _expand(src: str, dst: str | None, spec: JobSpec) -> Iterator[tuple[str, str
 
 
 def _place(source: str, target: str, *, link: bool) -> None:
-    if os.path.lexists(target):
-        if os.path.islink(target) or os.path.isfile(target):
-            os.unlink(target)
-        else:
-            return
-    fsio.copy_or_link(os.path.realpath(source) if link else source, target, link=link)
+    if os.path.islink(target) or os.path.isfile(target):
+        os.unlink(target)
+    if not os.path.lexists(target):
+        fsio.copy_or_link(os.path.realpath(source) if link else source, target, link=link)
 
 
 def search_paths(
@@ -103,35 +105,29 @@ def resource_needs(spec: JobSpec, capacity: Capacity) -> dict[str, int]:
     Nodes given and cpus or gpus not: as many as that many nodes have. Nodes not given: enough for
     cpus and gpus.
     """
-    given = resource_parameters(
-        {**spec.meta_parameters, **spec.parameters}, {*capacity.per_node, "cpus", "gpus"}
-    )
+    types = {*capacity.per_node, "cpus", "gpus", "nodes"}
+    parameters = {**spec.meta_parameters, **spec.parameters}
+    given = {name: value for name, value in parameters.items() if name in types}
     for name, value in given.items():
         if isinstance(value, bool) or not isinstance(value, int):
             raise InvalidTypeError(name, value)
+    usual = {"cpus": 1, "gpus": 0}
     nodes = given.pop("nodes", None)
+    if nodes is not None:
+        usual = {t: nodes * capacity.per_node.get(t, n) for t, n in usual.items()}
+    needs = {**usual, **given}
     if nodes is None:
-        needs = {"cpus": 1, "gpus": 0, **given}
-        needs["nodes"] = capacity.nodes_for({t: needs[t] for t in ("cpus", "gpus")})
-    else:
-        needs = {
-            "cpus": nodes * capacity.per_node.get("cpus", 1),
-            "gpus": nodes * capacity.per_node.get("gpus", 0),
-        }
-        needs.update(given)
-        needs["nodes"] = nodes
-    return needs
+        nodes = capacity.nodes_for({t: needs[t] for t in usual})
+    return {**needs, "nodes": nodes}
 
 
 def artifacts(wanted: Iterable[Artifact], directory: str, category: Category) -> list[Path]:
     """Paths relative to `directory` of the files that match an artifact whose condition holds, each
     once."""
     found: dict[str, None] = {}
+    ends = {"never": None, "success": Category.PASS, "failure": Category.FAIL}
     for artifact in wanted:
-        when = artifact.when.removeprefix("on_")
-        if when == "never" or (when == "success" and category is not Category.PASS):
-            continue
-        if when == "failure" and category is not Category.FAIL:
+        if ends.get(artifact.when.removeprefix("on_"), category) is not category:
             continue
         # unlike the functions of `glob`, this enters no links, which may lead back or far away
         for path in sorted(Path(directory).glob(f"**/{artifact.pattern}")):
@@ -155,9 +151,8 @@ def rebaseline(spec: JobSpec, directory: str) -> list[Path]:
         source = _inside(directory, action.src)
         target = _inside(tree, action.dst)
         if not os.path.isfile(source):
-            raise MissingSourceError(
-                f"{action.src}: not in {directory}, so there is no new baseline"
-            )
+            text = f"{action.src}: not in {directory}, so there is no new baseline"
+            raise MissingSourceError(text)
         fsio.write_atomic(target, Path(source).read_bytes())
         written.append(Path(target))
     return written

@@ -101,10 +101,14 @@ _DEFAULT_OUTCOME: Final[Mapping[Category, Outcome]] = {
 # the names that workspaces of older releases hold
 _OLD_CATEGORIES: Final[Mapping[str, str]] = {"SKIP": "NOTRUN", "CANCEL": "ABORTED"}
 
-_EXIT_BITS: Final[Mapping[Outcome, ExitCode]] = {
+# by outcome, else by its category
+_EXIT_BITS: Final[Mapping[Outcome | Category, ExitCode]] = {
     Outcome.DIFFED: ExitCode.DIFFED,
     Outcome.TIMEOUT: ExitCode.TIMEOUT,
     Outcome.OVERSIZED: ExitCode.NOT_RUN,
+    Category.FAIL: ExitCode.FAILED,
+    Category.ABORTED: ExitCode.ABORTED,
+    Category.NONE: ExitCode.NOT_RUN,
 }
 
 
@@ -149,15 +153,8 @@ class Status:
     @property
     def exit_bit(self) -> int:
         """What this status adds to the exit code of a session."""
-        bit = _EXIT_BITS.get(self.outcome)
-        if bit is not None:
-            return int(bit)
-        category = self.category
-        if category is Category.FAIL:
-            return int(ExitCode.FAILED)
-        if category is Category.ABORTED:
-            return int(ExitCode.ABORTED)
-        return int(ExitCode.NOT_RUN) if category is Category.NONE else 0
+        bit = _EXIT_BITS.get(self.outcome) or _EXIT_BITS.get(self.category)
+        return int(bit or 0)
 
     def asdict(self) -> dict[str, Any]:
         """For files: the outcome is its integer."""
@@ -195,8 +192,6 @@ def read_category(value: Category | str) -> Category:
 
 def read_outcome(value: Outcome | str | int) -> Outcome:
     """The outcome of that name (any case) or integer; ValueError otherwise."""
-    if isinstance(value, Outcome):
-        return value
     if isinstance(value, int):
         return Outcome(value)
     try:
@@ -212,17 +207,15 @@ def judge_exit_code(
     where expected."""
     if xstatus == DIFF_EXIT_CODE:
         if code == DIFF_EXIT_CODE:
-            return Status(Outcome.XDIFF, f"{name}: differed, as expected", int(Outcome.XDIFF))
+            return Status.make(None, Outcome.XDIFF, f"{name}: differed, as expected")
         return Status(Outcome.FAILED, f"{name}: should have differed, exited {code}", code)
     if xstatus < 0:
         if code != 0:
-            return Status(
-                Outcome.XFAIL, f"{name}: failed with {code}, as expected", int(Outcome.XFAIL)
-            )
+            return Status.make(None, Outcome.XFAIL, f"{name}: failed with {code}, as expected")
         return Status(Outcome.FAILED, f"{name}: should have failed, exited 0", code)
     if xstatus > 0:
         if code == xstatus:
-            return Status(Outcome.XFAIL, f"{name}: exited {code}, as expected", int(Outcome.XFAIL))
+            return Status.make(None, Outcome.XFAIL, f"{name}: exited {code}, as expected")
         return Status(Outcome.FAILED, f"{name}: should have exited {xstatus}, not {code}", code)
     if code == 0:
         return Status(Outcome.SUCCESS, None, 0)

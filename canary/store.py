@@ -139,6 +139,11 @@ class Store:
 
     def __init__(self, path: Path, *, writable: bool = False) -> None:
         self.path = path
+        is_lost = not _size(str(path)) and path == Workspace(path.parent).database
+        if is_lost and any(path.parent.glob("sessions/*/*")):
+            raise RecordError(
+                "the store is gone", hint="canary doctor --rebuild makes it anew", file=str(path)
+            )
         try:
             fault("store.open")
             self._db = _connect(path, writable)
@@ -150,11 +155,11 @@ class Store:
                 raise
         except (OSError, sqlite3.Error) as e:
             sound = "readonly" in str(e) or not os.access(path.parent, os.W_OK)
-            raise RecordError(
-                f"the store cannot be opened: {e}",
-                hint=None if sound else "canary doctor --rebuild makes it anew",
-                file=str(path),
-            ) from None
+            hint = None if sound else "canary doctor --rebuild makes it anew"
+            if "disk I/O" in str(e) or "full" in str(e):
+                hint = "is the disk full?"
+            text = f"the store cannot be opened: {e}"
+            raise RecordError(text, hint=hint, file=str(path)) from None
 
     def _prepare(self, writable: bool) -> None:
         if not writable:
@@ -295,12 +300,8 @@ class Store:
 
     def excluded(self, session: str) -> list[tuple[str, str, str]]:
         """ID, full name and reason of each job that a session left out."""
-        return [
-            (r[0], r[1], r[2])
-            for r in self.query(
-                "select spec_id, fullname, reason from excluded where session=?", (session,)
-            )
-        ]
+        sql = "select spec_id, fullname, reason from excluded where session=?"
+        return [(id, name, reason) for id, name, reason in self.query(sql, (session,))]
 
     # selections
 

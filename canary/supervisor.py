@@ -22,7 +22,7 @@ from canary.faults import fault
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Post, Started, Usage
 from canary.loop import Loop, Timer
 from canary.output import cut_middle, explain, open_output
-from canary.procfs import Process, stamp
+from canary.procfs import Process, opened, stamp
 from canary.reaper import Fence, GroupReaper, Tree, TreeReaper
 from canary.survivors import VARIABLE, Ticket, boot_id
 
@@ -368,14 +368,10 @@ class Supervisor(Launcher):
         if self.portable:
             return False
         for p in left[:WATCHED]:
-            if p.pid in run.waiting:
-                continue
-            try:
-                fd = os.pidfd_open(p.pid)
-            except OSError:
-                continue  # gone meanwhile, or no descriptor is left
-            run.waiting[p.pid] = fd
-            self.loop.watch(fd, partial(self._stray_over, run, p.pid))
+            fd = None if p.pid in run.waiting else opened(p.pid)
+            if fd is not None:
+                run.waiting[p.pid] = fd
+                self.loop.watch(fd, partial(self._stray_over, run, p.pid))
         return bool(run.waiting)
 
     def _stray_over(self, run: Run, pid: int) -> None:

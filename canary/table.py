@@ -54,9 +54,7 @@ def clean(text: str) -> str:
 
 
 def _escaped(c: str) -> str:
-    if c == "\n":
-        return " "
-    return ascii(c)[1:-1]
+    return " " if c == "\n" else ascii(c)[1:-1]
 
 
 def quote(line: str) -> str:
@@ -89,10 +87,7 @@ def table(
     """Lines of a table; `colours` has one name a row, for its `Status` column or the first; the
     last column is cut."""
     cells = [[clean(c) for c in row] for row in rows]
-    widths = [
-        max(len(head[i]), *(len(r[i]) for r in cells)) if cells else len(head[i])
-        for i in range(len(head))
-    ]
+    widths = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     room = max(8, columns - sum(widths[:-1]) - 2 * (len(head) - 1))
     marked = head.index("Status") if "Status" in head else 0
     lines = [_line(head, widths, room).rstrip()]
@@ -114,7 +109,7 @@ def _line(cells: Sequence[str], widths: Sequence[int], room: int) -> str:
 
 def counted(n: int, what: str) -> str:
     """`1 job`, `2 jobs`, `2 processes`."""
-    ending = "es" if what.endswith("s") else "s"
+    ending = "es" if what.endswith(("s", "ch")) else "s"
     return f"{n} {what}{ending if n != 1 else ''}"
 
 

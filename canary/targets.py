@@ -1,6 +1,6 @@
 """What the words of a command line name: a workspace, files to collect, or jobs known from before.
 
-A word is a path of the view, a path to scan, a tag, a name or an ID, in this order; kinds are not
+A word is a path of the view, a tag, a path to scan, a name or an ID, in this order; kinds are not
 mixed. Nothing is collected here and nothing is run.
 """
 
@@ -46,12 +46,15 @@ def wipe(workspace: Workspace) -> None:
     view.remove_all(workspace.home)
 
 
-def resolve_names(request: RunRequest, book: Catalog) -> RunRequest:
-    """Turn the words of a command line into scan roots, or into an explicit choice of jobs."""
+def resolve_names(request: RunRequest, book: Catalog, *, tags: bool = True) -> RunRequest:
+    """Turn the words of a command line into scan roots, or into an explicit choice of jobs.
+
+    Unless there are to be no `tags`, a tag hides a directory of its name.
+    """
     shown = _shown(request, book)
     if shown is not None:
         return _explicit(request, shown)
-    words = collect.classify(request.words, request.cwd)
+    words = collect.classify(request.words, request.cwd, book.tag if tags else collect.no_tag)
     if roots := (*request.roots, *words.roots):
         if any(Path(root.root, "_").is_relative_to(book.path.parent) for root in roots):
             hint = "run jobs by name, or by their place in the view"
@@ -70,11 +73,12 @@ def resolve_names(request: RunRequest, book: Catalog) -> RunRequest:
                 hint=near(name, request.cwd, stored) or "canary status lists jobs",
             )
         ids |= found
-    return _explicit(request, ids)
+    return _explicit(request, ids, again=any(book.tag(name) is None for name in words.names))
 
 
-def _explicit(request: RunRequest, ids: Collection[str]) -> RunRequest:
-    only = request.criteria.only if request.only_given else "all"
+def _explicit(request: RunRequest, ids: Collection[str], *, again: bool = True) -> RunRequest:
+    """These jobs; `again`: also those that passed, unless a strategy was given."""
+    only = "all" if again and not request.only_given else request.criteria.only
     criteria = replace(request.criteria, named=frozenset(ids), only=only)
     return replace(request, words=(), criteria=criteria)
 

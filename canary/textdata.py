@@ -7,11 +7,10 @@ comments and order, as it was. Nothing here knows what the data means.
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +31,7 @@ def read(path: str | Path) -> Any:
     text = read_text(path)
     name = os.fspath(path)
     if name.endswith((".yaml", ".yml")):
-        return _parse_yaml(text, name)
+        return yaml(name).parse(text, name)
     if name.endswith(".json") or (not name.endswith(".toml") and text.lstrip()[:1] in ("{", "[")):
         return _parse_json(text, name)
     return parse_toml(text, name)
@@ -82,30 +81,25 @@ def _parse_json(text: str, file: str) -> Any:
         raise ConfigError("not JSON: nested too deep", file=file) from None
 
 
-def _parse_yaml(text: str, file: str) -> Any:
+def yaml(file: str | None = None) -> Any:
+    """The room for YAML; ConfigError where PyYAML is not."""
     try:
         # by name, because what it needs is an extra
-        yamldata = import_module("canary.yamldata")
+        return import_module("canary.yamldata")
     except ModuleNotFoundError as e:
         if e.name != "yaml":
             raise
         hint = "pip install 'canary-core[yaml]', or write TOML"
         raise ConfigError("YAML needs PyYAML", file=file, hint=hint) from None
-    return yamldata.parse(text, file)
 
 
 def find_line(text: str, path: Sequence[str]) -> int | None:
     """The line (1-based) on which a TOML or YAML text sets the key `path`; None if unclear."""
-    table: tuple[str, ...] = ()
     best: int | None = None
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            table = _split_key(header[1])
-            if table == tuple(path):
-                return number
-        elif (key := _key_of(line)) and (*table, *key) == tuple(path):
+    for number, (line, table, key) in enumerate(_placed(text.splitlines()), 1):
+        if path and (*table, *key) == tuple(path):
             return number
-        elif best is None and path and re.match(rf"\s*\"?{re.escape(path[-1])}\"?\s*[:=]", line):
+        if best is None and path and re.match(rf"\s*\"?{re.escape(path[-1])}\"?\s*[:=]", line):
             best = number
     return best
 
@@ -115,8 +109,6 @@ def format_toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        if isinstance(value, float) and not math.isfinite(value):
-            return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
         return repr(value)
     if isinstance(value, Mapping):
         inner = ", ".join(
@@ -177,12 +169,9 @@ def set_value(text: str, path: Sequence[str], value: Any, file: str) -> str:
 
 def _extent(lines: Sequence[str], path: tuple[str, ...], file: str) -> tuple[int, int]:
     """Which lines hold the key; empty where it is to be inserted, (0, 0) if its table is absent."""
-    table: tuple[str, ...] = ()
     insert = 0
-    for i, line in enumerate(lines):
-        if header := _HEADER.match(line):
-            table = _split_key(header[1])
-        elif (key := _key_of(line)) and (*table, *key) == path:
+    for i, (line, table, key) in enumerate(_placed(lines)):
+        if key and (*table, *key) == path:
             for end in range(i + 1, len(lines) + 1):
                 try:
                     _loads("\n".join(lines[i:end]))
@@ -193,6 +182,15 @@ def _extent(lines: Sequence[str], path: tuple[str, ...], file: str) -> tuple[int
         if table == path[:-1] and line.strip():
             insert = i + 1
     return insert, insert
+
+
+def _placed(lines: Iterable[str]) -> Iterator[tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Each line of a TOML text, the table that it opens or stands in, and the key that it sets."""
+    table: tuple[str, ...] = ()
+    for line in lines:
+        if header := _HEADER.match(line):
+            table = _split_key(header[1])
+        yield line, table, () if header else _key_of(line)
 
 
 def _key_of(line: str) -> tuple[str, ...]:

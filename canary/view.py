@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from canary import fsio
 from canary.errors import WorkspaceError
 from canary.faults import fault
+from canary.names import above
 from canary.table import counted
 
 MANIFEST: Final = ".canary-view.json"
@@ -62,20 +63,16 @@ def update(
         if not is_view(view):
             _write(view, {}, mode)  # it is ours before anything is in it
         made: set[str] = {os.fspath(view)}
-        paths = [entry.view_path for entry in new.values()]
-        foreign = [path for path in paths if not _is_free(view, path, listed, made)]
-        hidden = set(foreign)
-        for entry in new.values():
-            if entry.view_path not in hidden:
-                known[entry.job_id] = entry._asdict()
+        shown = {id: e for id, e in new.items() if _is_free(view, e.view_path, listed, made)}
+        known.update((id, entry._asdict()) for id, entry in shown.items())
         # before they are made: what a run that is cut off leaves is known to be ours
         _write(view, known, mode)
-        for entry in new.values():
-            if entry.view_path not in hidden:
-                _remove(f"{view}/{entry.view_path}")
-                _put(entry.source, f"{view}/{entry.view_path}", mode, absolute=view.is_symlink())
+        for entry in shown.values():
+            fsio.remove(f"{view}/{entry.view_path}")
+            _put(entry.source, f"{view}/{entry.view_path}", mode, absolute=view.is_symlink())
     except OSError as e:
         raise fsio.explain(e, view, "write the view") from None
+    foreign = [entry.view_path for id, entry in new.items() if id not in shown]
     if foreign:
         raise WorkspaceError(
             f"{counted(len(foreign), 'job')} not shown: {foreign[0]} is not of canary's making",
@@ -137,34 +134,25 @@ def _write(view: Path, known: Mapping[str, Any], mode: str) -> None:
     )
 
 
-def _above(path: str) -> Iterator[str]:
-    """The directories of a relative path, the nearest first."""
-    while path := path.rpartition("/")[0]:
-        yield path
-
-
 def _stale(known: Mapping[str, Any], new: Mapping[str, Entry]) -> list[str]:
     """IDs of entries that have moved, or are in the way of new ones of other jobs."""
     paths = {entry.view_path for entry in new.values()}
-    above = {directory for path in paths for directory in _above(path)}
-    out = []
-    for id, entry in known.items():
-        path = entry["view_path"]
+    taken = {*paths, *(directory for path in paths for directory in above(path))}
+
+    def is_stale(id: str, path: str) -> bool:
         if id in new:
-            in_the_way = new[id].view_path != path
-        else:
-            in_the_way = path in paths or path in above or not paths.isdisjoint(_above(path))
-        if in_the_way:
-            out.append(id)
-    return out
+            return new[id].view_path != path
+        return path in taken or not paths.isdisjoint(above(path))
+
+    return [id for id, entry in known.items() if is_stale(id, entry["view_path"])]
 
 
 def _drop(view: Path, path: str) -> None:
     """Remove an entry and the directories that are empty then; nothing behind a link."""
-    if any(os.path.islink(f"{view}/{directory}") for directory in _above(path)):
+    if any(os.path.islink(f"{view}/{directory}") for directory in above(path)):
         return
-    _remove(f"{view}/{path}")
-    for directory in _above(path):
+    fsio.remove(f"{view}/{path}")
+    for directory in above(path):
         try:
             os.rmdir(f"{view}/{directory}")
         except OSError:
@@ -174,7 +162,7 @@ def _drop(view: Path, path: str) -> None:
 def _is_free(view: Path, path: str, listed: Collection[str], made: set[str]) -> bool:
     """Make the directories above an entry; is there nothing in its place but what is ours? Links
     are: a run that was cut off left them."""
-    for directory in reversed(tuple(_above(path))):
+    for directory in reversed(tuple(above(path))):
         at = f"{view}/{directory}"
         if at in made:
             continue
@@ -188,19 +176,6 @@ def _is_free(view: Path, path: str, listed: Collection[str], made: set[str]) -> 
         made.add(at)
     target = f"{view}/{path}"
     return path in listed or os.path.islink(target) or not os.path.exists(target)
-
-
-def _remove(target: str) -> None:
-    try:
-        os.unlink(target)
-    except FileNotFoundError:
-        pass
-    except (IsADirectoryError, PermissionError):
-        if os.path.islink(target):
-            raise
-        fsio.remove_tree(target)
-    except NotADirectoryError:
-        pass
 
 
 def _put(source: str, target: str, mode: str, *, absolute: bool) -> None:

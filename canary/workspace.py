@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from canary import fsio
 from canary.errors import WorkspaceError
@@ -56,22 +55,11 @@ class ExecutionSpace:
 
     def create(self) -> None:
         """Make the directory and its parents; it may be there."""
-        try:
-            os.mkdir(self.text)
-        except FileExistsError:
-            pass
-        except FileNotFoundError:
-            os.makedirs(self.text, exist_ok=True)
+        os.makedirs(self.text, exist_ok=True)
 
     def remove(self) -> None:
         """Remove the directory and all in it; links are removed, never followed."""
-        try:
-            if os.path.islink(self.text):
-                os.unlink(self.text)
-            else:
-                fsio.remove_tree(self.text)
-        except FileNotFoundError:
-            pass
+        fsio.remove(self.text)
 
     def restore(self) -> None:
         """An empty directory, whatever was there."""
@@ -83,15 +71,9 @@ class ExecutionSpace:
         fault("mkdir")
         try:
             os.mkdir(self.text)
-        except FileExistsError:
+        except (FileExistsError, FileNotFoundError):
             self.restore()
-        except FileNotFoundError:
-            os.makedirs(self.text, exist_ok=True)
 
     def joinpath(self, *names: str) -> Path:
         """A path in the directory."""
         return self.dir.joinpath(*names)
-
-    def asdict(self) -> dict[str, Any]:
-        """As in the lock."""
-        return {"root": str(self.root), "path": str(self.path), "session": self.session}

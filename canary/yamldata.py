@@ -91,3 +91,8 @@ def load(text: str, file: str) -> tuple[Any, yaml.Node | None]:
         raise ConfigError(problem, file=file, line=mark.line + 1 if mark else None) from None
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as e:
         raise ConfigError(f"not YAML: {str(e).splitlines()[0]}", file=file) from None
+
+
+def dump(data: Any) -> str:
+    """Plain data as YAML, in its own order."""
+    return yaml.safe_dump(data, sort_keys=False)

@@ -1,4 +1,4 @@
-"""The commands of the core: one module each, with a `COMMAND`.
+"""The commands of the core: one module each, with `arguments`, `run` and `EXAMPLES`.
 
 `CORE` is what the command line knows without importing any of them: name, one line of help, and
 whether the command loads plugins. Those that only ask the workspace do not.
@@ -6,15 +6,10 @@ whether the command loads plugins. Those that only ask the workspace do not.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from importlib import import_module
+from typing import Final
 
 from canary.declare import Command
-
-if TYPE_CHECKING:
-    import argparse
-
-    from canary.config import Config
 
 CORE: Final = (
     ("init", "make a workspace", False),
@@ -41,13 +36,8 @@ CORE: Final = (
 )
 
 
-def command(
-    module: str,
-    run: Callable[[argparse.Namespace, Config], int],
-    arguments: Callable[[argparse.ArgumentParser], None],
-    *examples: str,
-) -> Command:
-    """The command of a `module` of this package: it is called as that is, its help is in `CORE`."""
-    name = module.rpartition(".")[2]
+def load(name: str) -> Command:
+    """A command of the core: what its module has, and its help."""
+    of = import_module(f"canary.commands.{name}")
     help = next(help for known, help, _ in CORE if known == name)
-    return Command(name=name, help=help, run=run, arguments=arguments, examples=examples)
+    return Command(name=name, help=help, run=of.run, arguments=of.arguments, examples=of.EXAMPLES)

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from canary import planning, targets
 from canary.catalog import Catalog
-from canary.commands import command, options, selection
+from canary.commands import options, selection, shapes
 from canary.config import Config
 from canary.errors import CanaryErrors, ExitCode, UsageError
 from canary.table import counted
@@ -17,6 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary collect`."""
     selection.add_places(parser)
     selection.add_on_options(parser)
+    parser.add_argument("--json", action="store_true", help="specs as JSON")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -26,14 +27,16 @@ def run(args: argparse.Namespace, config: Config) -> int:
         raise UsageError("no path to look in", hint="canary collect PATH")
     workspace = targets.open_workspace(request)
     with closing(Catalog(workspace.database, writable=True)) as book:
-        collected = planning.find_specs(targets.resolve_names(request, book), config, book)
+        request = targets.resolve_names(request, book, tags=False)
+        collected = planning.find_specs(request, config, book)
         if collected.errors and not request.permissive:
             raise CanaryErrors(collected.errors)
         planning.save_specs(book, collected)
+    if args.json:
+        print(shapes.as_json([spec.full() for spec in collected.graph.specs.values()]))
+        return ExitCode.OK
     print(f"collected {counted(len(collected.graph.specs), 'job')} into {workspace.root}")
     return ExitCode.OK
 
 
-COMMAND = command(
-    __name__, run, arguments, "canary collect tests", "canary collect -r tests -o big"
-)
+EXAMPLES = ("canary collect tests", "canary collect -r tests -o big")

@@ -6,14 +6,14 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
 from canary import fsio, textdata
-from canary.commands import command
-from canary.config import Config, plain
+from canary.config import Config, find_places, plain
 from canary.errors import ConfigError, ExitCode, UsageError
 from canary.options import TABLES, Option
 from canary.table import safe_write
@@ -24,9 +24,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="show|set")
     show = actions.add_parser("show", help="show the merged configuration")
     show.add_argument("section", nargs="?", default="", help="a section or a key (default: all)")
-    show.add_argument(
-        "--format", choices=("toml", "json"), default="toml", help="how to write it (default: toml)"
-    )
+    kinds = ("toml", "json", "yaml")
+    show.add_argument("--format", choices=kinds, default="toml", help="how (default: toml)")
+    show.add_argument("-p", "--paths", action="store_true", help="show which files are read")
     show.add_argument("--origin", action="store_true", help="show where each value comes from")
     put = actions.add_parser("set", help="write a value into a configuration file")
     put.add_argument("key", metavar="KEY", help="such as run:workers or run.timeout.default")
@@ -42,7 +42,16 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.action == "set":
         return _set(args, config)
     key = args.section.replace(":", ".")
+    if args.paths:
+        files = find_places(config.cwd, os.environ, config.workspace).files
+        text = "".join(f"{scope}: {file}\n" for scope, file in files)
+        safe_write(sys.stdout, text or "no configuration file is there\n")
+        return ExitCode.OK
     value = config.get(key) if key else config.asdict()
+    if key == "resource_pool" and not args.origin:
+        from canary.commands import running  # the engine: little of what is shown needs it
+
+        value = {"nodes": [asdict(node) for node in running.machine_of(config).nodes]}
     if args.origin:
         safe_write(sys.stdout, "".join(_origins(config, tuple(key.split(".")) if key else ())))
     elif args.format == "json":
@@ -51,7 +60,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
         data: Any = plain(value)
         for part in reversed(key.split(".") if key else []):
             data = {part: data}
-        safe_write(sys.stdout, textdata.format_document(data) + "\n")
+        write = textdata.yaml().dump if args.format == "yaml" else textdata.format_document
+        safe_write(sys.stdout, write(data).rstrip() + "\n")
     return ExitCode.OK
 
 
@@ -125,10 +135,7 @@ def _file(args: argparse.Namespace, config: Config) -> tuple[Path, tuple[str, ..
     return file, ()
 
 
-COMMAND = command(
-    __name__,
-    run,
-    arguments,
+EXAMPLES = (
     "canary config show run",
     "canary config show --origin",
     "canary config set run:timeout:default 5m --global",

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from canary import planning
+from canary import lookup, planning
 from canary.catalog import Catalog
 from canary.collect import ScanRoot
-from canary.commands import command, documents, options, selection, shapes
+from canary.commands import documents, options, selection, shapes
 from canary.config import Config
 from canary.errors import CanaryErrors, ExitCode
 from canary.request import RunRequest
 from canary.select import Criteria
 from canary.spec import JobSpec
+from canary.store import Result
 from canary.table import clean
 
 
@@ -75,9 +77,23 @@ def _spec(spec: JobSpec) -> dict[str, Any]:
 
 def _job(name: str, config: Config) -> dict[str, Any]:
     workspace, book = shapes.open_store(config)
-    data = documents.job_document(shapes.select_job(name, book), Catalog(workspace.database))
+    catalog = Catalog(workspace.database)
+    reasons = {id: reason for id, _, reason in lookup.left_out(workspace, book)}
+    results = book.results()
+    known = {r.id for r in results}
+    specs = catalog.specs(id for id in reasons if id not in known)
+    result = lookup.pick(name, [*results, *map(_unrun, specs.values())])
+    if result.id in specs:
+        return {"excluded": reasons[result.id], "spec": specs[result.id].full()}
+    data = documents.job_document(result, catalog)
     data.pop("env", None)
-    return data
+    return {"excluded": reasons[result.id], **data} if result.id in reasons else data
+
+
+def _unrun(spec: JobSpec) -> Result:
+    """What can be looked up of a job that has no result."""
+    what = (spec.id, spec.name, spec.fullname, spec.file_root, spec.file_path)
+    return Result(*what, "", "", "PENDING", "NONE", "NONE", None, -1, "{}", "{}")
 
 
 def _lines(data: Any, depth: int) -> Iterator[str]:
@@ -94,13 +110,9 @@ def _lines(data: Any, depth: int) -> Iterator[str]:
 
 
 def _scalar(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, (Mapping, list, tuple)):
-        return "{}" if isinstance(value, Mapping) else "[]"
+    if value is None or isinstance(value, (bool, dict, list, tuple)):
+        return json.dumps(value)
     return clean(str(value))
 
 
-COMMAND = command(
-    __name__, run, arguments, "canary describe tests/solve.pyt", "canary describe 7316cd5"
-)
+EXAMPLES = ("canary describe tests/solve.pyt", "canary describe 7316cd5")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from canary.clock import format_duration, ran_for
 from canary.commands import shapes
@@ -35,9 +35,8 @@ def expected(result: Result) -> str:
 def show_durations(results: Sequence[Result], n: int) -> None:
     """The `n` slowest jobs; all of them if it is not positive."""
     slow = sorted((r for r in results if running(r) >= 0), key=running, reverse=True)
-    rows = [
-        [format_duration(running(r)), r.id[:7], r.fullname] for r in slow[: n if n > 0 else None]
-    ]
+    shown = slow[:n] if n > 0 else slow
+    rows = [[format_duration(running(r)), r.id[:7], r.fullname] for r in shown]
     if rows:
         print("\n".join(["", "Slowest jobs", *table(("Duration", "ID", "Job"), rows)]))
 
@@ -66,10 +65,6 @@ def write_reports(
 ) -> None:
     """Write each report and say where; one that fails is a line, and changes no verdict."""
     for name in names:
-        if name not in offered:
-            known = ", ".join(sorted(offered)) or "none installed"
-            say("warning", f"no reporter {name!r}: there are: {known}")
-            continue
         parser = argparse.ArgumentParser()
         offered[name].arguments(parser)
         try:
@@ -80,6 +75,16 @@ def write_reports(
             continue
         for path in paths:
             print(path)
+
+
+def planned(job: Job) -> dict[str, Any]:
+    """A job that would run, for programs; times in seconds, None if nobody knows."""
+    spec, limit, expected = job.spec, job.timeout, job.expected_runtime
+    return {
+        **{"id": job.id, "name": spec.name, "fullname": spec.fullname, "file_path": spec.file_path},
+        **{"cpus": job.cpus, "gpus": job.gpus, "timeout": limit, "expected": expected},
+        "dependencies": [{"id": d.job.id, "when": d.when} for d in job.dependencies],
+    }
 
 
 def plan_lines(jobs: Sequence[Job]) -> list[str]:
@@ -96,7 +101,5 @@ def plan_lines(jobs: Sequence[Job]) -> list[str]:
 def show_excluded(rows: Sequence[tuple[str, str, str]]) -> None:
     """Every job that was left out, and why."""
     if rows:
-        lines = table(
-            ("Job", "ID", "Left out because"), [[name, id[:7], reason] for id, name, reason in rows]
-        )
-        print("\n".join(["", *lines]))
+        cells = [[name, id[:7], reason] for id, name, reason in rows]
+        print("\n".join(["", *table(("Job", "ID", "Left out because"), cells)]))

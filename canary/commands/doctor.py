@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 
-from canary import fsio, home, procfs, recovery, view
+from canary import fsio, home, mending, procfs, recovery, view
 from canary.catalog import Catalog
-from canary.commands import command, options
+from canary.commands import options
 from canary.config import Config
 from canary.errors import CanaryError, ExitCode
 from canary.journal import LOG
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.rebuild:
         home.refuse_foreign(workspace)
         with recovery.run_lock(workspace, lambda text: say("info", text)):
-            n = recovery.rebuild(workspace, lambda text: say("warning", text))
+            n = mending.rebuild(workspace, lambda text: say("warning", text))
         settings = options.view_settings(config)
         if view.is_view(workspace.home / settings.name):
             refresh_view(workspace, settings)
@@ -90,10 +90,14 @@ def _records(workspace: home.Workspace) -> Iterator[tuple[bool, str]]:
     """Does the store say what the logs say?"""
     with closing(Catalog(workspace.database)) as book:
         try:
-            for text in recovery.differences(workspace, book):
+            for text in mending.differences(workspace, book):
                 yield False, text
+            started = [r for r in book.results() if r.times.get("staged", -1.0) > 0]
+            gone = sum(not os.path.isdir(r.workspace) for r in started)
+            if gone:
+                yield True, f"{counted(gone, 'job')} without a directory, run again if needed"
         except CanaryError as e:
             yield False, str(e)
 
 
-COMMAND = command(__name__, run, arguments, "canary doctor", "canary doctor --rebuild")
+EXAMPLES = ("canary doctor", "canary doctor --rebuild")

@@ -7,12 +7,13 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from canary import gather
-from canary.commands import command, shapes
+from canary import gather, journal
+from canary.commands import shapes
 from canary.config import Config
 from canary.errors import ExitCode, UsageError
 from canary.events import JobFinished
 from canary.job import load_job_from_file
+from canary.journal import encode_event
 from canary.record import result_of
 from canary.request import RunRequest
 from canary.store import RESULT_STATEMENT, Store
@@ -56,10 +57,11 @@ def run(args: argparse.Namespace, config: Config) -> int:
     with closing(Store(workspace.database, writable=True)) as writer:
         end = JobFinished.of(job, job.timekeeper.finished, job.attempt)
         row = result_of(job.spec, end, result.session, job.workspace.text, job.variables)
+        journal.append(workspace.sessions / result.session / journal.LOG, [encode_event(end)])
         writer.write([(RESULT_STATEMENT, [row])])
     safe_write(sys.stdout, job.read_output())
     safe_write(sys.stdout, job.statline() + "\n")
     return job.status.exit_bit or ExitCode.OK
 
 
-COMMAND = command(__name__, run, arguments, "canary exec 7316cd5")
+EXAMPLES = ("canary exec 7316cd5",)

@@ -8,11 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from canary import session
-from canary.commands import command, options, selection
+from canary import planning, session
+from canary.commands import options, selection
 from canary.config import Config
-from canary.errors import ExitCode, UsageError
+from canary.errors import ExitCode, NothingToRun, UsageError
 from canary.graph import SpecGraph
 from canary.spec import JobSpec
 from canary.table import clean, counted, safe_write, width
@@ -32,6 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     shape("-l", "--lock", help="write testspecs.lock")
     _, switch, _ = selection.options_of(parser)
     switch("--show-excluded-tests", help="list what is left out, and why")
+    switch("--no-incremental", help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -49,14 +51,16 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.show_excluded_tests:
         for id, mask in plan.masks.items():
             print(f"{clean(graph.specs[id].fullname)}: {mask.reason}", file=sys.stderr)
-    return ExitCode.OK if specs else ExitCode.NOTHING_TO_RUN
+    if not specs:
+        raise NothingToRun(planning.nothing(plan))
+    return ExitCode.OK
 
 
 def _shape(args: argparse.Namespace, specs: Sequence[JobSpec], graph: SpecGraph, cwd: Path) -> str:
     if args.json:
         return json.dumps([spec.full() for spec in specs], indent=1, default=str) + "\n"
     if args.lock:
-        text = json.dumps([s.full() for s in specs], default=str)
+        text = json.dumps({"testspecs": [_locked(s, graph) for s in specs]}, default=str)
         Path(cwd, "testspecs.lock").write_text(text, encoding="utf-8")
         return f"wrote {len(specs)} specs to testspecs.lock\n"
     if args.files:
@@ -68,6 +72,12 @@ def _shape(args: argparse.Namespace, specs: Sequence[JobSpec], graph: SpecGraph,
     if args.graph:
         return _lines(_tree(specs, graph))
     return _columns(specs)
+
+
+def _locked(spec: JobSpec, graph: SpecGraph) -> dict[str, Any]:
+    """A spec as scripts know it from `testspecs.lock`: it names what it depends on by ID."""
+    needed = [{"spec": {"id": e.id}, "when": e.when} for e in graph.upstream(spec.id)]
+    return {**spec.full(), "dependencies": needed}
 
 
 def _lines(lines: object) -> str:
@@ -111,11 +121,4 @@ def _columns(specs: Sequence[JobSpec]) -> str:
     return "\n".join(out) + "\n" if out else ""
 
 
-COMMAND = command(
-    __name__,
-    run,
-    arguments,
-    "canary find tests",
-    "canary find -k fast --paths tests",
-    "canary find -g tests",
-)
+EXAMPLES = ("canary find tests", "canary find -k fast --paths tests", "canary find -g tests")

@@ -1,37 +1,48 @@
-"""`canary gc`: remove what nobody looks at any more, and keep every latest result."""
+"""`canary gc`: remove what nobody looks at any more; every latest result and what it needs stays.
+
+What is removed is first written into the log of its session, so that it is missed by nobody.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 
-from canary import fsio, home
-from canary.commands import command
+from canary import fsio, home, journal, lockfile, recovery
 from canary.config import Config
-from canary.errors import ExitCode
+from canary.errors import ExitCode, RecordError
 from canary.store import Store
+from canary.table import say
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary gc`."""
-    parser.add_argument(
-        "--dryrun", "--dry-run", dest="dryrun", action="store_true", help="only say"
-    )
+    parser.add_argument("--dryrun", "--dry-run", action="store_true", help="only say")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     workspace = home.require(config.cwd, config.workspace)
-    with closing(Store(workspace.database, writable=True)) as book:
-        latest = book.results()
-        needed = {r.workspace for r in latest}
+    home.refuse_foreign(workspace)
+    with (
+        recovery.run_lock(workspace, lambda text: say("info", text)),
+        closing(Store(workspace.database, writable=True)) as book,
+    ):
+        needed = _needed(book)
         rows = [r for name in book.sessions() for r in book.results(session=name)]
         old = [r for r in rows if r.workspace not in needed]
         freed = 0
-        for result in old:
-            freed += _remove(workspace, Path(result.workspace), dry=args.dryrun)
-        kept = {r.session for r in latest}
+        for session, some in groupby(old, lambda r: r.session):
+            results = list(some)
+            if not args.dryrun:
+                lines = [{"e": recovery.REMOVED, "id": r.id} for r in results]
+                journal.append(workspace.sessions / session / journal.LOG, lines)
+            for result in results:
+                freed += _remove(workspace, Path(result.workspace), dry=args.dryrun)
+        kept = {r.session for r in rows if r.workspace in needed}
         empty = [n for n in book.sessions() if n not in kept and n != workspace.latest]
         for name in empty:
             freed += _remove(workspace, workspace.sessions / name, dry=args.dryrun)
@@ -50,6 +61,23 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return ExitCode.OK
 
 
+def _needed(book: Store) -> set[str]:
+    """The directories of all latest results, and those that they read when they ran."""
+    needed = {r.workspace for r in book.results()}
+    latest = "select workspace from results where latest=1 and spec_id in"
+    todo = {row[0] for row in book.query(f"{latest} (select spec_id from spec_deps)")}
+    while todo:
+        try:
+            data = lockfile.read(todo.pop())
+            root, entries = data["workspace"]["root"], data["dependencies"]
+            found = {os.path.normpath(f"{root}/{e['path']}") for e in entries if e["path"]}
+        except (RecordError, LookupError, TypeError):
+            continue
+        todo |= found - needed
+        needed |= found
+    return needed
+
+
 def _remove(workspace: home.Workspace, directory: Path, *, dry: bool) -> int:
     """Bytes freed; nothing outside the workspace's sessions is touched."""
     inside = directory.is_relative_to(workspace.sessions)
@@ -61,4 +89,4 @@ def _remove(workspace: home.Workspace, directory: Path, *, dry: bool) -> int:
     return size
 
 
-COMMAND = command(__name__, run, arguments, "canary gc --dryrun", "canary gc")
+EXAMPLES = ("canary gc --dryrun", "canary gc")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterable, Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from canary.commands import CORE, command, topics
+from canary.commands import CORE, load, topics
 from canary.config import Config
 from canary.options import Option, Schema
 from canary.words import MAIN
@@ -91,7 +90,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     added = config.plugins.commands()
     if not args.json:
         print(overview({name: c.help for name, c in added.items()}, config.schema), end="")
-    core = {name: import_module(f"canary.commands.{name}").COMMAND for name, _, _ in CORE}
+    core = {name: load(name) for name, _, _ in CORE}
     described: dict[str, Any] = {}
     for name, known in {**core, **added}.items():
         parser = parser_of(known, config.schema.of_command(name))
@@ -113,6 +112,4 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-COMMAND = command(
-    __name__, run, arguments, "canary help run", "canary help --all", "canary help --pathspec"
-)
+EXAMPLES = ("canary help run", "canary help --all", "canary help --pathspec")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from canary import fsio, home, textdata, view
-from canary.commands import command, options, selection
-from canary.config import Config
+from canary.commands import options, selection
+from canary.config import Config, beside
 from canary.options import TABLES
 from canary.table import counted, say
 
@@ -70,9 +70,7 @@ def _given(config: Config) -> Iterator[tuple[tuple[str, ...], Any]]:
     keys = [path for path, origin in config.origins.items() if origin.startswith("-")]
     names = [path[1] for path in keys if path[0] == "plugins" and len(path) > 1]
     if names:
-        is_path = [name.endswith(".py") or "/" in name for name in names]
-        pairs = zip(names, is_path, strict=True)
-        yield ("plugins",), [str(config.cwd / name) if path else name for name, path in pairs]
+        yield ("plugins",), [beside(name, config.cwd) for name in names]
     for path in keys:
         option = config.schema.options.get(path)
         if path[0] != "plugins" and (option is None or option.kind not in TABLES):
@@ -80,6 +78,4 @@ def _given(config: Config) -> Iterator[tuple[tuple[str, ...], Any]]:
             yield path, list(value) if isinstance(value, tuple) else value
 
 
-COMMAND = command(
-    __name__, run, arguments, "canary init", "canary init -w results", "canary init --import"
-)
+EXAMPLES = ("canary init", "canary init -w results", "canary init --import")

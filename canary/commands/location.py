@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from canary.commands import command, shapes
+from canary.commands import shapes
 from canary.commands.log import log_path
 from canary.config import Config
 from canary.errors import ExitCode
@@ -23,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         ("-s", "source", "the directory of its test file"),
     ):
         which(flag, dest="which", action="store_const", const=what, help=help)
+    which("--json", action="store_true", help="all of them as JSON")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -30,22 +31,16 @@ def run(args: argparse.Namespace, config: Config) -> int:
     workspace, book = shapes.open_store(config)
     result = shapes.select_job(args.job, book)
     file = Path(result.file_root, result.file_path)
-    if args.which == "input":
-        print(file)
-    elif args.which == "source":
-        print(file.parent)
-    elif args.which == "log":
-        print(log_path(result))
-    elif args.which == "work":
-        print(result.workspace)
-    else:
-        shown = book.query("select view from specs_meta where spec_id=?", (result.id,))
-        view = workspace.home / config.view.name
-        path = view / shown[0][0] if shown else None
-        print(path if path is not None and is_view(view) and path.exists() else result.workspace)
+    places = {"input": file, "source": file.parent, "work": Path(result.workspace)}
+    shown = book.query("select view from specs_meta where spec_id=?", (result.id,))
+    view = workspace.home / config.view.name
+    path = view / shown[0][0] if shown else None
+    places["view"] = path if path and is_view(view) and path.exists() else places["work"]
+    if args.json or args.which == "log":
+        places["log"] = log_path(result)
+    wanted = {name: str(place) for name, place in places.items()}
+    print(shapes.as_json(wanted) if args.json else wanted[args.which or "view"])
     return ExitCode.OK
 
 
-COMMAND = command(
-    __name__, run, arguments, "canary location solve.np=4", "cd $(canary location 7316cd5)"
-)
+EXAMPLES = ("canary location solve.np=4", "cd $(canary location 7316cd5)")

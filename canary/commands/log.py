@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from canary import home, lockfile, oldstore
-from canary.commands import command, shapes
+from canary.commands import shapes
 from canary.config import Config
 from canary.errors import ExitCode, UsageError
 from canary.fsio import read_text
+from canary.options import near
 from canary.spec import OUTPUT_FILE
 from canary.store import Result
 from canary.table import safe_write
@@ -26,9 +27,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     which("-l", "--lock", action="store_true", help="its lock file")
     which("-f", "--file", metavar="PATH", help="a file in its directory")
     parser.add_argument("--tail", type=int, metavar="N", help="only the last N lines")
-    parser.add_argument(
-        "--raw", action="store_true", help="the bytes alone, without the path before them"
-    )
+    text = "the bytes alone, without the path before them"
+    parser.add_argument("--raw", action="store_true", help=text)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -52,8 +52,8 @@ def log_path(result: Result, *, errors: bool = False, file: str | None = None) -
     directory = Path(result.workspace)
     if file is not None:
         path = (directory / file).resolve()
-        if not path.is_relative_to(directory.resolve()):
-            raise UsageError(f"{file}: not in {directory}")
+        if not (path.is_relative_to(directory.resolve()) and path.exists()):
+            raise UsageError(f"{file}: not in {directory}", hint=near(file, str(directory), ()))
         return path
     spec = shapes.lock_of(result.workspace).get("spec", {})
     name = spec.get("stderr") if errors else spec.get("stdout", OUTPUT_FILE)
@@ -92,6 +92,4 @@ def _event_line(kind: str, line: dict[str, Any]) -> str:
     return f"{at} {kind:16} " + " ".join(str(w) for w in parts if w is not None)
 
 
-COMMAND = command(
-    __name__, run, arguments, "canary log 7316cd5", "canary log solve.np=4 --tail 20", "canary log"
-)
+EXAMPLES = ("canary log 7316cd5", "canary log solve.np=4 --tail 20", "canary log")

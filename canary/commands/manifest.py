@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from canary.loop import Loop
 from canary.record import BATCH_SECONDS
 from canary.recovery import Folded
 from canary.request import RunRequest
-from canary.resources import ResourcePool
+from canary.resources import Instance, Machine, ResourcePool
 from canary.schedule import Policy, Scheduler
 from canary.status import Category, Outcome, Status
 from canary.table import safe_write
@@ -62,7 +63,7 @@ def run(manifest: Path, config: Config) -> int:
 
     scheduler = _Scheduler(
         jobs,
-        ResourcePool(gather.find_machine(request, config)),
+        ResourcePool(_machine(gather.find_machine(request, config), data.get("machine", {}))),
         loop=loop,
         choose=lambda _: choose(None),  # what a spec names has brought it here
         emit=emit,
@@ -98,6 +99,17 @@ class _Scheduler(Scheduler):
     def _believe(self, exit: Exit) -> None:
         cut_off = self.interrupted and exit.reason is ExitReason.EXITED
         super().receive(replace(exit, reason=ExitReason.CANCELLED) if cut_off else exit)
+
+
+def _machine(found: Machine, given: Mapping[str, Any]) -> Machine:
+    """What there is, with `slots` for each instance, `{type: number}`, and what the session has
+    lent: `lent` has `{type: instances}` for each node, from the first."""
+    for type, n in given.get("slots", {}).items():
+        found = found.with_slots(type, n)
+    for node, more in zip(found.nodes, given.get("lent", ()), strict=False):
+        lent = {t: tuple(Instance(str(x["id"]), int(x["slots"])) for x in more[t]) for t in more}
+        found = found.with_instances(node.id, lent)
+    return found
 
 
 def _jobs(data: dict[str, Any], before: Folded) -> list[Job]:

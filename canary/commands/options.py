@@ -46,15 +46,11 @@ def roots_from_file(name: str, cwd: str) -> tuple[ScanRoot, ...]:
     file = Path(cwd, name)
     data = textdata.read(file)
     try:
-        entries = [
-            (str(e["root"]), [str(p) for p in e.get("paths", [])]) for e in data["testpaths"]
-        ]
+        found = data["testpaths"]
+        entries = [(str(e["root"]), [str(p) for p in e.get("paths", [])]) for e in found]
     except (KeyError, TypeError, AttributeError):
-        raise UsageError(
-            "not a path file",
-            hint='want {"testpaths": [{"root": ..., "paths": [...]}]}',
-            file=str(file),
-        ) from None
+        hint = 'want {"testpaths": [{"root": ..., "paths": [...]}]}'
+        raise UsageError("not a path file", hint=hint, file=str(file)) from None
     try:
         return tuple(_root(file.parent, root, paths) for root, paths in entries)
     except UsageError as e:

@@ -12,7 +12,6 @@ from importlib import metadata
 from typing import Final
 
 from canary import discovery, oldtool, version
-from canary.commands import command
 from canary.config import Config
 from canary.discovery import EntryPoint
 from canary.errors import ExitCode
@@ -20,12 +19,7 @@ from canary.loader import PluginInfo
 from canary.plugins import installed_info
 from canary.table import safe_write, table, use_colour, width
 
-_COLOURS: Final[Mapping[str, str]] = {
-    "active": "default",
-    "failed": "red",
-    "blocked": "yellow",
-    "old": "yellow",
-}
+_COLOURS: Final[Mapping[str, str]] = {"failed": "red", "blocked": "yellow", "old": "yellow"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,6 +83,4 @@ def _hooks_in_source(point: EntryPoint) -> list[str]:
     return sorted(names)
 
 
-COMMAND = command(
-    __name__, run, arguments, "canary plugins", "canary plugins --json", "canary -p no:NAME plugins"
-)
+EXAMPLES = ("canary plugins", "canary plugins --json", "canary -p no:NAME plugins")

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from canary.commands import command, shapes
+from canary import lookup
+from canary.commands import selection, shapes
 from canary.config import Config
 from canary.errors import ExitCode, UsageError
 from canary.store import Store, read_object
@@ -27,52 +28,41 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         return kind
 
     job = add("job", "one job's latest result", _job)
-    job.add_argument("id", metavar="ID", help="ID, beginning of it, or name")
-    job.add_argument(
-        "path", nargs="?", metavar="PATH", help="a key in it: status.reason, measurements, env"
-    )
-    shape = job.add_mutually_exclusive_group().add_argument
-    shape("--list", dest="list_keys", action="store_true", help="the keys there are")
-    shape("--all-runs", action="store_true", help="every session's result")
-    shape("--cache", action="store_true", help="how long it ran in the past")
+    option = job.add_argument
+    option("id", metavar="ID", help="ID, beginning of it, or name")
+    path = "a key in it: status.reason, measurements, env"
+    option("path", nargs="?", metavar="PATH", help=path)
+    _, switch, _ = selection.options_of(job.add_mutually_exclusive_group())
+    switch("--list", dest="list_keys", help="the keys there are")
+    switch("--all-runs", help="every session's result")
+    switch("--cache", help="how long it ran in the past")
     jobs = add("jobs", "the latest result of every job", _jobs)
-    jobs.add_argument("--session", metavar="S", help="the results of this session")
+    option, switch, _ = selection.options_of(jobs)
+    option("--session", metavar="S", help="the results of this session")
     _add_filters(jobs)
-    jobs.add_argument(
-        "--excluded", action="store_true", help="jobs that were left out, with the reason"
-    )
+    switch("--excluded", help="jobs that were left out, with the reason")
     session = add("session", "one session", _session)
-    session.add_argument("id", metavar="NAME", help="its name, the beginning of it, or latest")
-    session.add_argument("path", nargs="?", metavar="PATH", help="a key in it")
-    session.add_argument("--expand-jobs", action="store_true", help="the jobs instead of their IDs")
-    session.add_argument("--list", dest="list_keys", action="store_true", help="the keys there are")
+    option, switch, _ = selection.options_of(session)
+    option("id", metavar="NAME", help="its name, the beginning of it, or latest")
+    option("path", nargs="?", metavar="PATH", help="a key in it")
+    switch("--expand-jobs", help="the jobs instead of their IDs")
+    switch("--list", dest="list_keys", help="the keys there are")
     _add_filters(session)
-    sessions = add("sessions", "all sessions", _sessions)
-    sessions.add_argument(
-        "--where", metavar="EXPR", help="only those for which 'key.path OP value' holds"
-    )
-    database = add("db", "the store itself", _database)
-    database.add_argument(
-        "words", nargs="+", metavar="schema|stats|SELECT ...", help="the question"
-    )
+    option = add("sessions", "all sessions", _sessions).add_argument
+    option("--where", metavar="EXPR", help="only those for which 'key.path OP value' holds")
+    option = add("db", "the store itself", _database).add_argument
+    option("words", nargs="+", metavar="schema|stats|SELECT ...", help="the question")
     for kind in (job, session):
         # locks of the older tool named its classes
         kind.add_argument("--clean", action="store_true", help=argparse.SUPPRESS)
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--where", metavar="EXPR", help="only jobs for which 'key.path OP value' holds"
-    )
-    parser.add_argument("--digest", action="store_true", help="a line a job: name and category")
-    parser.add_argument(
-        "--watch",
-        nargs="?",
-        type=float,
-        const=10.0,
-        metavar="S",
-        help="again every S seconds until every job is done (default: 10)",
-    )
+    add, switch, _ = selection.options_of(parser)
+    add("--where", metavar="EXPR", help="only jobs for which 'key.path OP value' holds")
+    switch("--digest", help="a line a job: name and category")
+    text = "again every S seconds until every job is done (default: 10)"
+    add("--watch", nargs="?", type=float, const=10.0, metavar="S", help=text)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -128,8 +118,10 @@ def _jobs(args: argparse.Namespace, config: Config) -> Any:
     workspace, book = shapes.open_store(config)
     name = shapes.select_session(args.session, workspace, book) if args.session else None
     if args.excluded:
-        last = name or shapes.select_session("latest", workspace, book)
-        return [{"id": i, "fullname": n, "reason": r} for i, n, r in book.excluded(last)]
+        rows = book.excluded(name) if name else lookup.left_out(workspace, book)
+        if not rows:
+            shapes.select_session("latest", workspace, book)  # or says that nothing has been run
+        return shapes.excluded_records(rows)
     return _listed(book, name, args)
 
 
@@ -160,14 +152,12 @@ def _session(args: argparse.Namespace, config: Config) -> Any:
         return _listed(book, name, args)
     data = book.session(name)
     if data is None:
-        raise UsageError(
-            f"session {name} has not ended", hint="canary query jobs --session " + name
-        )
+        hint = f"canary query jobs --session {name}"
+        raise UsageError(f"session {name} has not ended", hint=hint)
     data["started_on"] = shapes.stamp(data.get("started_on"))
     data["finished_on"] = shapes.stamp(data.get("finished_on"))
-    data["job_ids"] = [
-        r[0] for r in book.query("select spec_id from results where session=?", (name,))
-    ]
+    rows = book.query("select spec_id from results where session=?", (name,))
+    data["job_ids"] = [id for (id,) in rows]
     return _part(data, args)
 
 
@@ -197,10 +187,7 @@ def _database(args: argparse.Namespace, config: Config) -> Any:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-COMMAND = command(
-    __name__,
-    run,
-    arguments,
+EXAMPLES = (
     "canary query jobs --digest",
     "canary query jobs --where 'status.category == FAIL'",
     "canary query job 7316cd5 status.reason",

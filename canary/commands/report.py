@@ -6,7 +6,7 @@ import argparse
 
 from canary import fsio
 from canary.catalog import Catalog
-from canary.commands import command, shapes
+from canary.commands import shapes
 from canary.config import Config
 from canary.errors import ExitCode, UsageError
 from canary.parser import Finished, Parser
@@ -66,10 +66,7 @@ def _knows_words(parser: Parser) -> bool:
     return bool(parser._get_positional_actions())
 
 
-COMMAND = command(
-    __name__,
-    run,
-    arguments,
+EXAMPLES = (
     "canary report",
     "canary report junit",
     "canary report html -o out.html",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from canary import home, recovery, session
-from canary.commands import command, running
+from canary import home, recovery
 from canary.commands import run as run_command
+from canary.commands import running
 from canary.config import Config
 from canary.errors import NothingToRun, UsageError
 from canary.events import JobFinished
@@ -31,10 +31,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     left = [id for id in folded.specs if not _done(folded.ends.get(id))]
     if not left:
         raise NothingToRun(f"session {last} left nothing undone", hint="canary run")
-    request = running.request_of(args, config)
-    only = frozenset(left)
-    summary = session.resume(request, config, running.display_of(args, config), only)
-    return summary.exit_code
+    return running.run(args, config, left)
 
 
 def _done(end: JobFinished | None) -> bool:
@@ -42,4 +39,4 @@ def _done(end: JobFinished | None) -> bool:
     return end is not None and end.status.category not in (Category.ABORTED, Category.NONE)
 
 
-COMMAND = command(__name__, run, arguments, "canary resume")
+EXAMPLES = ("canary resume",)

@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from canary import home, targets
-from canary.commands import command
 from canary.config import Config
 from canary.errors import ExitCode
 
@@ -25,4 +24,4 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return ExitCode.OK
 
 
-COMMAND = command(__name__, run, arguments, "canary rm .")
+EXAMPLES = ("canary rm .",)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from canary.commands import command, selection
+from canary.commands import selection
 from canary.settings import STRATEGIES
 
 if TYPE_CHECKING:
     from canary.config import Config
 
 _WITHOUT_EFFECT = ("--no-incremental", "--no-banner", "--banner")
-_VALUE_WITHOUT_EFFECT = ("--mail-to", "--mail-from", "--history-mode", "--capture", "--format")
+_VALUE_IGNORED = ("-e", "--mail-to", "--mail-from", "--history-mode", "--capture", "--format")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +43,7 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
     ):
         add(f"--repeat-{until}", type=_count, default=0, metavar="N", help=help)
     switch("--dry-run", help="show what would run, and run nothing")
+    switch("--json", help="with --dry-run: as JSON")
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
@@ -84,7 +85,7 @@ def _add_old(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", "--work-tree", dest="work_tree", metavar="PATH", help=hidden)
     for flag in _WITHOUT_EFFECT:
         parser.add_argument(flag, action="append_const", const=flag, dest="ignored", help=hidden)
-    for flag in _VALUE_WITHOUT_EFFECT:
+    for flag in _VALUE_IGNORED:
         parser.add_argument(flag, action=_Ignored, metavar="X", help=hidden)
 
 
@@ -96,10 +97,9 @@ class _Ignored(argparse.Action):
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}")
+    return int(text)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -109,10 +109,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return running.run(args, config)
 
 
-COMMAND = command(
-    __name__,
-    run,
-    arguments,
+EXAMPLES = (
     "canary run path/to/tests",
     "canary run -k 'fast and not gpu' tests",
     "canary run --only failed",

@@ -5,19 +5,23 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from canary import fsio, session, targets, textdata
+from canary import fsio, gather, session, targets, textdata
 from canary.catalog import Catalog
-from canary.commands import options
+from canary.commands import options, shapes
 from canary.config import Config
 from canary.declare import Display
 from canary.errors import CanaryError, ExitCode, NothingToRun, UsageError
 from canary.events import Summary
 from canary.job import LaunchSettings
 from canary.lockfile import public
+from canary.options import closest
+from canary.plugins import LIST, shape
 from canary.progress import PlainDisplay
 from canary.request import RunRequest
 from canary.resources import Machine
@@ -32,13 +36,12 @@ DEFAULT_LIMIT = 1 << 30
 def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
     """What the options ask for."""
     for flag in args.ignored or ():
-        say("warning", f"{flag} has no effect")
+        say("warning", f"{flag} has no effect" + (" after the command" if flag == "-e" else ""))
+    _check(args, config)
     only = "all" if args.rerun_all else args.only
     analyze = ("--execute-analysis-sections",) if args.analyze else ()
-    pool = config.main.resource_pool_file
-    asked = config.main.resource_pool.items()
-    counts = tuple((name, n) for name, n in asked if not name.startswith(SLOTS))
-    slots = tuple((name.removeprefix(SLOTS), n) for name, n in asked if name.startswith(SLOTS))
+    machine = _machine_asked(config)
+    machine["oversubscribe"] += options.counts_of(args.oversubscribe, "--oversubscribe")
     return options.base_request(
         args,
         config,
@@ -48,9 +51,7 @@ def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
         criteria=options.criteria_of(args, only=only or "not_pass", dependencies=not args.no_deps),
         only_given=only is not None,
         empty_ok=args.empty_ok,
-        machine=read_pool(Path(config.cwd, pool)) if pool else None,
-        counts=counts,
-        oversubscribe=(*slots, *options.counts_of(args.oversubscribe, "--oversubscribe")),
+        **machine,
         launcher=config.run.launcher,
         script_args=(*args.script_args, *analyze),
         tag=args.tag,
@@ -61,6 +62,40 @@ def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
         default_tag=config.run.default_tag,
         teardown=args.teardown,
     )
+
+
+def _machine_asked(config: Config) -> dict[str, Any]:
+    """What the configuration says of the machine, as parts of a request."""
+    pool, asked = config.main.resource_pool_file, config.main.resource_pool.items()
+    return {
+        "machine": read_pool(Path(config.cwd, pool)) if pool else None,
+        "counts": tuple((name, n) for name, n in asked if not name.startswith(SLOTS)),
+        "oversubscribe": tuple((k[len(SLOTS) :], n) for k, n in asked if k.startswith(SLOTS)),
+    }
+
+
+def machine_of(config: Config) -> Machine:
+    """The machine that a run would have."""
+    return gather.find_machine(RunRequest(cwd=str(config.cwd), **_machine_asked(config)), config)
+
+
+def _check(args: argparse.Namespace, config: Config) -> None:
+    """UsageError for what is asked of plugins that are not there."""
+    sections = {o.section for o in config.schema.options.values() if o.name == "detect"}
+    for kind, wanted, known in (
+        ("reporter", _reports(args), config.plugins.reporters() if args.report else ()),
+        ("GPU backend", [config.main.gpu_backend], {"auto", "none"} | sections),
+    ):
+        for name in wanted:
+            if name not in known:
+                hint = f"there are: {', '.join(sorted(known)) or 'none installed'}"
+                raise UsageError(f"no {kind} {name!r}", hint=closest(name, known) or hint)
+    if args.json and not args.dry_run:
+        raise UsageError("--json goes with --dry-run", hint="canary query jobs --session latest")
+
+
+def _reports(args: argparse.Namespace) -> list[str]:
+    return [t for text in args.report for t in text.split(",") if t not in ("", "none")]
 
 
 def _policy(args: argparse.Namespace, config: Config) -> Policy:
@@ -100,14 +135,21 @@ def read_pool(file: Path) -> Machine:
     return Machine.fromdict(data, file=str(file))
 
 
-def run(args: argparse.Namespace, config: Config) -> int:
-    """Do it."""
+def run(args: argparse.Namespace, config: Config, ids: Collection[str] = ()) -> int:
+    """Do it; if there are `ids`, with these jobs of the store, whatever is known of them."""
     request = request_of(args, config)
+    if ids:
+        criteria = replace(request.criteria, named=frozenset(ids), only="all")
+        request = replace(request, criteria=criteria)
     if request.dry_run:
         from canary.commands import details  # not needed by most runs
 
         jobs, machine = session.dry_run(request, config)
-        lines = config.plugins.first("canary_plan", jobs=jobs, machine=machine, config=config)
+        if args.json:
+            print(shapes.as_json(list(map(details.planned, jobs))))
+            return ExitCode.OK
+        asked = {"jobs": jobs, "machine": machine, "config": config}
+        lines = config.plugins.first("canary_plan", fit=shape(LIST, str), **asked)
         print("\n".join(details.plan_lines(jobs) if lines is None else lines))
         return ExitCode.OK
     try:
@@ -141,7 +183,7 @@ def display_of(args: argparse.Namespace, config: Config) -> Display:
         raise UsageError(f"--style {unknown.pop()!r}", hint="want live=yes|no, name=short|long")
     found: Display | None = None
     if not config.main.plain and style.get("live") != "no":
-        found = config.plugins.first("canary_display", config=config)
+        found = config.plugins.first("canary_display", fit=shape((Display,)), config=config)
     display = found or PlainDisplay(color=config.main.color, quiet=_is_quiet(config))
     display.long_names = style.get("name") == "long"
     return display
@@ -151,7 +193,7 @@ def show_details(
     args: argparse.Namespace, config: Config, request: RunRequest, summary: Summary
 ) -> None:
     """What `--durations`, `--show-capture`, `--show-excluded-tests` and `--report` ask for."""
-    reports = [t for text in args.report for t in text.split(",") if t not in ("", "none")]
+    reports = _reports(args)
     captured = args.show_capture != "no"
     if not (args.durations or captured or args.show_excluded_tests or reports):
         return

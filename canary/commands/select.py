@@ -9,7 +9,7 @@ from pathlib import Path
 
 from canary import collect, home
 from canary.catalog import Catalog
-from canary.commands import command, options, selection
+from canary.commands import options, selection, shapes
 from canary.config import Config
 from canary.errors import ExitCode, UsageError
 from canary.select import choose
@@ -28,6 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("-d", "--delete", action="store_true", help="delete TAG")
     add("-f", "--from", dest="source", metavar="TAG", help="choose among the jobs of this tag")
     selection.add_selection(parser)
+    parser.add_argument("--json", action="store_true", help="the jobs as JSON: name by ID")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -43,11 +44,12 @@ def run(args: argparse.Namespace, config: Config) -> int:
             if args.move and book.tag(args.tag) is not None:
                 raise UsageError(f"there is a tag {args.tag!r} already")
             book.write(tag_rows(old, None) + (tag_rows(args.tag, ids) if args.move else []))
-            print(f"{old}: deleted" if args.delete else f"{old}: renamed to {args.tag}")
-            return ExitCode.OK
-        ids = _chosen(args, config, book)
-        book.write(tag_rows(args.tag, ids))
-    print(f"{args.tag}: {counted(len(ids), 'job')}")
+            text = f"{old}: deleted" if args.delete else f"{old}: renamed to {args.tag}"
+        else:
+            ids = _chosen(args, config, book)
+            book.write(tag_rows(args.tag, ids))
+            text = f"{args.tag}: {counted(len(ids), 'job')}"
+        print(shapes.as_json(shapes.names_of(ids, book)) if args.json else text)
     return ExitCode.OK
 
 
@@ -68,11 +70,4 @@ def _chosen(args: argparse.Namespace, config: Config, book: Catalog) -> list[str
     return [id for id in choose(graph, criteria, {}).run if id in kept]
 
 
-COMMAND = command(
-    __name__,
-    run,
-    arguments,
-    "canary select -k 'fast and unit' quick",
-    "canary run quick",
-    "canary select -d quick",
-)
+EXAMPLES = ("canary select -k 'fast and unit' quick", "canary run quick", "canary select -d quick")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from canary import home, lockfile, lookup, oldstore
+from canary.clock import stamp as stamp
 from canary.config import Config
 from canary.errors import RecordError, UsageError
 from canary.lookup import select_job as select_job
@@ -27,12 +27,8 @@ def open_store(config: Config) -> tuple[home.Workspace, Store]:
 def session_record(name: str, store: Store) -> dict[str, Any]:
     """A session as `canary query sessions` gives it."""
     data = store.session(name) or {}
-    counts: dict[str, int] = dict(
-        store.query(
-            "select status_outcome, count(*) from results where session=? group by status_outcome",
-            (name,),
-        )
-    )
+    sql = "select status_outcome, count(*) from results where session=? group by status_outcome"
+    counts: dict[str, int] = dict(store.query(sql, (name,)))
     return {
         "name": name,
         "started_on": stamp(data.get("started_on")),
@@ -44,9 +40,15 @@ def session_record(name: str, store: Store) -> dict[str, Any]:
     }
 
 
-def stamp(at: float | None) -> str | None:
-    """A local time as ISO 8601."""
-    return None if at is None else datetime.fromtimestamp(at).isoformat()
+def names_of(ids: Sequence[str], store: Store) -> dict[str, str]:
+    """The names of jobs by ID, as `canary info --tag` gives them."""
+    known = dict(store.query("select spec_id, json_extract(data, '$.name') from specs"))
+    return {id: known.get(id) or "" for id in ids}
+
+
+def excluded_records(rows: Iterable[tuple[str, str, str]]) -> list[dict[str, str]]:
+    """Jobs that were left out, as `canary query jobs --excluded` gives them."""
+    return [{"id": id, "fullname": name, "reason": reason} for id, name, reason in rows]
 
 
 def dig(data: Any, path: str) -> Any:
@@ -54,12 +56,7 @@ def dig(data: Any, path: str) -> Any:
     for part in path.replace("/", ".").strip(".").split("."):
         if isinstance(data, Mapping) and part in data:
             data = data[part]
-        elif (
-            isinstance(data, Sequence)
-            and not isinstance(data, str)
-            and part.isdecimal()
-            and int(part) < len(data)
-        ):
+        elif isinstance(data, (list, tuple)) and part.isdecimal() and int(part) < len(data):
             data = data[int(part)]
         else:
             keys = f"0 to {len(data) - 1}" if isinstance(data, list) else "none"

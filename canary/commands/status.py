@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from canary import lookup
 from canary.clock import format_duration
-from canary.commands import command, details, shapes
+from canary.commands import details, selection, shapes
 from canary.config import Config
 from canary.errors import ExitCode, UsageError
 from canary.store import Result, Store
@@ -36,26 +37,20 @@ _HISTORY = "ID,Name,Session,ExitCode,Duration,Status,Details"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary status`."""
-    parser.add_argument("jobs", nargs="*", metavar="JOB", help="the history of these jobs")
-    parser.add_argument("-i", "--interactive", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("-o", dest="columns", metavar="COLS", help=f"columns: {','.join(_COLUMNS)}")
-    parser.add_argument(
-        "-r",
-        dest="kinds",
-        metavar="CHARS",
-        help="p passed, t timeout, d diffed, f failed, n not run, s skipped, a not passed, A all",
-    )
-    parser.add_argument("--all", "-a", dest="all", action="store_true", help="all jobs")
-    parser.add_argument("--failed", action="store_true", help="jobs that did not pass")
-    parser.add_argument("--sort-by", choices=("duration", "name"), help="order of the rows")
-    parser.add_argument(
-        "--durations", nargs="?", type=int, const=10, metavar="N", help="show the N slowest jobs"
-    )
-    parser.add_argument("--full-ids", action="store_true", help="whole IDs")
-    parser.add_argument("--json", action="store_true", help="as JSON")
-    parser.add_argument(
-        "--show-excluded", action="store_true", help="jobs that the last session left out, and why"
-    )
+    add, switch, _ = selection.options_of(parser)
+    add("jobs", nargs="*", metavar="JOB", help="the history of these jobs")
+    switch("-i", "--interactive", help=argparse.SUPPRESS)
+    add("-o", dest="columns", metavar="COLS", help=f"columns: {','.join(_COLUMNS)}")
+    text = "p passed, t timeout, d diffed, f failed, n not run, s skipped, a not passed, A all"
+    add("-r", dest="kinds", metavar="CHARS", help=text)
+    switch("--all", "-a", dest="all", help="all jobs")
+    switch("--failed", help="jobs that did not pass")
+    add("--sort-by", choices=("duration", "name"), help="order of the rows")
+    text = "show the N slowest jobs"
+    add("--durations", nargs="?", type=int, const=10, metavar="N", help=text)
+    switch("--full-ids", help="whole IDs")
+    switch("--json", help="as JSON")
+    switch("--show-excluded", help="jobs that the last run left out, and why")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -64,7 +59,13 @@ def run(args: argparse.Namespace, config: Config) -> int:
         raise UsageError("-i is a command of its own", hint="canary tui")
     workspace, book = shapes.open_store(config)
     if args.show_excluded:
-        details.show_excluded(book.excluded(shapes.select_session("latest", workspace, book)))
+        excluded = lookup.left_out(workspace, book)
+        if not excluded:
+            shapes.select_session("latest", workspace, book)  # or says that nothing has been run
+        if args.json:
+            print(shapes.as_json(shapes.excluded_records(excluded)))
+        else:
+            details.show_excluded(excluded)
         return ExitCode.OK
     counts = book.tally()
     shown = _shown(args, book, counts)
@@ -162,10 +163,7 @@ def _summary(counts: _Counts) -> str:
     return f"{counted(counts.total(), 'job')}: {parts}"
 
 
-COMMAND = command(
-    __name__,
-    run,
-    arguments,
+EXAMPLES = (
     "canary status",
     "canary status -rA",
     "canary status --durations 5",

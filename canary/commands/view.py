@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from canary import home
-from canary.commands import command, options
+from canary.commands import options
 from canary.config import Config
 from canary.errors import ExitCode
 from canary.results import refresh_view
@@ -16,9 +16,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary view`."""
     parser.add_argument("what", choices=("refresh", "create"), help="make the view again")
     parser.add_argument("--mode", metavar="MODE", help="what is in it: symlink, hardlink or copy")
-    parser.add_argument(
-        "--only", metavar="KIND", help="which results: all, failed, not_pass or passed"
-    )
+    kinds = "which results: all, failed, not_pass or passed"
+    parser.add_argument("--only", metavar="KIND", help=kinds)
     parser.add_argument("--name", metavar="N", help="its name beside .canary")
 
 
@@ -31,10 +30,4 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return ExitCode.OK
 
 
-COMMAND = command(
-    __name__,
-    run,
-    arguments,
-    "canary view refresh",
-    "canary view create --mode copy --only failed --name Failures",
-)
+EXAMPLES = ("canary view refresh", "canary view create --mode copy --only failed --name Failures")

@@ -7,11 +7,8 @@ points at a column; depth and the size of numbers are bounded, so that no text e
 memory or time. Nothing in here knows of jobs, specs or configuration.
 """
 
-from canary.expression.names import Condition as Condition
-from canary.expression.names import NameExpression as NameExpression
 from canary.expression.names import compile_condition as compile_condition
 from canary.expression.names import compile_names as compile_names
-from canary.expression.parameters import ParameterExpression as ParameterExpression
 from canary.expression.parameters import compile_parameters as compile_parameters
 from canary.expression.when import Verdict as Verdict
 from canary.expression.when import When as When
@@ -19,5 +16,4 @@ from canary.expression.when import located as located
 from canary.expression.when import parse_when as parse_when
 from canary.expression.when import platform_names as platform_names
 from canary.expression.when import substitute as substitute
-from canary.expression.where import Where as Where
 from canary.expression.where import compile_where as compile_where

@@ -46,7 +46,6 @@ class _Term(NamedTuple):
     run: Node[Params]
     name: str | None = None  # of a lone parameter
     spelt: str | None = None  # of a number or True, False, None as written: equals such a text, too
-    value: object = None  # of the same
     word: Token | None = None  # a bare word that stands for itself
 
 
@@ -63,19 +62,19 @@ def _plus(a: object, b: object) -> object:
     return a + b if isinstance(a, str) and isinstance(b, str) else _ADD(a, b)
 
 
+def _bits(number: float) -> int:
+    """Of an integer; a float has room of its own, and overflows by itself."""
+    return number.bit_length() if isinstance(number, int) else 0
+
+
 def _times(a: float, b: float) -> object:
-    if isinstance(a, int) and isinstance(b, int) and a.bit_length() + b.bit_length() > MAX_BITS:
+    if _bits(a) + _bits(b) > MAX_BITS:
         raise OverflowError
     return a * b
 
 
 def _power(a: float, b: float) -> object:
-    if (
-        isinstance(a, int)
-        and isinstance(b, int)
-        and a.bit_length() * abs(b) > MAX_BITS
-        and abs(a) > 1
-    ):
+    if isinstance(b, int) and abs(a) > 1 and _bits(a) * abs(b) > MAX_BITS:
         raise OverflowError
     result: object = a**b
     if isinstance(result, complex):
@@ -211,7 +210,7 @@ class _ParameterParser(Parser[Params]):
         if len(parts) == 1 and not signs:
             return term
         run = _signed_power(tuple((negative, part.run) for negative, part in parts))
-        if len(parts) == 1 and term.spelt is not None and isinstance(term.value, (int, float)):
+        if len(parts) == 1 and term.spelt not in (None, "None"):
             return _Term(run, spelt=f"-{term.spelt}" if parts[0][0] else term.spelt)
         return _Term(run)
 
@@ -254,7 +253,7 @@ class _ParameterParser(Parser[Params]):
 
 
 def _constant(value: object, spelt: str | None = None) -> _Term:
-    return _Term(lambda _: value, spelt=spelt, value=value)
+    return _Term(lambda _: value, spelt=spelt)
 
 
 def _comparison(op: str, left: _Term, right: _Term) -> Operation:

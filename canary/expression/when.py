@@ -11,8 +11,8 @@ import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Final, NoReturn, TypeVar
+from functools import lru_cache, partial
+from typing import Final, TypeVar
 
 from canary.errors import CanaryError, ExpressionError
 from canary.expression.grammar import QUOTED, error, tokenize
@@ -96,19 +96,17 @@ class When:
         """
         if not self.enabled:
             return Verdict(False, "when=False")
+        pools = {"platforms": platforms, "options": options, "keywords": keywords}
         for name, text in self.texts():
             if name == "parameters":
                 ok = parameters is not None and compile_parameters(text).matches(parameters)
-            elif name == "platforms":
-                expression = compile_names(text, ignore_case=True)
-                anything = "any" in platforms
-                ok = expression.evaluate(_yes) if anything else expression.matches(platforms)
             elif name == "testname":
-                names = () if testname is None else (testname,)
-                ok = testname is not None and compile_names(text, ignore_case=False).matches(names)
+                expression = compile_names(text, ignore_case=False)
+                ok = testname is not None and expression.matches([testname])
+            elif name == "platforms" and "any" in platforms:
+                ok = compile_names(text, ignore_case=True).evaluate(lambda _: True)
             else:
-                given = options if name == "options" else keywords
-                ok = compile_names(text, ignore_case=name == "keywords").matches(given)
+                ok = compile_names(text, ignore_case=name != "options").matches(pools[name])
             if not ok:
                 return Verdict(False, f"{name}={text!r} does not hold")
         return _OK
@@ -116,12 +114,10 @@ class When:
     def check(self) -> None:
         """Compile what needs no substitution; ExpressionError naming the condition."""
         for name, text in self.texts():
-            if is_template(text):
-                continue
-            if name == "parameters":
-                located(f"when {name}", compile_parameters, text)
-            else:
-                located(f"when {name}", lambda text: compile_names(text, ignore_case=True), text)
+            if not is_template(text):
+                names = partial(compile_names, ignore_case=True)
+                compiled = compile_parameters if name == "parameters" else names
+                located(f"when {name}", compiled, text)
 
 
 def parse_when(arg: str | bool | Mapping[str, str] | None) -> When | None:
@@ -139,16 +135,12 @@ def parse_when(arg: str | bool | Mapping[str, str] | None) -> When | None:
     if isinstance(arg, str):
         return _parse_text(arg)
     if not isinstance(arg, Mapping):
-        raise ExpressionError(
-            f"when: expected a text or a mapping, got {type(arg).__name__}", hint=_HINT
-        )
+        raise _wrong(f"expected a text or a mapping, got {type(arg).__name__}")
     for name, text in arg.items():
         if name not in _FIELDS:
-            _unknown(name)
+            raise _wrong(f"got an unexpected keyword argument {name!r}")
         if not isinstance(text, str):
-            raise ExpressionError(
-                f"when: {name} is to be a text, got {type(text).__name__}", hint=_HINT
-            )
+            raise _wrong(f"{name} is to be a text, got {type(text).__name__}")
     return _made(arg)
 
 
@@ -161,22 +153,19 @@ def _parse_text(text: str) -> When | None:
         if name.kind != "word" or equal.kind != "=":
             raise error("when: expected name=value", text, equal.column, _HINT)
         if name.text not in _ALIASES:
-            _unknown(name.text, name.column)
+            raise _wrong(f"got an unexpected keyword argument {name.text!r}", name.column)
         value = next(tokens)
         if value.kind not in ("word", "text"):
             raise error("when: expected a value", text, value.column, _HINT)
         if _ALIASES[name.text] in found:
-            raise error(
-                f"when: {name.text} is given twice", text, name.column, "join them with 'and'"
-            )
+            problem = f"when: {name.text} is given twice"
+            raise error(problem, text, name.column, "join them with 'and'")
         found[_ALIASES[name.text]] = value.text
     return _made(found)
 
 
-def _unknown(name: object, column: int | None = None) -> NoReturn:
-    raise ExpressionError(
-        f"when: got an unexpected keyword argument {name!r}", hint=_HINT, column=column
-    )
+def _wrong(problem: str, column: int | None = None) -> ExpressionError:
+    return ExpressionError(f"when: {problem}", hint=_HINT, column=column)
 
 
 def _made(texts: Mapping[str, str]) -> When | None:
@@ -193,10 +182,6 @@ def located(key: str, function: Callable[[str], T], text: str) -> T:
         return function(text)
     except CanaryError as e:
         raise e.located(key=key) from None
-
-
-def _yes(_: str) -> bool:
-    return True
 
 
 def platform_names(environ: Mapping[str, str]) -> frozenset[str]:
@@ -227,11 +212,7 @@ def substitute(text: str, names: Mapping[str, str]) -> str:
     ExpressionError naming the text.
     """
     if "$" in text:
-        return re.sub(
-            _DOLLARS, lambda m: m[1] or names.get(m[2] if m[2] is not None else m[3], m[0]), text
-        )
-    if "{" not in text and "}" not in text:
-        return text
+        return re.sub(_DOLLARS, lambda m: m[1] or names.get(m[2] or m[3], m[0]), text)
 
     def replacement(match: re.Match[str]) -> str:
         field, column = match[1], match.start() + 1

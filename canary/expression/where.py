@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from canary.expression.grammar import error
 
-_PREDICATE: Final = r"\s*([^\s=!<>'\"]+)\s*(==|!=|>=|<=|>|<)\s*(.*)"
+_KEY: Final = r"\s*([^\s=!<>'\"]+)\s*"
+_PREDICATE: Final = rf"{_KEY}(==|!=|>=|<=|>|<)\s*(.*)"
 _SECOND: Final = r"\s(and|or)\s+[^\s=!<>]+\s*(?:[=!<>]=|[<>])"
 _QUOTED: Final = r"'[^']*'|\"[^\"]*\""
 _NUMBER: Final = r"[+-]?(?:[0-9]{1,300}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
@@ -104,7 +105,9 @@ def compile_where(text: str) -> Where:
     """
     match = re.fullmatch(_PREDICATE, text, re.DOTALL)
     if match is None:
-        raise error("expected key.path OP value", text, 1, _HINT)
+        key = re.match(_KEY, text)
+        fault = key.end() + 1 if key else 1
+        raise error(f"expected {'an operator' if key else 'key.path OP value'}", text, fault, _HINT)
     path, op, value = match[1], match[2], match[3].rstrip()
     if re.fullmatch(_QUOTED, value):
         return Where(text, tuple(path.split(".")), op, value[1:-1], _ABSENT)

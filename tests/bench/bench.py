@@ -408,6 +408,26 @@ def packing(b: Bench) -> None:
                 print(f"  {command.who} / shortest = {wall / bound:.3f}")
 
 
+def slurm(b: Bench) -> None:
+    """50 sleeps of 0.2 s in five batches of four workers, on the Slurm that is up; beside five
+    commands that sleep for as long as a batch has to."""
+    try:
+        nodes = subprocess.run(["sinfo", "-h"], capture_output=True, timeout=30, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        nodes = b""
+    if not nodes.strip():
+        print("\nslurm: left out, sinfo is not on this machine or names no node")
+        return
+    n = 50
+    words = ["run", "-b", "backend=slurm", "-b", "spec=count:5", "-b", "workers=4"]
+    five = "for i in 1 2 3 4 5; do srun -Q -n1 sleep 0.6 & done; wait"
+    commands = [
+        Command("floor srun", ["sh", "-c", five]),
+        *b.pair([*words, b.tree("naps", n)]),
+    ]
+    b.group(f"{n} sleeps of 0.2 s in 5 batches of 4 workers on Slurm", commands, jobs=n)
+
+
 WORKLOADS: dict[str, Callable[[Bench], None]] = {
     "start": start,
     "import": importing,
@@ -419,6 +439,7 @@ WORKLOADS: dict[str, Callable[[Bench], None]] = {
     "questions": questions,
     "makespan": makespan,
     "packing": packing,
+    "slurm": slurm,
 }
 
 

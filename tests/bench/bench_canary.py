@@ -24,6 +24,7 @@ WORKLOADS = (
     "questions",
     "makespan",
     "packing",
+    "slurm",
 )
 
 

@@ -77,6 +77,12 @@ def sleeps(root: Path, jobs: int, seed: int = 11) -> list[tuple[float, int]]:
     return rows
 
 
+def naps(root: Path, jobs: int) -> None:
+    """Jobs that sleep for 0.2 s."""
+    for i in range(jobs):
+        write(root, i, f"n{i:05d}", [], "time.sleep(0.2)")
+
+
 def mixture(jobs: int, seed: int) -> list[tuple[int, float, list[int]]]:
     """(CPUs, seconds, numbers of the jobs waited for) of jobs for a machine of 16.
 
@@ -177,5 +183,5 @@ def build(root: Path, files: int, tests: int = 1) -> None:
 
 KINDS: dict[str, Callable[..., object]] = {
     kind.__name__: kind
-    for kind in (empty, parametrized, chain, ladder, fan, dag, sleeps, packing, form, build)
+    for kind in (empty, parametrized, chain, ladder, fan, dag, sleeps, naps, packing, form, build)
 }

@@ -27,6 +27,13 @@ def test_every_hook_says_what_it_is(hooks):
     assert brief == []
 
 
+def test_every_hook_has_an_example(hooks):
+    texts = {
+        name: " ".join((ast.get_docstring(node) or "").split()) for name, node in hooks.items()
+    }
+    assert [name for name, text in texts.items() if "Example: " not in text] == []
+
+
 def test_reference_has_each_hook_with_its_exact_arguments(hooks, root):
     page = (root / "docs" / "reference" / "hooks.md").read_text().splitlines()
     wanted = [

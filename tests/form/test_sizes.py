@@ -9,14 +9,14 @@ import tokenize
 # see docs/adr/0007-what-is-counted.md: the walk, its edges (languages, configuration, command
 # line), and what is there for authors of plugins
 WALK_LINES = 6800
-REPAIR_LINES = 450
+REPAIR_LINES = 570
 EDGE_LINES = 5500
 TESTING_LINES = 700
 EDGES = (
     "cli config detect discovery loader oldstore oldtool options parser plugins progress reporting"
     " scope settings table textdata words yamldata"
 )
-REPAIR = "faults recovery survivors"
+REPAIR = "faults mending recovery survivors"
 MODULE_LINES = 500
 # the contract of the job was given, with its long list of names: it stays in one module
 CONTRACT = {"canary/job.py": 1000}

@@ -90,3 +90,11 @@ def test_every_plugin_is_a_distribution_of_its_own(root):
             if not (directory / needed).exists():
                 wrong.append(f"{directory.name}: has no {needed}")
     assert wrong == []
+
+
+def test_uv_takes_every_distribution_from_this_tree(root):
+    """A member of the workspace without a source is an error of `uv lock`."""
+    text = (root / "pyproject.toml").read_text()
+    named = set(re.findall(r"^(canary-[a-z]+) = \{ workspace = true \}$", text, re.M))
+    plugins = {p.parent.name for p in root.glob("plugins/*/pyproject.toml")}
+    assert named == {"canary-core", *plugins}

@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-from importlib import import_module
+from inspect import get_annotations
 from pathlib import Path
 
 import pytest
 
 from canary import cli, commands, version
-from canary.commands import CORE
+from canary.commands import CORE, load
 
 
 def test_version(canary, capsys):
@@ -26,12 +26,16 @@ def test_core_commands_are_what_the_table_says():
     """The table is read at start-up in place of the modules."""
     directory = Path(commands.__file__).parent
     with_command = {
-        path.stem for path in directory.glob("*.py") if "\nCOMMAND = " in path.read_text()
+        path.stem for path in directory.glob("*.py") if "\nEXAMPLES = " in path.read_text()
     }
     assert with_command == {name for name, _, _ in CORE}
     for name, help, _ in CORE:
-        command = import_module(f"canary.commands.{name}").COMMAND
+        command = load(name)
         assert (command.name, command.help) == (name, help)
+        kinds = {"args": "argparse.Namespace", "config": "Config", "return": "int"}
+        assert get_annotations(command.run) == kinds
+        kinds = {"parser": "argparse.ArgumentParser", "return": "None"}
+        assert get_annotations(command.arguments) == kinds
         assert all("canary " in line for line in command.examples)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from canary import collect
 from canary.collect import ScanRoot, Words
-from canary.errors import PluginError, UsageError
+from canary.errors import UsageError
 from canary.spec import Loaded, SpecGenerator
 
 
@@ -99,6 +99,34 @@ def test_what_git_knows_of_a_directory(tree):
     assert classify("git@", cwd=here / "r/d") == Words((ScanRoot(str(here / "r/d"), ("b.pyt",)),))
 
 
+def test_what_git_knows_of_a_checkout_made_by_repo(tree):
+    here = tree("r/one/a.pyt", "r/one/in/b.pyt", "r/two/d/c.pyt", "r/loose.pyt", "t/a.pyt")
+    for name in ("one", "one/in", "two"):
+        git(here, "init", f"r/{name}")
+    git(here / "r/one", "add", "a.pyt")
+    git(here / "r/one/in", "add", "b.pyt")
+    git(here / "r/two", "add", "d")
+    (here / "r/.repo").mkdir()
+    (here / "r/.repo/project.list").write_text("one\none/in\ntwo\nremoved\n")
+    known = ("one/a.pyt", "one/in/b.pyt", "two/d/c.pyt")
+    assert classify("repo@r") == Words((ScanRoot(str(here / "r"), known),))
+    assert classify("repo@", cwd=here / "r/one") == Words(
+        (ScanRoot(str(here / "r/one"), ("a.pyt", "in/b.pyt")),)
+    )
+    assert classify("repo@r/two/d") == Words((ScanRoot(str(here / "r/two/d"), ("c.pyt",)),))
+    for word in ("repo@t", "repo@nowhere", "repo@r/.repo"):
+        with pytest.raises(UsageError, match=r"no projects there|no such directory|knows no files"):
+            classify(word)
+
+
+def test_a_tag_comes_before_a_directory_of_its_name(tree):
+    tree("t/a.pyt", "u/a.pyt")
+    tags = {"t": ["1"], "empty": []}
+    assert collect.classify(("t", "empty"), str(Path.cwd()), tags.get) == Words((), ("t", "empty"))
+    with pytest.raises(UsageError, match="'t' is no path, or a tag"):
+        collect.classify(("u", "t"), str(Path.cwd()), tags.get)
+
+
 def test_what_git_cannot_list_is_an_error(tree):
     tree("t/a.pyt")
     with pytest.raises(UsageError, match="no such directory"):
@@ -119,7 +147,7 @@ def test_anything_else_is_a_name():
 
 def test_a_mixture_is_refused_and_names_what_is_no_path(tree):
     tree("t/a.pyt")
-    with pytest.raises(UsageError, match=r"'tt' is no path \[check the spelling"):
+    with pytest.raises(UsageError, match=r"'tt' is no path, or a tag \[check the spelling"):
         classify("t", "tt")
 
 
@@ -137,12 +165,17 @@ def test_no_tag(tag):
 # files
 
 
-def found(*roots, generators=(PYT, VVT), ignore=None):
+def refuse(kept, other, what):
+    raise AssertionError(f"{kept} and {other} both claim {what}")
+
+
+def found(*roots, generators=(PYT, VVT), ignore=None, clash=refuse):
     made = [
         ScanRoot(str(r[0]), tuple(r[1:])) if isinstance(r, tuple) else ScanRoot(str(r))
         for r in roots
     ]
-    return [(f.path, f.generator) for f in collect.find(made, generators, ignore)]
+    named = {g.name: g for g in generators}
+    return [(f.path, f.generator) for f in collect.find(made, named, ignore, clash)]
 
 
 def test_files_are_found_by_name_in_the_order_of_their_paths(tree):
@@ -157,7 +190,7 @@ def test_files_are_found_by_name_in_the_order_of_their_paths(tree):
 
 def test_a_file_knows_what_stat_says(tree):
     here = tree("d/a.pyt")
-    (file,) = collect.find([ScanRoot(str(here))], [PYT])
+    (file,) = collect.find([ScanRoot(str(here))], {"pyt": PYT}, None, refuse)
     stat = (here / "d" / "a.pyt").stat()
     assert (file.root, file.path) == (str(here), "d/a.pyt")
     assert (file.mtime_ns, file.size, file.inode) == (stat.st_mtime_ns, stat.st_size, stat.st_ino)
@@ -259,18 +292,20 @@ def test_a_deep_tree_needs_no_stack(tmp_path):
         subprocess.run(["rm", "-rf", top], check=True)
 
 
-def test_two_generators_of_one_pattern_are_an_error_naming_both(tree):
-    here = tree("a.pyt")
-    with pytest.raises(PluginError, match=r"'pyt' and 'other' both claim \*\.pyt"):
-        found(here, generators=(PYT, Generator("other", "*.pyt")))
-
-
-def test_two_generators_of_one_file_are_an_error_naming_both(tree):
-    here = tree("canary_a.vvt", "b.vvt")
-    other = Generator("other", "canary_*")
-    with pytest.raises(PluginError, match=r"'vvt' and 'other' both claim canary_a\.vvt"):
-        found(here, generators=(VVT, other))
-    assert found((here, "b.vvt"), generators=(VVT, other)) == [("b.vvt", "vvt")]
+@pytest.mark.parametrize(
+    ("pattern", "what", "others"),
+    [("*.pyt", "*.pyt", []), ("canary_*", "canary_a.pyt", ["canary_b.x"])],
+)
+def test_of_two_generators_that_claim_a_file_the_first_has_it(tree, pattern, what, others):
+    here = tree("canary_a.pyt", "canary_b.x", "b.pyt")
+    told = []
+    both = (PYT, Generator("other", pattern))
+    files = found(here, generators=both, clash=lambda *clash: told.append(clash))
+    assert told == [("pyt", "other", what)]
+    ours = [("b.pyt", "pyt"), ("canary_a.pyt", "pyt")]
+    assert sorted(files) == [*ours, *((name, "other") for name in others)]
+    if others:
+        assert found((here, "b.pyt"), generators=both) == [("b.pyt", "pyt")]
 
 
 @pytest.mark.parametrize("pattern", ["CTestTestfile.cmake", "*.x.y", "t?st.*", "*.[ab]x", "*"])

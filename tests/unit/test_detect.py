@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from canary.detect import GpuPlugin, GpuSettings
 from canary.job import Job
+from canary.resources import Machine, Node
 from canary.spec import JobSpec
 from canary.workspace import ExecutionSpace
+
+HERE = Machine((Node("n", {}), Node("m", {})), here="n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def plugin(config):
 def test_gpus_are_resources_and_jobs_see_those_that_they_were_given(job):
     one = plugin(Config())
     assert one.canary_settings() is Settings
-    assert one.canary_resources(Config()) == {
+    assert one.canary_resources(Config(), HERE) == {
         "gpus": [{"id": "0", "properties": {"memory": 1}}, {"id": "1", "properties": {}}]
     }
     assert one.canary_job_env(job(("1", "n"), ("0", "n"))) == {"ONE": "uuid-b,uuid-a"}
@@ -90,6 +93,22 @@ def test_ids_are_looked_up_where_no_machine_was_looked_for(job):
     assert one.canary_job_env(job(("1", "n"))) == {"ONE": "uuid-b"}
     assert one.canary_job_env(job(("1", "n"), ("of another kind", "n"))) is None
     assert one.looked == 1
+
+
+def test_gpus_of_this_host_are_nothing_to_a_machine_elsewhere(job):
+    one = plugin(Config())
+    assert one.canary_resources(Config(), replace(HERE, here="")) is None
+    assert one.canary_job_env(job(("1", "n"))) is None
+    assert one.looked == 0
+
+
+def test_what_gpus_of_another_node_are_called_is_not_known_here(job):
+    one = plugin(Config())
+    assert one.canary_resources(Config(), HERE) is not None
+    assert one.canary_job_env(job(("1", "m"))) is None
+    assert one.canary_job_env(job(("1", "n"))) == {"ONE": "uuid-b"}
+    # a node that was made up, by -r nodes=2, is this one
+    assert one.canary_job_env(job(("1", "n-1"))) == {"ONE": "uuid-b"}
 
 
 def test_an_id_that_is_the_word_is_not_looked_up(job):
@@ -116,5 +135,5 @@ def test_gpus_are_hidden_on_request_where_there_are_any(job):
 @pytest.mark.parametrize("config", [Config("amd"), Config("none"), Config(detect="never")])
 def test_nothing_is_looked_for_that_nobody_wants(config):
     one = plugin(config)
-    assert one.canary_resources(config) is None
+    assert one.canary_resources(config, HERE) is None
     assert one.looked == 0

@@ -109,7 +109,7 @@ def test_a_changed_plugin_is_asked_again(site, installed, tmp_path):
     discovery.write(installed, "1.0.0", [str(site)])
     (tmp_path / "plugin.py").write_text("changed = True\n")
     again = discovery.read("1.0.0", [str(site)])
-    assert again == installed._replace(declared=None)
+    assert again == installed._replace(declared={})
     assert again is not None
     assert again.unasked == ["spy"]
 

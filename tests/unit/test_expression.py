@@ -853,6 +853,13 @@ def test_where_refuses(text, word):
     assert word in str(refused(compile_where, text))
 
 
+@pytest.mark.parametrize(
+    ("text", "column"), [("a.b=FAIL", 4), ("a.b FAIL", 5), ("a.b", 4), ("== PASS", 1), ("", 1)]
+)
+def test_where_points_at_what_is_wrong(text, column):
+    assert refused(compile_where, text).column == column
+
+
 def test_a_quoted_value_of_where_is_taken_as_it_is():
     assert compile_where("a == 'x and b == 2'").matches({"a": "x and b == 2"})
 

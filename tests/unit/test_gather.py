@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
-from canary import config, gather, plugins
-from canary.errors import PluginError, UsageError
+from canary import collect, config, gather, plugins
+from canary.errors import PluginError, PluginStop, UsageError
 from canary.hookspecs import hookimpl
+from canary.job import BaseJob
 from canary.launch import Exit, Launcher
 from canary.process import SubprocessLauncher
 from canary.request import RunRequest
@@ -23,8 +25,9 @@ def gathered(tmp_path):
     """`gathered(hook=answer, …)` is a configuration with one plugin for each; `said` its lines."""
     said = []
 
-    def make(*hooks, **more):
-        manager = plugins.PluginManager(say=lambda level, text: said.append(text))
+    def make(*hooks, policy=None, **more):
+        said.clear()
+        manager = plugins.PluginManager(policy=policy, say=lambda level, text: said.append(text))
         for n, (hook, answer) in enumerate([*hooks, *more.items()]):
             manager.add(answering(hook, answer), f"plugin{n}")
         return config.load(tmp_path, environ={}).with_plugins(manager)
@@ -40,8 +43,9 @@ def answering(hook, answer):
         "canary_ignore_path": "path, config",
         "canary_select": "specs, config",
         "canary_machine": "config",
-        "canary_resources": "config",
+        "canary_resources": "config, machine",
         "canary_launchers": "config",
+        "canary_group": "jobs, config",
         "canary_job_setup": "job",
         "canary_job_env": "job",
         "canary_job_status": "job, exit",
@@ -112,10 +116,33 @@ def test_masks_of_plugins_are_joined(gathered, new_job):
     assert seen == [job.spec]
 
 
-@pytest.mark.parametrize("answer", [["id"], "id", 3])
+@pytest.mark.parametrize("answer", [["id"], "id", 3, {"id": "no"}, {3: Mask(True, "no")}])
 def test_masks_that_are_none_name_the_plugin(gathered, answer):
-    with pytest.raises(PluginError, match="plugin 'plugin0': canary_select must return a mapping"):
-        gather.plugin_masks({}, gathered(canary_select=answer))
+    said = "plugin 'plugin1': canary_select must return a Mapping of Mask"
+    hooks = [("canary_select", {"other": Mask(True, "no")}), ("canary_select", answer)]
+    with pytest.raises(PluginError, match=said):
+        gather.plugin_masks({}, gathered(*hooks, policy="stop"))
+    assert gather.plugin_masks({}, gathered(*hooks)) == {"other": Mask(True, "no")}
+    (line,) = gathered.said
+    assert line.startswith(said)
+
+
+@pytest.mark.parametrize("policy", ["stop", "continue"])
+def test_two_formats_that_claim_one_file_name_their_plugins(gathered, tmp_path, policy):
+    (tmp_path / "a.x").touch()
+    hook = "canary_spec_generators"
+    made = gathered((hook, [Generator("a")]), (hook, [Generator("b")]), policy=policy)
+    generators = gather.spec_generators(made)
+    roots, clash = [collect.ScanRoot(str(tmp_path))], gather.clash(made)
+    said = "plugin 'plugin1': its 'b' claims *.x, which 'a' of plugin 'plugin0' claims already"
+    if policy == "stop":
+        with pytest.raises(PluginError) as caught:
+            collect.find(roots, generators, None, clash)
+        assert caught.value.message == said
+        assert caught.value.hint == "leave it out: -p no:plugin1"
+    else:
+        assert [f.generator for f in collect.find(roots, generators, None, clash)] == ["a"]
+        assert gathered.said == [f"{said}; going on without its claim"]
 
 
 # timeouts
@@ -162,6 +189,20 @@ def test_a_machine_of_a_plugin_with_what_others_detect(gathered):
     assert (machine.count("cpus"), machine.count("gpus")) == (7, 2)
 
 
+def test_what_is_detected_is_of_the_node_that_this_process_is_on(gathered):
+    def gpus(machine):
+        made = gathered(canary_machine=machine, canary_resources={"gpus": [{"id": "0"}]})
+        found = gather.find_machine(request(), made)
+        return found.here, [len(node.resources["gpus"]) for node in found.nodes]
+
+    names = ("far", os.uname().nodename)
+    two = Machine(tuple(Machine.single(name, cpus=1, gpus=0).nodes[0] for name in names))
+    assert gpus(two) == (names[1], [0, 1])
+    assert gpus(replace(two, here="far")) == ("far", [1, 0])
+    assert gpus(replace(two, here="")) == ("", [1, 0])
+    assert gpus(Machine.single("only", cpus=1, gpus=0)) == ("only", [1])
+
+
 def test_a_pool_that_is_given_needs_no_plugin(gathered):
     given = Machine.single("mine", cpus=3)
     made = gathered(canary_machine=Machine.single("far", cpus=7), canary_resources={"gpus": []})
@@ -176,19 +217,38 @@ def test_changes_of_the_request_come_last(gathered):
     assert (machine.count("cpus"), machine.count("gpus")) == (8, 6)
 
 
-def test_two_who_detect_one_type_are_named(gathered):
-    both = [("canary_resources", {"gpus": []})] * 2
-    with pytest.raises(PluginError, match="'plugin0' and plugin 'plugin1' both detect gpus"):
-        gather.find_machine(request(), gathered(*both))
+@pytest.mark.parametrize("answer", [3, "n", {"cpus": 4}])
+def test_a_machine_that_is_none_is_the_failure_of_its_plugin(gathered, answer):
+    machine = gather.find_machine(request(), gathered(canary_machine=answer))
+    assert machine.nodes[0].id == os.uname().nodename
+    (line,) = gathered.said
+    assert line.startswith("plugin 'plugin0': canary_machine must return a Machine, not ")
+    with pytest.raises(PluginStop, match="plugin 'plugin0': canary_machine must return"):
+        gather.find_machine(request(), gathered(canary_machine=answer, policy="stop"))
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [["gpus"], {"gpus": 3}, {"gpus": [{"slots": 1}]}, {"gpus": [{"id": "0"}, {"id": "0"}]}],
-)
-def test_resources_that_are_none_name_the_plugin(gathered, answer):
-    with pytest.raises(PluginError, match="plugin 'plugin0': canary_resources"):
-        gather.find_machine(request(), gathered(canary_resources=answer))
+DETECTED = [
+    (["gpus"], "must return a Mapping of list or tuple, not ['gpus']; going on without it"),
+    ({"gpus": 3}, "must return a Mapping of list or tuple; it has 3; going on without it"),
+    ({"gpus": [{"slots": 1}], "x": [{"id": "7"}]}, ": gpus: "),
+    ({"gpus": [{"id": "0"}, {"id": "0"}], "x": [{"id": "7"}]}, ": gpus: "),
+    ({"tokens": [{"id": "8"}], "x": [{"id": "7"}]}, ": tokens: plugin 'plugin0' detects them"),
+]
+
+
+@pytest.mark.parametrize(("answer", "said"), DETECTED)
+def test_what_cannot_be_detected_so_is_left_out_by_policy(gathered, answer, said):
+    hooks = [("canary_resources", {"tokens": [{"id": "9"}]}), ("canary_resources", answer)]
+    machine = gather.with_detected(Machine.single("n", cpus=1), gathered(*hooks))
+    (node,) = machine.nodes
+    assert [i.id for i in node.resources["tokens"]] == ["9"]
+    assert ("x" in node.resources) is said.startswith(":")
+    assert "gpus" not in node.resources
+    (line,) = gathered.said
+    assert line.startswith("plugin 'plugin1': canary_resources")
+    assert said in line
+    with pytest.raises(PluginStop, match="plugin 'plugin1': canary_resources"):
+        gather.with_detected(Machine.single("n", cpus=1), gathered(*hooks, policy="stop"))
 
 
 # launchers
@@ -212,6 +272,47 @@ def test_a_launcher_that_is_not_there_is_named_with_those_that_are(gathered, new
     choose = gather.choose_launcher(request(), gathered())
     with pytest.raises(PluginError, match="no launcher 'y'"):
         choose(new_job(options={"launcher": "y"}))
+
+
+# groups
+
+
+class Holder(BaseJob):
+    """Of jobs that are to be run together."""
+
+    composite = True
+
+    def __init__(self, *jobs):
+        self.jobs = jobs
+
+    def __getattr__(self, name):
+        raise AssertionError(name)
+
+
+Holder.__abstractmethods__ = frozenset()
+
+
+def test_jobs_are_grouped_or_stay_as_they_are(gathered, new_job):
+    a, b = new_job("a"), new_job("b")
+    machine = Machine.single("n")
+    assert gather.group([a, b], machine, gathered()) == [a, b]
+    both = [Holder(a, b)]
+    assert gather.group([a, b], machine, gathered(canary_group=both)) == both
+    assert gather.group([a, b], machine, gathered(canary_group=(b, a))) == (b, a)
+    assert gathered.said == []
+
+
+def test_groups_that_lack_a_job_name_the_plugin(gathered, new_job):
+    a, b, other = new_job("a"), new_job("b"), new_job("other")
+    wrong = (3, [1], [a], [a, b, b], [Holder(a)], [Holder(a, b), a], [a, b, other], [])
+    for answer in wrong:
+        made = gathered(canary_group=answer)
+        assert gather.group([a, b], Machine.single("n"), made) == [a, b]
+        (line,) = gathered.said
+        assert line.startswith("plugin 'plugin0': canary_group must return ")
+        made = gathered(canary_group=answer, policy="stop")
+        with pytest.raises(PluginError, match="plugin 'plugin0': canary_group must return "):
+            gather.group([a, b], Machine.single("n"), made)
 
 
 # services
@@ -244,14 +345,40 @@ def test_what_plugins_add_to_a_job(gathered, new_job):
     assert judged.judge(job, end) is status
 
 
-def test_what_is_no_answer_is_an_error_of_that_job_alone(gathered, new_job):
-    job, end = new_job(), Exit("i", 1.0, 0)
-    environment = gather.HookServices(gathered(canary_job_env=["A=1"]))
-    with pytest.raises(PluginError, match="canary_job_env must return a mapping"):
-        environment.environment(job)
-    judge = gather.HookServices(gathered(canary_job_status="FAILED"))
-    with pytest.raises(PluginError, match="canary_job_status must return a Status, not 'FAILED'"):
-        judge.judge(job, end)
+@pytest.mark.parametrize(
+    ("hook", "answer", "said"),
+    [
+        ("canary_job_env", ["A=1"], "must return a Mapping of str or None, not ['A=1']"),
+        ("canary_job_env", {"A": 3}, "must return a Mapping of str or None; it has 3"),
+        ("canary_job_status", "PASS", "must return a Status, not 'PASS'"),
+    ],
+)
+def test_what_is_no_answer_is_the_failure_of_its_plugin(gathered, new_job, hook, answer, said):
+    def ask(made):
+        services, job = gather.HookServices(made), new_job()
+        asked = {
+            "canary_job_env": lambda: services.environment(job),
+            "canary_job_status": lambda: services.judge(job, Exit("i", 1.0, 0)),
+        }
+        return [asked[hook](), asked[hook]()]
+
+    assert not any(ask(gathered((hook, answer))))
+    assert gathered.said == [f"plugin 'plugin0': {hook} {said}; going on without it"]
+    with pytest.raises(PluginStop) as caught:
+        ask(gathered((hook, answer), policy="stop"))
+    assert caught.value.message == f"plugin 'plugin0': {hook} {said}"
+
+
+def test_no_job_goes_on_without_a_plugin_that_has_stopped_the_session(gathered, new_job):
+    """Its hooks are missed from then on, others are not."""
+    both = {"canary_job_env": 3, "canary_job_status": Status(Outcome.DIFFED)}
+    made = gathered(*both.items(), policy="stop")
+    services, job = gather.HookServices(made), new_job()
+    for _ in range(2):
+        with pytest.raises(PluginStop, match="plugin 'plugin0': canary_job_env"):
+            services.environment(job)
+    services.setup(job)
+    assert services.judge(job, Exit("i", 1.0, 0)).outcome is Outcome.DIFFED
 
 
 def test_measurements_that_are_none_are_a_warning(gathered, new_job):
@@ -265,6 +392,12 @@ def test_a_setup_that_refuses_is_an_error_naming_the_plugin(gathered, new_job):
     def refuse(job):
         raise RuntimeError("no licence")
 
-    services = gather.HookServices(gathered(canary_job_setup=refuse))
-    with pytest.raises(PluginError, match=r"plugin 'plugin0'.*no licence"):
+    for policy in (None, "continue"):
+        services = gather.HookServices(gathered(canary_job_setup=refuse, policy=policy))
+        for _ in range(2):
+            with pytest.raises(PluginError, match=r"plugin 'plugin0'.*no licence") as caught:
+                services.setup(new_job())
+            assert not isinstance(caught.value, PluginStop)
+    services = gather.HookServices(gathered(canary_job_setup=refuse, policy="stop"))
+    with pytest.raises(PluginStop, match=r"plugin 'plugin0'.*no licence"):
         services.setup(new_job())

@@ -73,12 +73,14 @@ def test_versions(tmp_path, version, fine):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"what", b"\xff\xff"])
-def test_a_version_that_cannot_be_read_is_taken_for_ours(tmp_path, content):
+def test_what_does_not_say_its_version_is_left_alone(tmp_path, content):
+    """It may be of either tool, or of a later release."""
     made = home.create(tmp_path)
     (made.root / "VERSION").unlink()
     if content is not None:
         (made.root / "VERSION").write_bytes(content)
-    assert home.find(tmp_path) == made
+    with pytest.raises(WorkspaceError, match=rf"VERSION: .*write {home.VERSION} into"):
+        home.find(tmp_path)
     assert not home.is_foreign(made)
 
 
@@ -176,10 +178,13 @@ def test_a_later_session_has_the_greater_name_also_when_the_clock_goes_back(tmp_
 def test_the_newest_is_pointed_to(tmp_path):
     made = home.create(tmp_path)
     assert made.latest is None
-    made.point_to("s1")
-    made.point_to("s2")
+    for name in ("s1", "s2"):
+        (made.sessions / name).mkdir()
+        made.point_to(name)
     assert made.latest == "s2"
     assert (made.root / "refs" / "latest").read_text() == "../sessions/s2\n"
+    made.point_to("s3")  # which is not there
+    assert made.latest == "s2"
     (made.root / "refs" / "latest").write_text("")
     assert made.latest is None
 

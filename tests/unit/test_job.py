@@ -698,20 +698,31 @@ def test_attributes(new_job):
     job = new_job(attributes={"a": 1})
     job.set_attribute(b=2)
     job.set_attributes(c=3, a=4)
-    assert job.attributes == {"a": 4, "b": 2, "c": 3}
+    job.set_attribute("d", 5)
+    assert job.attributes == {"a": 4, "b": 2, "c": 3, "d": 5}
+    assert job.attributes_set == {"a": 4, "b": 2, "c": 3, "d": 5}
     assert job.get_attribute("b") == 2
     assert job.get_attribute("z") is None
     assert job.get_attribute("z", 9) == 9
     assert job.spec.attributes == {"a": 1}
+    with pytest.raises(AttributeError):
+        job.attributes = {}
 
 
-def test_an_attribute_that_is_set_late_is_written_too(new_job):
+@pytest.mark.parametrize("done", [False, True])
+def test_what_is_set_late_is_written_too(new_job, done):
     job = new_job()
     job.create_workspace()
     job.save()
+    if done:
+        job.on_finished()
     job.set_attribute(late=True)
     job.save()
-    assert load_job_from_file(job.workspace.dir).attributes == {"late": True}
+    job.add_variables(LATE="yes")
+    job.save()
+    loaded = load_job_from_file(job.workspace.dir)
+    assert loaded.attributes == {"late": True}
+    assert loaded.variables["LATE"] == "yes"
 
 
 # Job: environment
@@ -1087,14 +1098,14 @@ def test_a_job_comes_back_from_its_directory_with_its_dependencies(new_job, monk
         again = load_job_from_file(arg)
         assert isinstance(again, Job)
         assert again == job
-        assert again.spec == job.spec
+        assert again.spec.full() == job.spec.full()
         assert again.status == job.status
         assert again.timekeeper == job.timekeeper
         assert again.variables == job.variables
         assert again.workspace.dir == job.workspace.dir
         (dependency,) = again.dependencies
         assert dependency.when == "on_success"
-        assert dependency.job.spec == a.spec
+        assert dependency.job.spec.full() == a.spec.full()
         assert dependency.is_satisfied()
     monkeypatch.chdir(job.workspace.dir)
     assert load_job_from_file(None) == job
@@ -1266,6 +1277,7 @@ def test_every_name_of_the_contract_is_here():
     }
     assert wanted <= set(canary.job.__all__)
     assert all(hasattr(canary.job, name) for name in canary.job.__all__)
+    assert {getattr(canary.job, name).__module__ for name in wanted} == {"canary.job"}
 
 
 def test_a_job_runs_in_any_thread(new_job):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from canary import journal
+from canary.errors import WorkspaceError
 from canary.events import (
     JobFinished,
     JobStarted,
@@ -29,6 +30,21 @@ EVENTS = [
     Notice(5.0, "warning", "text\nof two lines", "i"),
     SessionFinished(6.0, 2, {"DIFFED": 1}),
 ]
+
+
+def test_a_line_is_added_where_a_kill_left_half_of_one(tmp_path):
+    log = tmp_path / "log"
+    journal.append(log, [{"e": "x"}])  # nothing is begun
+    assert not log.exists()
+    log.write_bytes(encode_line({"e": "x"}) + b'{"e":"half')
+    journal.append(log, [{"e": "y"}, {"e": "z"}])
+    damaged = []
+    assert [line["e"] for line in read_lines(log, damaged.append)] == ["x", "y", "z"]
+    assert damaged == []
+    log.unlink()
+    log.mkdir()
+    with pytest.raises(WorkspaceError, match="cannot write the session's log"):
+        journal.append(log, [{"e": "x"}])
 
 
 # lines

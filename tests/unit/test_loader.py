@@ -41,6 +41,12 @@ def test_explain():
     assert explain(ValueError()) == "ValueError"
     assert explain(ValueError("one\ntwo")) == "ValueError: one"
 
+    class Silent(Exception):
+        def __str__(self):
+            raise KeyError
+
+    assert explain(Silent()).startswith("Silent: ")
+
 
 @pytest.mark.parametrize(
     ("more", "text"),

@@ -209,13 +209,6 @@ def test_a_signal_handler_may_post(loop):
     assert done == [1]
 
 
-def test_the_wakeup_descriptor_wakes_it(loop):
-    """As `signal.set_wakeup_fd` uses it."""
-    os.write(loop.wakeup_fd, b"\0")
-    loop.post(loop.stop)
-    loop.run()
-
-
 def test_what_a_call_raises_comes_out_and_the_loop_can_go_on(loop):
     def fail():
         raise KeyError("x")
@@ -240,7 +233,7 @@ def test_what_comes_after_the_end_is_written_nowhere():
     """A thread that waits for a process may outlive the loop, and another have its descriptor."""
     r, w = os.pipe()
     loop = Loop()
-    number = loop.wakeup_fd
+    number = loop._wake_w
     loop.close()
     os.dup2(w, number)
     try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+import threading
+from collections.abc import Mapping
 from types import SimpleNamespace
 
 import pluggy
@@ -12,7 +15,7 @@ from canary import hookimpl
 from canary.declare import Command
 from canary.discovery import EntryPoint, Installed
 from canary.errors import ConfigError, PluginError
-from canary.plugins import PluginManager, scan
+from canary.plugins import LIST, PluginManager, scan, shape
 
 
 class Lines(list):
@@ -152,6 +155,54 @@ def test_lenient_and_reraise(lines):
     assert manager.has("canary_job_env")
 
 
+@pytest.mark.parametrize(
+    ("fit", "answer", "text"),
+    [
+        (shape((Command,)), 3, "a Command, not 3"),
+        (shape((Mapping,), str, type(None)), ["A"], "a Mapping of str or None, not ['A']"),
+        (shape((Mapping,), str, type(None)), {"A": 3}, "a Mapping of str or None; it has 3"),
+        (shape((Mapping,), str), {3: "A"}, "a Mapping of str; it has 'A'"),
+        (shape(LIST, str), "A", "a list of str, not 'A'"),
+        (shape(LIST, str), ["A", 3], "a list of str; it has 3"),
+    ],
+)
+def test_an_answer_of_another_type(manager, lines, fit, answer, text):
+    manager.add(answering("one"), "one")
+    manager.add(answering(answer), "two")
+    found = manager.first("canary_machine", fit=lambda x: x != "one" and fit(x), config=None)
+    assert found == "one"
+    line = f"WARNING: plugin 'two': canary_machine must return {text}; going on without it"
+    assert lines == [line]
+    assert {i.name: i.state for i in manager.plugins()} == {"one": "active", "two": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [((int,), 3), ((Mapping,), {}), (LIST, []), (LIST, {"a", "b"}), (LIST, ("a",))],
+)
+def test_an_answer_that_fits(kind, answer):
+    assert shape(kind, *([str] if kind != (int,) else []))(answer) == ""
+
+
+def test_several_threads_tell_of_one_failure(manager, lines):
+    both = threading.Barrier(2, timeout=20)
+
+    class Plugin:
+        @hookimpl
+        def canary_job_env(self, job):
+            both.wait()
+            raise ValueError
+
+    manager.add(Plugin(), "mine")
+    ask = functools.partial(manager.call, "canary_job_env", job=None)
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(lines) == 1
+
+
 def test_what_is_meant_for_the_user_passes(manager, lines):
     manager.add(raising(ConfigError("no licence", hint="buy one")), "mine")
     with pytest.raises(ConfigError, match=r"no licence \[buy one\]"):
@@ -277,7 +328,8 @@ def test_commands_and_their_clashes(manager, lines):
 def test_offers_of_another_type(manager, lines):
     manager.add(offering("a"), "one")
     assert manager.commands() == {}
-    assert "canary_commands must return objects of Command, not 'a'" in lines[0]
+    assert "canary_commands must return a list of Command; it has 'a'" in lines[0]
+    assert {info.name: info.state for info in manager.plugins()} == {"one": "failed"}
 
 
 # installed ones
@@ -353,7 +405,7 @@ def test_scan_finds_what_is_installed():
     assert all(isinstance(point, EntryPoint) for point in found.plugins)
     assert [p.name for p in found.plugins] == sorted(p.name for p in found.plugins)
     assert found.old_tool == ""
-    assert found.declared is None
+    assert found.declared == {}
 
 
 def test_files(manager, tmp_path):
@@ -365,8 +417,52 @@ def test_files(manager, tmp_path):
     manager.load_named("./pack", "-p", tmp_path)
     kinds = {info.name: (info.kind, info.state) for info in manager.plugins()}
     assert kinds == {"one": ("file", "active"), "pack": ("file", "active")}
-    with pytest.raises(PluginError, match=r"plugin 'one' .* has the same name"):
-        manager.load_named(str(tmp_path / "one.py"), "-p", tmp_path)
+    with pytest.raises(PluginError, match=r"plugin 'one' .* has the same name") as caught:
+        manager.load_named("pack/one.py", "-p", tmp_path)
+    assert caught.value.hint == "leave it out: -p no:pack/one.py"
+    blocking = PluginManager(blocked=["pack/one.py"])
+    for name in ("one.py", "pack/one.py"):
+        blocking.load_named(name, "-p", tmp_path)
+    assert [info.origin for info in blocking.plugins()] == [str(tmp_path / "one.py")]
+
+
+def test_a_file_or_module_that_is_given_twice_is_loaded_once(manager, lines, tmp_path, modules):
+    modules("mod", "")
+    (tmp_path / "one.py").write_text("x = 1\n")
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").write_text("")
+    names = ("one.py", "pack/../one.py", str(tmp_path / "one.py"), "./pack", "pack/", "mod", "mod")
+    for name in names:
+        manager.load_named(name, "-p", tmp_path)
+    assert [info.name for info in manager.plugins()] == ["one", "pack", "mod"]
+    assert lines == []
+
+
+def test_one_that_has_failed_and_is_then_asked_for_stops_the_command(manager, lines, tmp_path):
+    (tmp_path / "one.py").write_text("1 / 0\n")
+    manager.load_named("./one.py", "configuration", tmp_path)
+    assert "going on without it" in lines[0]
+    with pytest.raises(PluginError, match=r"plugin 'one' .* ZeroDivisionError"):
+        manager.load_named("one.py", "-p", tmp_path)
+
+
+def test_hook_files_that_cannot_be_loaded(manager, lines, tmp_path):
+    (tmp_path / "dangling.py").symlink_to("nowhere.py")
+    (tmp_path / "open.py").write_text("1 / 0\n")
+    (tmp_path / "open.py").chmod(0o666)
+    (tmp_path / "silent.py").write_text(
+        "class Silent(Exception):\n    def __str__(self): raise ValueError\n\nraise Silent\n"
+    )
+    manager.load_hook_files(tmp_path)
+    assert {info.name: info.state for info in manager.plugins()} == dict.fromkeys(
+        ("dangling", "open", "silent"), "failed"
+    )
+    for line, said in zip(lines, ("No such file", "everybody may write", "Silent"), strict=True):
+        assert said in line
+    stop = PluginManager(policy="stop", say=lines)
+    with pytest.raises(PluginError, match=r"plugin 'dangling' .*No such file") as caught:
+        stop.load_hook_files(tmp_path)
+    assert caught.value.hint == "leave it out: -p no:dangling"
 
 
 def test_add_hookspecs(manager):

@@ -89,7 +89,7 @@ class Desk:
             return None
         assigned = self.pool.checkout(node.request)
         end = now + node.job.expected_runtime
-        self.running.append(Running(node.job, assigned, node.request, 1, now, end))
+        self.running.append(Running(node, assigned, now, end))
         return node.job.name
 
     def all(self, now=0.0):
@@ -99,7 +99,7 @@ class Desk:
         return out
 
     def end(self, name):
-        (over,) = [r for r in self.running if r.job.name == name]
+        (over,) = [r for r in self.running if r.node.job.name == name]
         self.running.remove(over)
         self.pool.checkin(over.assigned)
 
@@ -350,7 +350,7 @@ def makespan(jobs, cpus=16):
             job, begun = node.job, begun + 1
             end = now + job.expected_runtime
             assigned = pool.checkout(node.request)
-            running[job.id] = Running(job, assigned, node.request, 1, now, end)
+            running[job.id] = Running(node, assigned, now, end)
             heapq.heappush(ends, (now + job.seconds, begun, node))
         now, _, node = heapq.heappop(ends)
         pool.checkin(running.pop(node.job.id).assigned)

@@ -58,7 +58,6 @@ def test_a_single_machine_has_what_was_counted():
 def test_counts_per_node_are_those_of_the_node_with_most():
     mixed = machine({"cpus": [1] * 2}, {"cpus": [1] * 8, "gpus": [2, 2]})
     assert mixed.count("cpus") == 10
-    assert mixed.count_per_node("cpus") == 8
     assert mixed.capacity.per_node == {"cpus": 8, "gpus": 4}
 
 
@@ -147,6 +146,23 @@ def test_properties_are_kept():
 
 def node(**resources):
     return {"nodes": [{"id": "a", "resources": resources}]}
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({}, "it lacks 'nodes'"),
+        ({"nodes": [{"id": "a"}]}, "a node lacks 'resources'"),
+        ({"nodes": [{"resources": {}}]}, "a node or resource lacks 'id'"),
+        (node(cpus=[{"slots": 1}]), "a node or resource lacks 'id'"),
+        (node(cpus=[{"id": "0", "slots": -1}]), "slots = -1"),
+        ({"nodes": 3}, "a part of it has another form"),
+    ],
+)
+def test_what_a_pool_lacks_is_said(data, problem):
+    with pytest.raises(ResourceError) as caught:
+        Machine.fromdict(data)
+    assert caught.value.message == f"not a resource pool: {problem}"
 
 
 @pytest.mark.parametrize(

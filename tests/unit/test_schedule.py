@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import canary.schedule
 from canary import lockfile
-from canary.errors import PluginError
+from canary.errors import PluginError, PluginStop
 from canary.events import JobFinished, JobStarted, JobSubmitted, Notice
 from canary.job import BaseJob, Dependency, Job, JobServices, MissingSourceError
 from canary.launch import Exit, ExitReason, Launch, Launcher, News, Started
@@ -843,6 +843,48 @@ def test_a_job_whose_result_cannot_be_judged_is_an_error():
     made = world(Broken("bad"), Task("good"))
     assert made.outcomes() == {"bad": "ERROR", "good": "SUCCESS"}
     assert "KeyError" in made.jobs["bad"].status.reason
+
+
+def stopped(*jobs, **counts):
+    made = World(jobs, {"grace": 2.0}, **counts)
+    made.launcher.deaf = True
+    made.loop.patient = True
+    with pytest.raises(PluginStop, match="plugin 'x' raised"):
+        made.run()
+    return made
+
+
+@pytest.mark.parametrize("kind", [Task, Heavy])
+def test_a_plugin_that_stops_the_command_while_a_job_is_staged(kind):
+    """What is over stays, what runs is ended as by a signal, nothing more is started."""
+    bad = failing(kind, PluginStop("plugin 'x' raised"))("bad", cost=3)
+    over, runs = Task("over", 1, cost=9), Task("runs", 60, cost=8)
+    bad.dependencies = [Dependency(over, "on_success")]
+    made = stopped(over, runs, bad, Task("after", depends=[(bad, "always")]), Task("last", cost=0))
+    ends = made.outcomes()
+    assert ends.pop("over") == "SUCCESS"
+    assert ends.pop("runs") == "INTERRUPTED"
+    assert set(ends.values()) == {"CANCELLED"}
+    assert {made.jobs[id].status.reason for id in ends} == {"plugin 'x' raised"}
+    assert made.launcher.cancelled == [(["runs"], 2.0)]
+    assert len(made.finished()) == 5
+
+
+def test_a_plugin_that_stops_the_command_in_the_first_turn():
+    """Launches of that turn are started, and then ended."""
+    bad = failing(Task, PluginStop("plugin 'x' raised"))("bad", cost=1)
+    made = stopped(Task("runs", 60, cost=8), bad)
+    assert made.outcomes() == {"runs": "INTERRUPTED", "bad": "CANCELLED"}
+
+
+def test_a_plugin_that_stops_the_command_as_a_job_is_judged():
+    class Broken(Task):
+        def conclude(self, exit, services):
+            raise PluginStop("plugin 'x' raised")
+
+    made = stopped(Broken("bad", 1, cost=9), Task("runs", 60), Task("last", cost=0))
+    assert made.outcomes() == {"bad": "ERROR", "runs": "INTERRUPTED", "last": "CANCELLED"}
+    assert "plugin 'x' raised" in made.jobs["bad"].status.reason
 
 
 @pytest.mark.parametrize("error", [OSError("gone"), ValueError("bug")])

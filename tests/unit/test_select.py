@@ -252,6 +252,23 @@ def test_a_named_job_that_an_earlier_result_blocks_brings_what_blocks_it():
     assert alone.run == ("c",)
 
 
+def test_an_upstream_whose_directory_is_gone_runs_again(tmp_path):
+    """It stands in only where others find what it left; one that never had a directory does."""
+    specs = [spec("z"), spec("a", "z"), spec("b", "a"), spec("c")]
+    staged = json.dumps({"staged": 1.0, "started": 2.0, "finished": 3.0})
+    gone = was("SUCCESS")._replace(timekeeper=staged, directory=str(tmp_path / "gone"))
+    here, unmade = gone._replace(directory=str(tmp_path)), was("SUCCESS")
+    known = {"z": unmade, "a": gone, "b": "DIFFED", "c": gone}
+    plan = choose(specs, known)
+    assert (plan.run, plan.standing) == (("a", "b"), ("z",))
+    assert left_out(plan)["c"] == "passed before"
+    assert choose(specs, known | {"z": gone}).run == ("z", "a", "b")
+    assert choose(specs, known | {"a": here}).run == ("b",)
+    assert choose(specs, known, named=frozenset("b"), only="all").run == ("a", "b")
+    with pytest.raises(UsageError, match="a is needed, and its directory is gone"):
+        choose(specs, known, named=frozenset("b"), only="all", dependencies=False)
+
+
 def test_an_upstream_that_is_to_be_renewed_runs_again():
     specs = [spec("a", renew=True), spec("b", "a"), spec("c")]
     plan = choose(specs, {"a": "SUCCESS", "b": "FAILED", "c": "SUCCESS"})

@@ -356,7 +356,9 @@ def test_a_tag_is_a_selection_with_a_name(walk):
     walk.run("t", tag="mine", criteria=Criteria(keywords=("k",)))
     walk.run("t")
     assert walk.ran() == ["b"]
-    walk.run("mine")
+    with pytest.raises(NothingToRun, match="passed before"):  # not as with a name or an ID
+        walk.run("mine")
+    walk.run("mine", only="all")
     assert walk.ran() == ["a"]
     with pytest.raises(UsageError, match="cannot be a tag"):
         walk.run("t", only="all", tag="a/b")

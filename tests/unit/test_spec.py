@@ -25,7 +25,6 @@ from canary.spec import (
     job_id,
     job_name,
     parameter_text,
-    resource_parameters,
 )
 
 
@@ -68,7 +67,15 @@ FULL = spec(
 @pytest.mark.parametrize("made", [spec(), FULL], ids=["short", "full"])
 def test_what_is_stored_is_read_again(made):
     assert JobSpec.fromdict(json.loads(json.dumps(made.asdict()))) == made
-    assert JobSpec.fromdict(json.loads(json.dumps(made.full()))) == made
+    again = JobSpec.fromdict(json.loads(json.dumps(made.full())))
+    assert again.full() == made.full()
+    assert (again.work_path, again.result_path) == (made.work_path, made.result_path)
+
+
+def test_what_others_read_names_the_paths():
+    full = spec().full()
+    assert full["exec_path"] == full["view_path"] == spec().fullname
+    assert (FULL.full()["exec_path"], FULL.full()["view_path"]) == ("e", "v")
 
 
 def test_every_field_can_be_stored():
@@ -163,11 +170,6 @@ def test_parameters_in_names(value, text):
 def test_names_sort_their_keys():
     assert job_name("f", {"b": 1, "a": 0.25}) == "f.a=0.25.b=1"
     assert job_name("f", {}) == "f"
-
-
-def test_resource_parameters_are_nodes_and_the_types_of_the_pool():
-    given = {"cpus": 1, "nodes": 2, "tapes": 3, "a": 4}
-    assert resource_parameters(given, {"cpus", "tapes"}) == {"cpus": 1, "nodes": 2, "tapes": 3}
 
 
 # generators

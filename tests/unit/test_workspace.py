@@ -77,10 +77,6 @@ def test_remove_of_what_is_not_there_is_nothing(space):
     assert not space.dir.exists()
 
 
-def test_as_json(space, tmp_path):
-    assert space.asdict() == {"root": str(tmp_path), "path": "a/b", "session": "s1"}
-
-
 def test_by_default_it_offers_one_node_with_the_cpus_of_this_process(tmp_path):
     capacity = ExecutionSpace(tmp_path, Path("a")).capacity
     assert capacity == this_machine()

@@ -170,14 +170,21 @@ def test_duplicate_ids(run, results, reasons):
     for policy, code in (("pedantic", 3), ("permissive", 8)):
         said = run(policy, {**GOOD, "one.pyt": text, "two.pyt": text})
         if policy == "pedantic":
-            said.once("one", "two", ".pyt")
+            said.once("two.pyt:2: 'two' has the same ID as 'one' of ", "one.pyt:2")
         assert said.code == code, said.all
     found = results()
-    assert found["good"] == "PASS SUCCESS"
-    (name,) = [name for name, result in found.items() if result == "FAIL INVALID"]
-    (reason,) = reasons({name})
-    assert "one" in reason
-    assert "two" in reason
+    assert found == {"good": "PASS SUCCESS", "one": "FAIL INVALID", "two": "FAIL INVALID"}
+    for reason in reasons({"one", "two"}):
+        assert "one" in reason
+        assert "two" in reason
+
+
+def test_one_path_in_two_repositories(run, results):
+    files = {f"{name}/{place}": "" for name in "ab" for place in (".git/x", "t.pyt")}
+    assert run("pedantic", {**GOOD, **files}).code == 3
+    assert run("permissive", {**GOOD, **files}).code == 8
+    found = results()
+    assert found == {"good": "PASS SUCCESS", "a/t": "FAIL INVALID", "b/t": "FAIL INVALID"}
 
 
 def test_all_errors_are_shown_at_once(run):

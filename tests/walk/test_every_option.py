@@ -6,6 +6,7 @@ The table names what other walk tests do not; `test_each_option_is_in_some_test`
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -89,6 +90,11 @@ def row(words, code, *texts, absent=()):
         row("run --no-deps --only all fails", 8, "1 total: 1 failed"),
         row("run --empty-ok t -k nothing", 0, "no jobs to run"),
         row("run --capture no --mail-to me --no-incremental fails", 8, "--mail-to has no effect"),
+        row("run -e X=1 fails", 8, "-e has no effect after the command"),
+        row("run --report bogus t", 2, "no reporter 'bogus'", "there are: ", absent=("pass",)),
+        row("run --report html,jnit t", 2, "did you mean junit?", absent=("pass",)),
+        row("--gpu-backend bogus run t", 2, "no GPU backend 'bogus'", absent=("pass",)),
+        row("run --repeat-until-pass x", 2, "must be a whole number, not 'x'"),
         row("run --style live=no,name=long fails", 8, "fails"),
         row("run --report none fails", 8),
         row("run --grace 1 --no-output-timeout 30 --launcher local fails", 8),
@@ -102,6 +108,7 @@ def row(words, code, *texts, absent=()):
         row("find t --graph", 0, "  fails  <- slow"),
         row("find t --keywords", 0, "bad\nslow"),
         row("find t --show-excluded-tests --regex data", 0, "1 job", "fails: regular"),
+        row("find t --no-incremental --files", 0, "t/slow.pyt"),
         row("find t --lock", 0, "wrote 3 specs to testspecs.lock"),
         row("find t --json -o opt --owner me", 7, "[]"),
         row("status --failed", 0, "FAIL (FAILED)", absent=("slow ",)),
@@ -114,6 +121,7 @@ def row(words, code, *texts, absent=()):
         row("log --lock fails", 0, '"phase":"DONE"'),
         row("log --error fails", 2, "errors are in its output"),
         row("log --file canary-out.txt fails", 0, "it is wrong"),
+        row("log --file canary-out fails", 2, "not in", "did you mean canary-out.txt?"),
         row("location -i slow", 0, "t/slow.pyt"),
         row("location -l slow", 0, "canary-out.txt"),
         row("location -x slow", 0, ".canary/sessions/"),
@@ -139,6 +147,9 @@ def row(words, code, *texts, absent=()):
         row("plugins --json", 0, '"state": "active"'),
         row("config show --format json run", 0, '"workers": null'),
         row("config show --origin run", 0, "# default"),
+        row("config show --format yaml run", 0, "run:\n  default_tag:"),
+        row("config show --paths", 0, "no configuration file is there"),
+        row("-r cpus=3 config show resource_pool", 0, 'cpus = [{ id = "0"', 'id = "2"'),
         # changing
         row("select --from mine --regex data new", 0, "new: 1 job"),
         row("select --move mine new", 0, "mine: renamed to new"),
@@ -162,6 +173,7 @@ def row(words, code, *texts, absent=()):
         row("run -R --hpc-backend none --hpc-submit-args=-A --hpc-allow-hyperthreading t", 8),
         row("exec --manifest nothing.json", 2, "cannot be read"),
         row("doctor --rebuild", 0, "made anew from 1 session"),
+        row("rebaseline -k and", 3, "ERROR: -k: expected"),
         row("rebaseline --dry-run --atol 0.1", 0, "nothing to rebaseline"),
         # main options
         row("-p no:tap report tap", 2, "no reporter 'tap'"),
@@ -185,7 +197,7 @@ def test_a_line_of_the_table(words, code, texts, absent, here, capfd):
 
 def test_what_init_is_given_is_kept_with_save(here, capfd):
     assert cli.main(["-r", "cpus=3", "init", "-w", "--save", "."]) == 0
-    assert cli.main(["config", "show", "resource_pool"]) == 0
+    assert cli.main(["config", "show", "--origin", "resource_pool"]) == 0
     assert "cpus = 3" in capfd.readouterr().out
 
 
@@ -214,6 +226,13 @@ def test_after_a_failure_nothing_more_starts(here, capfd):
         (here / "x" / f"{name}.pyt").write_text("if __name__ == '__main__': raise SystemExit(1)\n")
     assert cli.main(["run", "--fail-fast", "--workers", "1", "x"]) == 8 | 16
     assert "1 failed" in capfd.readouterr().out
+    sessions = os.listdir(".canary/sessions")
+    assert cli.main(["resume", "--dry-run"]) == 0
+    assert "2 jobs would run" in capfd.readouterr().out
+    assert os.listdir(".canary/sessions") == sessions
+    assert cli.main(["resume", "--durations", "1"]) == 8
+    assert "2 failed" in (said := capfd.readouterr().out)
+    assert "Slowest jobs" in said
 
 
 def test_a_selection_by_root(here, capfd):

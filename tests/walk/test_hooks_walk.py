@@ -372,6 +372,122 @@ def test_a_watcher_that_stops_the_run(play, canary, hook):
     assert set(found.values()) <= {"PASS SUCCESS", "ABORTED CANCELLED"}
 
 
+def test_of_two_formats_of_one_file_the_first_has_it(play, canary, tmp_path):
+    play("", "one: true\n")
+    other = FORMAT.replace('name = "lines"', 'name = "others"')
+    (tmp_path / "other.py").write_text(other)
+    words = ("-p", "mine.py", "-p", "other.py")
+    done = canary(*words, "run", "t", expect=3)
+    [line] = done.stderr.splitlines()
+    assert line.startswith(
+        f"ERROR: plugin 'other' ({tmp_path}/other.py): its 'others' claims *.lines"
+    )
+    assert f"'lines' of plugin 'mine' ({tmp_path}/mine.py)" in line
+    assert line.endswith("[leave it out: -p no:other]")
+    done = canary(*words, "-p", "no:other", "run", "-w", "t", expect=0)
+    assert done.stderr.count("WARNING") == 0
+    done = canary(*words, "--plugin-errors", "continue", "run", "-w", "t", expect=0)
+    assert done.stderr.count("going on without its claim") == 1
+
+
+# the hooks that are called for each job, in a plugin that breaks at the third of five
+BREAKS = {
+    "canary_job_env(job)": ('return {"GIFT": "1"}', "test $GIFT", "ABORTED CANCELLED"),
+    "canary_job_setup(job)": ('job.path("gift").touch()', "test -e gift", "ABORTED CANCELLED"),
+    "canary_job_status(job, exit)": (
+        "return Status.make(outcome=Outcome.SUCCESS)",
+        "exit 1",
+        "FAIL ERROR",
+    ),
+}
+FIVE = "".join(f"j{i}: COMMAND\n" for i in range(1, 6))
+
+
+def breaking(hook):
+    body, command, third = BREAKS[hook]
+    body = body.replace('job.path("gift")', '(job.workspace.dir / "gift")')
+    text = f"""
+    @canary.hookimpl
+    def {hook}:
+        if job.name == "j3":
+            raise RuntimeError("no disk")
+        {body}
+    """
+    return text, FIVE.replace("COMMAND", command), third
+
+
+@pytest.mark.parametrize("hook", BREAKS)
+def test_a_plugin_that_breaks_at_a_job_stops_the_session(play, canary, hook):
+    """What is over stays, nothing goes on without the plugin, and one line says so."""
+    text, lines, third = breaking(hook)
+    words = ("--plugin-errors", "stop")
+    options = {"env": {"CANARY_RUN_WORKERS": "1"}, "expect": 3}
+    done, found = play(text, lines, *words, **options)
+    over = [name for name, end in found.items() if end == "PASS SUCCESS"]
+    assert "j3" not in over
+    assert found["j3"] == third
+    assert {found[name] for name in found if name not in (*over, "j3")} <= {"ABORTED CANCELLED"}
+    errors = [x for x in done.stderr.splitlines() if x.startswith(("ERROR", "Traceback"))]
+    assert len(errors) == 1
+    assert "plugin 'mine'" in errors[0]
+    assert "raised RuntimeError: no disk" in errors[0]
+    jobs = json.loads(canary("query", "jobs", expect=0).stdout)
+    for job in jobs:
+        assert ("no disk" in job["status"]["reason"]) is (job["name"] not in over)
+    canary("doctor", expect=0)
+
+
+@pytest.mark.parametrize("hook", ["canary_job_env(job)", "canary_job_status(job, exit)"])
+def test_a_plugin_that_breaks_at_a_job_is_left_out(play, hook):
+    text, lines, _ = breaking(hook)
+    done, found = play(text, lines, "--plugin-errors", "continue", expect=8)
+    assert len(found) == 5
+    assert set(found.values()) <= {"PASS SUCCESS", "FAIL FAILED"}
+    assert found["j3"] == "FAIL FAILED"
+    assert done.stderr.count("no disk") == 1
+
+
+WRONG = [
+    ("canary_select(specs, config)", "{specs[0].id: 'no'}"),
+    ("canary_group(jobs, config)", "3"),
+    ("canary_group(jobs, config)", "[1]"),
+    ("canary_group(jobs, config)", "jobs[1:]"),
+    ("canary_job_env(job)", "{'A': 3}"),
+    ("canary_job_status(job, exit)", "'PASS'"),
+    ("canary_display(config)", "3"),
+]
+
+
+@pytest.mark.parametrize(("hook", "answer"), WRONG)
+def test_an_answer_of_another_type_is_the_failure_of_its_plugin(
+    play, canary, tmp_path, hook, answer
+):
+    """By policy it ends the command, or the tests have the results that they have without it."""
+    play("", "one: true\ntwo: exit 3\n", expect=8)
+    text = f"import canary\n\n@canary.hookimpl\ndef {hook}:\n    return {answer}\n"
+    (tmp_path / "bad.py").write_text(text)
+    words = ("-p", "mine.py", "-p", "bad.py")
+    said = f"plugin 'bad' ({tmp_path}/bad.py): {hook.partition('(')[0]} must return "
+    done = canary(*words, "run", "-w", "t", expect=3)
+    errors = [x for x in done.stderr.splitlines() if x.startswith(("ERROR", "Traceback"))]
+    assert len(errors) == 1
+    assert errors[0].startswith(f"ERROR: {said}")
+    done = canary(*words, "--plugin-errors", "continue", "run", "-w", "t", expect=8)
+    told = [x for x in done.stderr.splitlines() if "plugin" in x]
+    assert len(told) == 1
+    assert told[0].startswith(f"WARNING: {said}")
+    assert told[0].endswith("going on without it")
+    found = json.loads(canary("query", "jobs", expect=0).stdout)
+    assert {j["name"]: j["status"]["outcome"] for j in found} == {"one": "SUCCESS", "two": "FAILED"}
+
+
+def test_a_plan_of_another_type(play, canary):
+    _, _ = play("@canary.hookimpl\ndef canary_plan(jobs):\n    return 3\n", "one: true\n")
+    done = canary("-p", "mine.py", "run", "-w", "--dry-run", "t", expect=3)
+    assert "plugin 'mine'" in done.stderr
+    assert "canary_plan must return a list of str, not 3" in done.stderr
+
+
 def test_a_watcher_that_is_left_out(play):
     done, found = play(
         """

@@ -149,7 +149,7 @@ def test_questions_are_answered_and_nothing_is_touched(canary, old, tmp_path):
     assert canary("log", "one", "--raw", expect=0).stdout == "one says hello\n"
     assert "INFO: Starting session" in canary("log", expect=0).stdout
     info = json.loads(canary("info", "--json", expect=0).stdout)
-    assert (info["specs"], info["tags"]) == (3, {"mine": 2})
+    assert (info["specs"], info["tag_sizes"]) == (3, {"mine": 2})
     assert old.content() == before
 
 
@@ -171,6 +171,18 @@ def test_a_view_of_it_can_be_made_and_it_can_be_removed(canary, old, tmp_path):
     canary("rm", ".", expect=0)
     assert not old.root.exists()
     assert not (tmp_path / "TestResults").exists()
+
+
+def test_what_was_taken_over_survives_a_rebuild(canary, old, results):
+    """It is in no log of ours, and its locks are not ours to write."""
+    canary("init", "--import", expect=0)
+    aside = {p: p.read_bytes() for p in old.place.glob(".canary.old/**/*") if p.is_file()}
+    taken = results()
+    assert taken["one"] == "PASS SUCCESS"
+    for words in (("doctor",), ("doctor", "--rebuild"), ("doctor",)):
+        assert "BAD" not in canary(*words, expect=0).stdout
+    assert results() == taken
+    assert {p: p.read_bytes() for p in aside} == aside
 
 
 def test_results_tags_and_run_times_are_taken_over(canary, old, tmp_path, results):

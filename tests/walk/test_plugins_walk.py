@@ -260,6 +260,28 @@ def test_two_commands_of_one_name(environment, installed, tmp_path):
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("hook", "answer"),
+    [
+        ("commands", "3"),
+        ("commands", "[3]"),
+        ("reporters", "3"),
+        ("settings", "3"),
+        ("settings", "[int]"),
+    ],
+)
+def test_offers_that_are_none_name_the_plugin(environment, installed, tmp_path, hook, answer):
+    source = f"import canary\n\n@canary.hookimpl\ndef canary_{hook}():\n    return {answer}\n"
+    installed("wrong", source)
+    installed("spy", HELLO)
+    done = environment.canary("hello", "you", cwd=tmp_path)
+    assert done.stdout == "hello you\n" or hook == "reporters"
+    for words in (("--help",), ("plugins",)):
+        done = environment.canary(*words, cwd=tmp_path)
+        assert done.returncode == 0
+        assert all("'wrong' (canary-wrong 0.5)" in x for x in done.stderr.splitlines())
+
+
 def test_unknown_hook(environment, installed, tmp_path):
     installed("typo", "import canary\n\n@canary.hookimpl\ndef canary_comands():\n    return []\n")
     done = environment.canary("plugins", cwd=tmp_path)
@@ -558,7 +580,7 @@ def test_hook_commands(canary, plugin_file):
     assert "ERROR: canary hello: unknown option --nmae" in done.stderr
     plugin_file("@canary.hookimpl\ndef canary_commands():\n    return 3\n")
     done = canary("-p", "mine.py", "hello", expect=3)
-    assert "canary_commands must return a list, not 3" in done.stderr
+    assert "canary_commands must return a list of Command, not 3" in done.stderr
 
 
 def test_command_cannot_take_the_place_of_one_of_the_core(canary, plugin_file):

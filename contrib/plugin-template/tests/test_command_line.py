@@ -33,6 +33,12 @@ def test_the_command(canary, file):
     broken.write_text("nothing\n")
     done = canary("steps", broken, expect=3)
     assert f"{broken}:1: not a step" in done.stderr
+    broken.write_bytes(b"a: echo\nb: echo \xff\n")
+    for command in ("steps", "run"):
+        done = canary(command, broken, expect=3)
+        assert f"{broken}:2: this is not UTF-8" in done.stderr
+        assert "bug" not in done.stderr
+    assert "cannot be read" in canary("steps", broken.with_name("gone.steps"), expect=3).stderr
 
 
 def test_steps_run_as_jobs(canary, file, tmp_path):

@@ -108,6 +108,17 @@ def test_a_source_that_was_not_made_is_an_error(tree):
     assert "Rebaselined 0 job(s), 1 could not be" in done.stdout
 
 
+def test_a_job_that_cannot_be_read_hides_no_other(tree):
+    (tree / "t" / "first.pyt").write_text(TEST)
+    canary(tree, "run", "t", expect=2)
+    (lock,) = tree.glob(".canary/sessions/*/first/testcase.lock")
+    lock.write_text("{")
+    done = canary(tree, "rebaseline", expect=1)
+    assert "the job's lock is damaged [canary doctor --rebuild" in done.stderr
+    assert done.stdout.endswith("Rebaselined 1 job(s), 1 could not be\n")
+    assert (tree / "t" / "ref.txt").read_text() == "flux = 2.5\n"
+
+
 def test_a_flag_runs_the_test_again(tree):
     (tree / "t" / "heat.pyt").write_text(
         "import sys\nimport canary\ncanary.directives.baseline(flag='--renew')\n"

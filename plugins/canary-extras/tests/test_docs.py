@@ -88,6 +88,17 @@ def test_one_page_is_built(here, canary):
     assert found == {"guide/start.md", "index.md"}
 
 
+def test_what_was_built_is_replaced(here, canary):
+    canary("docs", "build", "-d", "manual")
+    (here / "manual" / "gone.md").write_text("of an earlier version")
+    canary("docs", "build", "guide/start", "-w", "--no-cache", "-d", "manual")
+    assert {p.name for p in here.glob("manual/**/*.md")} == {"start.md", "index.md"}
+    (here / "mine").mkdir()
+    (here / "mine" / "index.md").write_text("my own")
+    assert "is not empty" in canary("docs", "build", "-w", "-d", "mine", expect=2).stderr
+    assert canary("docs", "open", "-w", "exit-codes").stdout.startswith("# Exit codes")
+
+
 def test_a_file_in_the_way(here, canary):
     (here / "manual").write_text("mine")
     assert "is a file" in canary("docs", "build", "-d", "manual", expect=2).stderr

@@ -137,5 +137,29 @@ class TestPinning:
         everything = os.sched_getaffinity(0)
         assert pinned(tmp_path, map(cpus, names)) == [{a}, {b}, everything]
 
+    def test_an_id_that_is_a_cpu_of_another_id_is_given_one_that_is_free(self, tmp_path, cores):
+        a, b = sorted(os.sched_getaffinity(0))[:2]
+        cores((a,), (b,))
+        ids = ["1000", str(a)]  # the first is no CPU: it is given the first that there is
+        assert pinned(tmp_path, map(cpus, ids)) == [{a}, {b}]
+
+    @pytest.mark.parametrize(
+        ("ids", "places"),
+        [
+            ("0 1 2 3", [2, 3, 4, 5]),
+            ("3 2 1 0", [3, 2, 4, 5]),
+            ("5 0 0 5 1", [5, 2, 2, 5, 3]),
+            ("0 1 2 3 4 5 9", [2, 3, 4, 5, 2, 3, 3]),  # there are no more: by index
+        ],
+    )
+    def test_each_id_has_a_place_of_its_own_as_long_as_there_are_enough(
+        self, tmp_path, cores, ids, places
+    ):
+        cores((2,), (3,), (4,), (5,))
+        bench = Bench(LocalLauncher(pin=True, groups=False), tmp_path)
+        found = [bench.launcher._place(id) for id in ids.split()]
+        bench.close()
+        assert found == [(place,) for place in places]
+
     def test_a_job_without_cpus_is_left_alone(self, tmp_path):
         assert pinned(tmp_path, [{}]) == [os.sched_getaffinity(0)]

@@ -167,6 +167,7 @@ def test_looking_for_gpus_where_there_is_no_driver_loads_nothing():
         pytest.skip("there is a driver here")
     check = """
 import sys
+from canary.resources import Machine
 from canary_nvidia.plugin import NvidiaSettings, Plugin
 
 class Config:
@@ -176,7 +177,7 @@ class Config:
     def get(self, key):
         return "auto"
 
-assert Plugin().canary_resources(Config()) is None
+assert Plugin().canary_resources(Config(), Machine.single("here", cpus=1)) is None
 print({"pynvml", "subprocess", "canary_nvidia.detect"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)

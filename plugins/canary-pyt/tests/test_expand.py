@@ -531,12 +531,15 @@ def test_describe(write):
     text = (
         "import canary\nd = canary.directives\nd.description('what for')\nd.keywords('a', 'b')\n"
         "d.owners('me')\nd.copy(src='x', dst='y')\nd.link('z')\n@d.setup\ndef f(j): ...\n"
+        "d.keywords('a', when=\"options='big and not (tiny or big)' platforms=linux\")\n"
+        "d.enable(True, when={'options': 'huge'})\n"
     )
     file = write(text)
     assert generator.describe(file, generator.load(file).data) == {
         "description": "what for",
         "keywords": ["a", "b"],
         "owners": ["me"],
+        "options": ["big", "huge", "tiny"],
         "sources": {"copy": ["x -> y"], "link": ["z"]},
         "setup": "f",
     }

@@ -111,7 +111,7 @@ def test_a_failed_file_leaves_nothing_behind(write):
         (HEAD + "import no_such_module_at_all\n", 3, "ModuleNotFoundError"),
         (HEAD + "import json\njson.loads('x')\n", 4, "JSONDecodeError"),
         (HEAD + "assert False\n", 3, "AssertionError"),
-        (HEAD + "d.cpus(1, 2)\n", 3, "takes 1 positional argument but 2"),
+        (HEAD + "d.cpus(1, 2)\n", 3, "takes from 0 to 1 positional arguments but 2"),
         (HEAD + "d.exclusive(True)\n", 3, "takes 0 positional arguments but 1"),
         (HEAD + "d.skipif(True)\n", 3, "missing 1 required keyword-only argument: 'reason'"),
         (HEAD + "d.keywords('a', foo=1)\n", 3, "unexpected keyword argument 'foo'"),

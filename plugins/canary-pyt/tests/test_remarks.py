@@ -16,6 +16,9 @@ def test_written_and_read(tmp_path):
         ("broken", "second"),
         ("end", {"code": 1, "reason": "a"}),
         ("end", {"code": 2, "reason": "b"}),
+        ("variables", {"A": "b", "C": None}),
+        ("status", {"outcome": 1, "code": 1}),
+        ("status", {"outcome": 2}),
     ]:
         assert remarks.add(kind, value, where)
     assert remarks.read(where) == {
@@ -23,6 +26,8 @@ def test_written_and_read(tmp_path):
         "attributes": {"x": "é"},
         "broken": "first",
         "end": {"code": 2, "reason": "b"},
+        "variables": {"A": "b", "C": None},
+        "status": {"outcome": 2},
     }
 
 
@@ -35,6 +40,7 @@ def test_damage_is_left_out(tmp_path):
         b"\xff\xfe",
         b'{"end": 3}',
         b'{"measurements": []}',
+        b'{"status": 3}',
         b'{"a":1,"b":2}',
     ]
     file.write_bytes(b"\n".join([*lines, b'{"measurements": {"ok": 1}}', b'{"end": {"co']))

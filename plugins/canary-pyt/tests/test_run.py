@@ -21,7 +21,7 @@ def before(job):
     os.chdir("/")
 @d.teardown
 def after(job):
-    print("after", job.returncode, __name__, flush=True)
+    print("after", job.status.code, __name__, flush=True)
 if __name__ == "__main__":
     print("body", os.environ.get("FROM_SETUP"), os.path.basename(os.getcwd()), sys.argv, flush=True)
 """
@@ -171,8 +171,83 @@ def test_a_function_of_canaryconf(tmp_path, python):
     assert "RuntimeError: x" in done.stderr
 
 
-def test_the_wrapper_imports_nothing_large(in_job, python):
-    done = python("-X", "importtime", WRAPPER, "--around", "t.pyt", cwd=in_job(AROUND))
+@pytest.mark.parametrize("where", ["sys.exit(0)", "sys.exit(3)", "import sys; sys.exit()"])
+def test_a_canaryconf_that_ends_before_its_function_is_called(in_job, python, where):
+    directory = in_job("import canary\n")
+    (directory / "canaryconf.py").write_text(
+        f"import sys\ndef canary_setup(ctx): open('called', 'w')\n{where}\n"
+    )
+    done = python(WRAPPER, "--function", "canary_setup", "canaryconf.py", cwd=directory)
+    assert done.returncode == 67
+    assert "Traceback" in done.stderr
+    assert remarks.read(str(directory))["broken"].startswith("canaryconf.py: SystemExit: ")
+    assert not (directory / "called").exists()
+
+
+def test_setup_and_teardown_get_the_job(in_job, python):
+    text = """import canary, os, sys
+import canary_pyt.directives as d
+d.xfail()
+@d.setup
+def before(job):
+    print(type(job).__name__, job.display_name(), job.spec.family, job.workspace.dir.name)
+    print(job.get_attribute("none", 3), job.cpu_ids, job.status.category.value, flush=True)
+    job.add_variables(ADDED="yes", GONE=None, MY_SECRET="s", PATH="/nowhere")
+    job.set_attribute(a=1)
+    job.add_measurement("m", 2)
+    os.environ["BY_HAND"] = "too"
+@d.teardown
+def after(job):
+    print(job.state.phase.value, job.status.text, job.attributes["b"], job.measurements.data)
+    print(job.variables["ADDED"], job.timekeeper.running() > 0)
+if __name__ == "__main__":
+    names = ("ADDED", "GONE", "MY_SECRET", "BY_HAND")
+    print(*map(os.environ.get, names), os.environ["PATH"].endswith("/t:/nowhere"))
+    self = canary.get_instance()
+    print(self.variables["ADDED"], self.attributes["a"], flush=True)
+    self.set_attribute(b=2)
+    self.add_measurement("n", 3)
+    sys.exit(7)
+"""
+    directory = in_job(text)
+    done = python(WRAPPER, "--around", "t.pyt", cwd=directory, env={"GONE": "no"})
+    assert done.stderr == ""
+    assert done.stdout.splitlines() == [
+        "Job t t t",
+        "3 ['0'] NONE",
+        "yes None s too True",
+        "yes 1",
+        "DONE PASS (XFAIL) 2 {'m': 2, 'n': 3}",
+        "yes True",
+    ]
+    assert done.returncode == 7
+    assert remarks.read(str(directory)) == {
+        "attributes": {"a": 1, "b": 2},
+        "measurements": {"m": 2, "n": 3},
+        "variables": {"ADDED": "yes", "GONE": None, "PATH": "/nowhere"},
+    }
+
+
+@pytest.mark.parametrize("kind", ["setup", "teardown"])
+def test_a_status_that_a_function_sets(in_job, python, kind):
+    text = (
+        f"import canary_pyt.directives as d\n@d.{kind}\ndef f(job):\n"
+        "    job.set_status(outcome='SKIPPED', reason='no licence')\n"
+        "if __name__ == '__main__':\n    print('body')\n"
+    )
+    directory = in_job(text)
+    done = python(WRAPPER, "--around", "t.pyt", cwd=directory)
+    assert done.stdout == ("body\n" if kind == "teardown" else "")
+    assert done.returncode == 67
+    status = remarks.read(str(directory))["status"]
+    assert (status["category"], status["reason"]) == ("NOTRUN", "no licence")
+
+
+@pytest.mark.parametrize("mode", ["--exit-codes", "--function"])
+def test_the_wrapper_imports_nothing_large(in_job, python, mode):
+    directory = in_job("import canary\ndef f(job): ...\n")
+    words = ["f", "t.pyt"] if mode == "--function" else ["t.pyt"]
+    done = python("-X", "importtime", WRAPPER, mode, *words, cwd=directory)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "canary_pyt.instance" in imported
+    assert "canary_pyt" in imported
     assert not imported & {"subprocess", "argparse", "json", "pathlib", "canary.job"}

@@ -219,3 +219,40 @@ def test_a_parameter_that_is_no_number(run):
         "a.x=nan": "SUCCESS",
         "a.x=1": "SUCCESS",
     }
+
+
+def test_what_setup_and_teardown_do_to_the_job_is_kept(run):
+    text = (
+        "import os\nfrom canary_pyt.directives import *\n"
+        "@setup\ndef before(job):\n    job.add_variables(ADDED='yes')\n    job.set_attribute(a=1)\n"
+        "@teardown\ndef after(job):\n    job.add_measurement('m', 2)\n"
+        "if __name__ == '__main__':\n    assert os.environ['ADDED'] == 'yes'\n"
+    )
+    failing = (
+        "from canary_pyt.directives import *\n@teardown\ndef after(job):\n"
+        "    job.set_status(outcome='FAILED', reason='left a mess')\n"
+    )
+    skipped = (
+        "from canary_pyt.directives import *\n@setup\ndef before(job):\n"
+        "    job.set_status(outcome='SKIPPED', reason='no licence')\n1 / (__name__ != '__main__')\n"
+    )
+    done, jobs = run({"t.pyt": text, "mess.pyt": failing, "skipped.pyt": skipped})
+    assert done.returncode == 8, done.stderr
+    assert outcome(jobs["t"]) == "SUCCESS"
+    state = lock(jobs["t"])
+    assert state["variables"]["ADDED"] == "yes"
+    assert state["spec"]["attributes"]["a"] == 1
+    assert state["measurements"]["data"]["m"] == 2
+    assert jobs["mess"]["status"]["reason"] == "left a mess"
+    assert outcome(jobs["mess"]) == "FAILED"
+    assert outcome(jobs["skipped"]) == "SKIPPED"
+    assert jobs["skipped"]["status"]["reason"] == "no licence"
+
+
+def test_a_canaryconf_that_ends_as_it_is_loaded_is_broken(run):
+    text = "import sys\ndef canary_setup(ctx): open('CALLED', 'w')\nsys.exit(0)\n"
+    done, jobs = run({"canaryconf.py": text, "t.pyt": "import canary\n"})
+    assert done.returncode == 8
+    assert outcome(jobs["canaryconf.py::setup"]) == "BROKEN"
+    assert jobs["canaryconf.py::setup"]["status"]["reason"] == "canaryconf.py: SystemExit: 0"
+    assert outcome(jobs["t"]) == "BLOCKED"

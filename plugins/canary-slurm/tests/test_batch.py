@@ -178,3 +178,43 @@ def test_a_wrong_option_is_a_line(canary, tools, tmp_path):
         "ERROR: -b count=x: must be a number from 1 [canary hpc help lists them]"
     ]
     assert "no Slurm" in canary("run", "-b", "backend=slurm", "t", env={"PATH": "/x"}).stderr
+
+
+def test_what_was_said_of_the_machine_holds_in_a_batch(canary, tools, tmp_path, results):
+    tools.write_test(
+        tmp_path / "t/wide.pyt",
+        "print(len(os.environ['CANARY_CPU_IDS'].split(',')))",
+        'parameterize("cpus", [64])',
+    )
+    canary("-r", "cpus=64", "run", *LOCAL, "t", expect=0)
+    assert outcomes(results()) == {"wide.cpus=64": "SUCCESS"}
+    assert (tmp_path / "TestResults/wide.cpus=64/canary-out.txt").read_text() == "64\n"
+    assert len(batches(tmp_path)) == 1
+
+
+def test_tests_of_several_batches_share_a_licence(canary, tools, tmp_path):
+    tools.write_test(
+        tmp_path / "t/a.pyt",
+        "with open('../../../../held', 'x'): pass\n"
+        "print(os.environ['CANARY_LICENCE_IDS'])\n"
+        "time.sleep(0.2)\n"
+        "os.remove('../../../../held')",
+        'parameterize("licences", [1])',
+        'parameterize("n", [0, 1, 2])',
+    )
+    canary("-r", "licences=1", "run", *LOCAL, "-b", "spec=count:max", "t", expect=0)
+    assert len(batches(tmp_path)) == 3
+    said = {path.read_text() for path in tmp_path.glob("TestResults/*/canary-out.txt")}
+    assert said == {"0\n"}
+
+
+def test_a_plan_shows_the_batches(canary, tools, tmp_path):
+    tools.write_test(tmp_path / "t/a.pyt", "return 0", 'parameterize("n", [0, 1, 2])')
+    tools.write_test(tmp_path / "t/b.pyt", "return 0", 'parameterize("cpus", [1000])')
+    shown = canary("run", "--dry-run", *LOCAL, "-b", "spec=count:1", "t", expect=0).stdout
+    head, batch, *rest = shown.splitlines()
+    assert head.split() == ["Batch", "Jobs", "Nodes", "Width", "Est.", "Wall"]
+    assert batch.split()[1:3] == ["3", "1"]
+    assert rest[0].startswith("b.cpus=1000: needs ")
+    assert rest[1] == "3 jobs would run in 1 batch"
+    assert batches(tmp_path) == []

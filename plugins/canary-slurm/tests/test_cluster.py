@@ -274,3 +274,116 @@ def test_the_nodes_of_the_cluster_are_shown(start):
         ["n3", "8", "0"],
         ["n4", "8", "0"],
     ]
+
+
+def printed(run):
+    """What each test printed, as words, by name."""
+    found = run.home.glob("TestResults/*/canary-out.txt")
+    return {output.parent.name: output.read_text().split() for output in found}
+
+
+WHERE = (
+    "print(os.environ['SLURMD_NODENAME'], os.environ['SLURM_JOB_PARTITION'],"
+    " os.environ['SLURM_JOB_ID'], *(os.environ.get(n) or '-' for n in"
+    " ('CUDA_VISIBLE_DEVICES', 'CANARY_LICENCE_IDS', 'SLURM_MEM_PER_NODE')))\ntime.sleep(0.3)"
+)
+
+
+def test_what_is_said_of_the_machine_keeps_no_test_from_the_cluster(start, tmp_path, tools):
+    tools.write_test(
+        tmp_path / "t/a.pyt",
+        WHERE,
+        'parameterize("licences", [1])',
+        'parameterize("n", [0, 1, 2])',
+    )
+    run = start("-r", "licences=1", "run", *SLURM, "-b", "spec=count:max", "t", home=".")
+    assert run.wait() == 0, run.text
+    found = printed(run)
+    assert len({words[2] for words in found.values()}) == 3
+    assert {words[4] for words in found.values()} == {"0"}
+
+
+def test_a_licence_is_held_by_one_batch_at_a_time(start, tmp_path, tools):
+    pool = {"nodes": [{"id": f"n{i}", "resources": {"cpus": [{"id": "0"}]}} for i in (1, 2)]}
+    pool["nodes"][0]["resources"]["licences"] = [{"id": "port-7"}]
+    (tmp_path / "pool.json").write_text(json.dumps(pool))
+    tools.write_test(
+        tmp_path / "t/a.pyt",
+        WHERE,
+        'parameterize("licences", [1])',
+        'parameterize("n", [0, 1, 2])',
+    )
+    words = ("--resource-pool-file", "pool.json", "run", *SLURM, "-b", "spec=count:max", "t")
+    run = start(*words, home=".")
+    assert run.wait() == 0, run.text
+    assert {words[4] for words in printed(run).values()} == {"port-7"}
+    jobs = json.loads(run.canary("query", "jobs").stdout)
+    began = sorted((j["started_at"], j["timings"]["running"]) for j in jobs)
+    spans = [(at, at + seconds) for at, seconds in began]
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def test_tests_of_other_partitions_than_the_usual_one(start, tmp_path, tools):
+    (tmp_path / "canary.toml").write_text('[hpc]\npartition = "debug"\n')
+    tools.write_test(tmp_path / "t/cpu.pyt", WHERE)
+    tools.write_test(
+        tmp_path / "t/gpu.pyt",
+        WHERE,
+        'parameterize("gpus", [1, 5])',
+        'set_attribute(slurm_partition="gpu")',
+    )
+    tools.write_test(tmp_path / "t/odd.pyt", WHERE, 'set_attribute(slurm_walltime="soon")')
+    tools.write_test(
+        tmp_path / "t/short.pyt", WHERE, 'set_attribute(slurm_partition="short")', "timeout(600.0)"
+    )
+    run = start("run", *SLURM, "t", home=".")
+    code = run.wait()
+    results = run.results()
+    assert results == {
+        "cpu": "SUCCESS",
+        "gpu.gpus=1": "SUCCESS",
+        "gpu.gpus=5": "SUCCESS",  # on two nodes
+        "odd": "INVALID",
+        "short": "SUCCESS",  # though its limit is longer than the partition's
+    }, run.text
+    assert code == 8
+    found = printed(run)
+    assert found["cpu"][1] == "debug"
+    assert found["gpu.gpus=1"][1] == "gpu"
+    assert found["gpu.gpus=1"][3] in "0123"
+    assert "odd.pyt: slurm_walltime: odd: not a duration" in run.canary("describe", "odd").stdout
+
+
+def test_each_node_of_a_batch_is_used_and_so_is_each_of_its_gpus(start, tmp_path, tools):
+    tools.write_test(
+        tmp_path / "t/a.pyt",
+        f"{WHERE}\ntime.sleep(1.0)",
+        'parameterize("gpus", [2])',
+        'parameterize("n", [0, 1, 2, 3])',
+    )
+    words = ("-b", "option=--partition=gpu", "-b", "spec=layout:allocation,nodes:2")
+    run = start("run", *SLURM, *words, "t", home=".")
+    assert run.wait() == 0, run.text
+    seen = sorted((words[0], words[3]) for words in printed(run).values())
+    assert seen == [("n1", "0,1"), ("n1", "2,3"), ("n2", "0,1"), ("n2", "2,3")]
+
+
+def test_an_atomic_batch_over_nodes_runs_tests_on_all_of_them(start, tmp_path, tools):
+    tools.write_test(
+        tmp_path / "t/a.pyt", WHERE, 'parameterize("n", [0, 1, 2])', 'parameterize("cpus", [8])'
+    )
+    tools.write_test(tmp_path / "t/b.pyt", WHERE, 'depends_on("a.*")', 'parameterize("nodes", [2])')
+    run = start("run", *SLURM, "-b", "spec=atomic", "t", home=".")
+    assert run.wait() == 0, run.text
+    found = printed(run)
+    assert len({words[2] for words in found.values()}) == 1
+    assert len({words[0] for name, words in found.items() if name.startswith("a.")}) == 2
+
+
+def test_memory_is_asked_of_slurm_where_it_is_said_to_count(start, tmp_path, tools):
+    (tmp_path / "canary.toml").write_text("[hpc]\nmemory = true\n")
+    tools.write_test(tmp_path / "t/a.pyt", WHERE, 'parameterize("memory", [100, 10**9])')
+    run = start("run", *SLURM, "t", home=".")
+    assert run.wait() == 32, run.text
+    assert run.results() == {"a.memory=100": "SUCCESS", "a.memory=1000000000": "OVERSIZED"}
+    assert printed(run)["a.memory=100"][5] == "100"

@@ -93,6 +93,15 @@ def test_a_batch_that_is_cancelled_from_outside(start, tmp_path, tools, cluster)
     cut_off(run, 16, "INTERRUPTED", "CANCELLED")
 
 
+def test_a_batch_that_is_held_after_it_had_begun_waits_for_its_time_in_the_queue(
+    start, tmp_path, tools, cluster
+):
+    write_long(tools, tmp_path / "t")
+    run = begun(start("run", *ONE, "-b", "queue_timeout=8s", "t", home="."))
+    cluster.ask("scontrol", "requeuehold", *run.tickets())
+    cut_off(run, 16, "INTERRUPTED", "it waited longer than 8 s: PENDING (job requeued in held")
+
+
 def test_ctrl_c_cancels_all_batches(start, tmp_path, tools):
     tools.write_test(tmp_path / "t/a.pyt", "time.sleep(600)", 'parameterize("n", [0, 1, 2])')
     run = start("run", *SLURM, "-b", "spec=count:max", "t", home=".")

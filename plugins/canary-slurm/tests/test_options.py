@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from canary.errors import UsageError
+from canary.errors import SpecError, UsageError
 from canary_slurm.options import Ask, HpcSettings, ask_of, batching_of
 
 
@@ -108,3 +108,55 @@ def test_a_test_asks_for_itself_before_the_run_does():
     assert asked == Ask(partition="low", walltime=120.0, args=("-x", "n1", "--mem=1G"))
     assert asked.arguments() == ["--partition=low", "-x", "n1", "--mem=1G"]
     assert ask_of(job(), usual) is usual
+
+
+def test_hyperthreads_are_counted_if_either_says_so():
+    assert not batching("backend=slurm").threads
+    assert batching("backend=slurm", "allow_hyperthreading").threads
+    assert batching("backend=slurm", allow_hyperthreading=True).threads
+    assert not batching(
+        "backend=slurm", "allow_hyperthreading=no", allow_hyperthreading=True
+    ).threads
+
+
+def test_words_are_split_as_a_shell_does_it():
+    made = batching("backend=slurm", submit_args=("--comment='a b' --x", "--y"))
+    assert made.ask.args == ("--comment=a b", "--x", "--y")
+    assert batching("backend=slurm", "exec='/a b/canary' -x").exec == ("/a b/canary", "-x")
+    with pytest.raises(UsageError, match="No closing quotation"):
+        batching("backend=slurm", submit_args=("--comment='a",))
+
+
+def test_one_value_of_a_parameter_is_for_flat_batches():
+    with pytest.raises(UsageError, match="by:np is for flat batches"):
+        batching("backend=slurm", "spec=atomic,by:np")
+
+
+def a_job(options=(), **attributes):
+    spec = SimpleNamespace(attributes=attributes, options=dict(options), file="/t/a.pyt")
+    return SimpleNamespace(spec=spec, name="a")
+
+
+def test_a_time_may_be_written_as_slurm_does():
+    assert ask_of(a_job(slurm_walltime="1-12:00:00"), Ask()).walltime == 36 * 3600.0
+    assert ask_of(a_job(slurm_walltime="01:30:00"), Ask()).walltime == 5400.0
+
+
+def test_a_wrong_word_names_the_test_and_its_file():
+    with pytest.raises(SpecError, match="slurm_walltime: a: not a duration"):
+        ask_of(a_job(slurm_walltime="soon"), Ask())
+    with pytest.raises(SpecError, match="slurm_partiton: a: no such word"):
+        ask_of(a_job(slurm_partiton="gpu"), Ask())
+    with pytest.raises(SpecError, match="slurm_foo"):
+        ask_of(a_job({"slurm_foo": "gpu"}), Ask())
+    assert ask_of(a_job(slurm_results="mine"), Ask()) == Ask()
+
+
+def test_long_options_say_the_same(canary, tools, tmp_path):
+    made = batching(backend="slurm", batch_spec="count:3", batch_workers=2, submit_arg=("--a,--b",))
+    assert (made.count, made.workers, made.ask.args) == (3, 2, ("--a", "--b"))
+    assert batching("backend=slurm", "spec=count:5", batch_spec="count:3").count == 5
+    tools.write_test(tmp_path / "t/a.pyt", "return 0", 'parameterize("n", [0, 1, 2])')
+    words = ("--scheduler=local", "--hpc-batch-spec=count:2", "--hpc-batch-workers=1")
+    canary("run", *words, "--scheduler-args=-x,-y", "--hpc-batch-exact-estimate", "t", expect=0)
+    assert len(list(tmp_path.glob(".canary/sessions/*/hpc.batches/*"))) == 2

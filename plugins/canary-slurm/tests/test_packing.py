@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from canary.errors import UsageError
 from canary.job import Dependency, Job
 from canary.resources import Capacity
 from canary.spec import JobSpec
 from canary.workspace import ExecutionSpace
 from canary_slurm.options import Ask, Batching
-from canary_slurm.packing import makespan, pack
+from canary_slurm.packing import Room, makespan
+from canary_slurm.packing import pack as packed_into
 
 CPUS = 8
 CAPACITY = Capacity({"cpus": CPUS, "gpus": 4})
@@ -36,6 +38,10 @@ def job(n, *upstream, timeout=10.0, exclusive=False, attributes=None, **paramete
     made = Job(spec, ExecutionSpace(Path("/s"), Path(f"t{n}"), "s", CAPACITY))
     made.dependencies = [Dependency(u, "on_success") for u in upstream]
     return made
+
+
+def pack(jobs, batching, cpus, **more):
+    return packed_into(jobs, batching, lambda _: Room(cpus=cpus, gpus=4, **more))
 
 
 def names(packs):
@@ -106,7 +112,9 @@ def test_a_batch_asks_for_what_its_jobs_can_use():
     (one,) = pack([job(0, cpus=4), job(1), job(2)], Batching(workers=1), CPUS)
     assert one.cpus == 4
     (gpu,) = pack([job(0, gpus=2), job(1, gpus=1)], Batching(), CPUS)
-    assert gpu.gpus == 2
+    assert gpu.gpus == 3
+    (gpus,) = pack([job(n, gpus=2) for n in range(5)], Batching(), CPUS)
+    assert gpus.gpus == 4
 
 
 def test_batches_of_a_duration_are_as_long_as_that():
@@ -166,3 +174,57 @@ def test_work_is_spread_evenly(count):
     areas = [sum(j.timeout for j in p.jobs) for p in pack(jobs, Batching(count=count), CPUS)]
     assert len(areas) == count
     assert max(areas) - min(areas) < 20
+
+
+def test_connected_jobs_that_ask_for_different_things_wait_in_batches_of_their_own():
+    a = job(0, attributes={"slurm_account": "x"})
+    b = job(1, a, attributes={"slurm_partition": "long"})
+    c = job(2)
+    d = job(3, c)
+    made = pack([a, b, c, d], Batching(layout="atomic", same_nodes=False), CPUS)
+    assert names(made) == [[2, 3], [0], [1]]
+    assert [(p.ask.account, p.ask.partition) for p in made[1:]] == [("x", None), (None, "long")]
+
+
+def test_what_is_not_connected_shares_an_atomic_batch_only_if_it_asks_for_the_same():
+    jobs = [job(n, attributes={"slurm_account": "xy"[n % 2]}) for n in range(6)]
+    made = pack(jobs, Batching(layout="atomic", same_nodes=False, count=2), CPUS)
+    assert names(made) == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_one_allocation_cannot_be_two_things():
+    jobs = [job(0), job(1, attributes={"slurm_partition": "long"})]
+    with pytest.raises(UsageError, match="t0 and t1 ask Slurm for different things"):
+        pack(jobs, Batching(layout="allocation"), CPUS)
+
+
+def test_times_that_tests_ask_for_are_added_only_where_they_follow_each_other():
+    jobs = [job(n, attributes={"slurm_walltime": "2h"}) for n in range(16)]
+    (one,) = pack(jobs, Batching(count=1), CPUS)
+    assert one.walltime == 2 * 7200.0
+    (few,) = pack(jobs, Batching(count=1, workers=4), CPUS)
+    assert few.walltime == 4 * 7200.0
+    mixed = [job(0, timeout=300.0), job(1, attributes={"slurm_walltime": "1m"})]
+    (both,) = pack(mixed, Batching(), CPUS)
+    assert both.walltime == 1.25 * 300.0 + 300.0 + 60.0
+
+
+def test_no_more_time_is_asked_for_than_the_partition_gives():
+    jobs = [job(n, timeout=3000.0) for n in range(4)]
+    (one,) = pack(jobs, Batching(count=1), CPUS, limit=3600.0)
+    assert one.walltime == 3600.0
+    asking = [job(0, attributes={"slurm_walltime": "2h"})]
+    (own,) = pack(asking, Batching(), CPUS, limit=3600.0)
+    assert own.walltime == 7200.0
+
+
+def test_memory_is_that_of_the_jobs_up_to_a_nodes():
+    def packed(*sizes, **more):
+        jobs = [job(n, memory=size) for n, size in enumerate(sizes)]
+        for one in jobs:
+            one.fit(Capacity({"cpus": CPUS, "gpus": 4, "memory": 1000}))
+        return pack(jobs, Batching(count=1, **more), CPUS, memory=1000)[0].memory
+
+    assert packed(100, 200) == 300
+    assert packed(600, 700) == 1000
+    assert packed(100, layout="allocation") == 1000

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import stat
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -15,7 +17,7 @@ from canary.errors import ResourceError
 from canary.launch import ExitReason, Launch
 from canary_slurm import machine, srun
 from canary_slurm.launcher import SlurmLauncher
-from canary_slurm.slurm import Pace, Refused, Seen, Slurm, expand, minutes
+from canary_slurm.slurm import Pace, Refused, Seen, Slurm, expand, minutes, time_limit
 
 
 def program(directory, name, text):
@@ -79,13 +81,72 @@ def test_an_allocation_stands_in_the_environment():
 
 
 def test_a_cluster_of_unequal_nodes(slurm, tmp_path):
-    program(tmp_path, "sinfo", "echo 'n1|16|2|gpu:2'; echo 'n2|8|1|(null)'; echo 'n1|16|2|gpu:2'")
+    lines = [
+        "n1|16|2|900|gpu:2|a*|infinite|x,y",
+        "n2|8|1|900+|(null)|a*|infinite|x",
+        "n1|16|2|900|gpu:2|b|1-00:00:00|x,y",
+    ]
+    program(tmp_path, "sinfo", "\n".join(f"echo '{line}'" for line in lines))
     nodes = machine.cluster(slurm).nodes
     assert [(n.id, len(n.resources["cpus"]), len(n.resources["gpus"])) for n in nodes] == [
         ("n1", 8, 2),
         ("n2", 8, 0),
     ]
     assert len(machine.cluster(slurm, threads=True).nodes[0].resources["cpus"]) == 16
+    with_memory = machine.cluster(slurm, memory=True).machine()
+    assert (with_memory.count("memory"), with_memory.here) == (1800, "")
+
+
+def test_what_slurm_chooses_from(slurm, tmp_path):
+    lines = [
+        "n1|4|1|0|(null)|a*|infinite|x,y",
+        "n2|4|1|0|(null)|a*|infinite|x",
+        "n3|4|2|0|(null)|b|1-00:00:00|(null)",
+    ]
+    program(tmp_path, "sinfo", "\n".join(f"echo '{line}'" for line in lines))
+    found = machine.cluster(slurm)
+
+    def names(*words):
+        return [place.node.id for place in found.offered(*words)]
+
+    assert names(None) == ["n1", "n2"]
+    assert names("b") == ["n3"]
+    assert names("a,b") == ["n1", "n2", "n3"]
+    assert names(None, "x&y") == ["n1"]
+    assert names(None, "x|y") == ["n1", "n2"]
+    assert names("nosuch") == []
+    (last,) = found.offered("b")
+    assert (last.limit, last.threads) == (86400.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30", 1800.0),
+        ("5:30", 330.0),
+        ("1:00:00", 3600.0),
+        ("2-12", 216_000.0),
+        ("1-2:3", 93_780.0),
+        ("infinite", None),
+        ("1:2:3:4", None),
+        ("", None),
+    ],
+)
+def test_a_time_of_slurm(text, seconds):
+    assert time_limit(text) == seconds
+
+
+def test_in_a_batch_that_counts_cores_a_cpu_is_several_of_slurms():
+    environ = {
+        "SLURM_JOB_NODELIST": "n1",
+        "SLURM_JOB_CPUS_PER_NODE": "8",
+        "SLURM_MEM_PER_NODE": "512",
+        "SLURMD_NODENAME": "n1",
+        machine.THREADS: "2",
+    }
+    found = machine.allocation(environ)
+    assert (found.count("cpus"), found.count("memory"), found.here) == (4, 512, "n1")
+    assert machine.allocation({**environ, "SLURMD_NODENAME": "login"}).here == ""
 
 
 @pytest.mark.parametrize("text", ["exit 1", "true", "sleep 5"])
@@ -157,6 +218,7 @@ def test_the_pace_slows_down_and_is_never_more_than_its_budget():
     while now < 300.0:
         if pace.due(now):
             calls.append(now)
+            pace.count(now)
             pace.asked(now)
         now += 0.05
     gaps = [b - a for a, b in itertools.pairwise(calls)]
@@ -201,6 +263,38 @@ def test_a_job_of_this_node_is_started_here_and_one_of_another_there():
     assert there.argv[-3:] == ("--nodelist=n2", "--", "true")
     assert there.env == {"A": "b"}
     assert srun.on_node(launch("n2"), {}) == launch("n2")
+
+
+SHOW = ("sh", "-c", 'echo "$CUDA_VISIBLE_DEVICES ${ROCR_VISIBLE_DEVICES-unset} $1"', "-", "a b")
+
+
+@pytest.mark.parametrize(
+    ("ids", "given", "seen"),
+    [("1", "5,6", "6"), ("0,1", "GPU-a,GPU-b,GPU-c", "GPU-a,GPU-b"), ("7", "5", "5")],
+)
+def test_of_another_nodes_gpus_a_job_sees_those_that_slurm_calls_so_there(ids, given, seen):
+    environ = {"SLURM_JOB_ID": "7", "SLURMD_NODENAME": "n1"}
+    gpus = [{"id": i, "slots": 1, "node": "n2"} for i in ids.split(",")]
+    wanted = replace(launch("n2"), argv=SHOW)
+    wanted = replace(wanted, resources={**wanted.resources, "gpus": gpus})
+    there = srun.on_node(wanted, environ).argv
+    command = there[there.index("--") + 1 :]
+    environ = {"PATH": os.environ["PATH"], "CUDA_VISIBLE_DEVICES": given}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{seen} unset a b\n"
+
+
+def test_of_this_nodes_gpus_a_job_sees_its_own():
+    environ = {"SLURMD_NODENAME": "n1", "CUDA_VISIBLE_DEVICES": "2,5", "ZE_AFFINITY_MASK": "a,b"}
+
+    def seen(*ids, node="n1"):
+        return srun.own_gpus([{"id": i, "slots": 1, "node": node} for i in ids], environ)
+
+    assert seen("1") == {"CUDA_VISIBLE_DEVICES": "5", "ZE_AFFINITY_MASK": "b"}
+    assert seen("1", "0") == {"CUDA_VISIBLE_DEVICES": "5,2", "ZE_AFFINITY_MASK": "b,a"}
+    assert seen("2") is None
+    assert seen("GPU-x") is None
+    assert seen("1", node="n2") is None
 
 
 def submitted(tmp_path, sbatch, squeue):

@@ -422,11 +422,13 @@ def test_describe(load):
         "#!/bin/sh\n#VVT: description : about\n"
         "#VVT: keywords : a\n#VVT: keywords (platforms=x) : b\n"
         "#VVT: owner : me\n#VVT: copy (rename) : f,g\n#VVT: copy : h\n"
+        "#VVT: timeout (options='big and not tiny') : 3\n"
     )
     assert VvtGenerator().describe(file, loaded.data) == {
         "description": "about",
         "keywords": ["a", "b"],
         "owners": ["me"],
+        "options": ["big", "tiny"],
         "sources": {"copy": ["f -> g", "h"]},
         "interpreter": ["/bin/sh"],
     }

@@ -18,7 +18,14 @@ KEYS = ("keywords", "tokens")
 def read(path):
     """`{"keywords": [...], "tokens": n, "steps": [[name, command], ...]}`, plain data."""
     found = {"keywords": [], "tokens": 0, "steps": []}
-    for number, line in enumerate(Path(path).read_text().splitlines(), 1):
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as e:
+        raise SpecError(f"cannot be read: {e.strerror}", file=str(path)) from None
+    except UnicodeDecodeError as e:
+        line = e.object.count(b"\n", 0, e.start) + 1
+        raise SpecError("this is not UTF-8", file=str(path), line=line) from None
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, colon, value = (part.strip() for part in line.partition(":"))

@@ -16,6 +16,7 @@ from canary.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from canary.config import Config
+    from canary.resources import Machine
 
 ROCR: Final = "ROCR_VISIBLE_DEVICES"
 HIP: Final = "HIP_VISIBLE_DEVICES"
@@ -53,9 +54,11 @@ class Plugin(GpuPlugin):
             yield d.id, d.word, d.properties
 
     @hookimpl
-    def canary_resources(self, config: Config) -> Mapping[str, Sequence[Mapping[str, Any]]] | None:
+    def canary_resources(
+        self, config: Config, machine: Machine
+    ) -> Mapping[str, Sequence[Mapping[str, Any]]] | None:
         """The same with names, which the vendor's library knows."""
-        found = super().canary_resources(config)
+        found = super().canary_resources(config, machine)
         if found is None:
             return None
         from canary_amd import names

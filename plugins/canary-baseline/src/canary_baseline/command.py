@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from canary import lookup
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import CanaryError, ExitCode, UsageError
-from canary.expression import compile_names
+from canary.expression import compile_names, located
 from canary.job import Job, MissingSourceError, load_job_from_file
 from canary.reporting import replacing
 from canary.spec import Baseline
@@ -79,6 +79,10 @@ def _run(
     tolerance = Tolerance(args.rtol, args.atol)
     ask = args.interactive
     for job in _jobs(args, config):
+        if isinstance(job, CanaryError):
+            say("error", str(job))
+            failed += 1
+            continue
         try:
             changes = changes_of(job)
         except MissingSourceError as e:
@@ -118,12 +122,23 @@ def _choose(job: Job) -> str:
     return answer
 
 
-def _jobs(args: argparse.Namespace, config: Config) -> Iterator[Job]:
-    """The jobs that have something to rebaseline, as their locks describe them."""
-    wanted = compile_names(args.keywords, ignore_case=True).matches if args.keywords else None
+def _matcher(text: str) -> Callable[[Iterable[str]], bool]:
+    return compile_names(text, ignore_case=True).matches
+
+
+def _jobs(args: argparse.Namespace, config: Config) -> Iterator[Job | CanaryError]:
+    """The jobs that have something to rebaseline, as their locks describe them; an error for one
+    whose lock cannot be read."""
+    wanted = located("-k", _matcher, args.keywords) if args.keywords else None
     found = 0
     for result in _results(args.where, config):
-        job = load_job_from_file(Path(result.workspace))
+        try:
+            job = load_job_from_file(Path(result.workspace))
+        except CanaryError as e:
+            if result.category != "PASS" or Path(result.workspace).is_dir():  # else torn down
+                found += 1
+                yield e
+            continue
         if not job.spec.baseline:
             continue
         if wanted and not wanted((*job.spec.keywords, job.name, job.spec.family, job.spec.file)):

@@ -79,7 +79,7 @@ def forecast(
             job, alone = first.job, first.job.exclusive
             assigned = pool.checkout(first.request) or {}
             end = now + seconds(job)
-            running[job.id] = Running(job, assigned, first.request, 1, now, now + expected(job))
+            running[job.id] = Running(first, assigned, now, now + expected(job))
             heapq.heappush(ends, (end, len(plan), first))
             plan.append(Planned(job, now, end, assigned))
         if not ends:

@@ -40,7 +40,7 @@ def machine(client: Any) -> Machine:
         Node(address, {"cpus": _cpus(info["nthreads"]), "gpus": ()})
         for address, info in sorted(workers.items())
     )
-    return Machine(nodes, allow_multinode=False)
+    return Machine(nodes, allow_multinode=False, here="")
 
 
 def _cpus(count: int) -> tuple[Instance, ...]:

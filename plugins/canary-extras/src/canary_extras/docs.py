@@ -17,12 +17,14 @@ from pathlib import Path
 from canary.config import Config
 from canary.declare import Command
 from canary.errors import ExitCode, UsageError
-from canary.fsio import explain
+from canary.fsio import explain, remove_tree
 from canary.table import safe_write, table
 from canary_extras import pages
 from canary_extras.pages import Page
 
 _DEST = "canary-docs"
+_INDEX = "index.md"
+_HEAD = "# canary"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +40,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-d", dest="dest", metavar="DEST", default=_DEST, help=f"where to build (default: {_DEST})"
     )
+    parser.add_argument(
+        "-w", "--wipe", action="store_true", help="first remove what an earlier build wrote there"
+    )
+    # of the older tool, which kept what it had built
+    parser.add_argument("--no-cache", action="store_true", help=argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -45,7 +52,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
     known = pages.all_pages()
     chosen = list(known.values()) if args.what is None else [pages.find(args.what, known)]
     if args.how == "build":
-        for path in build(chosen, Path(config.cwd, args.dest)):
+        dest = Path(config.cwd, args.dest)
+        if args.wipe and _is_built(dest):
+            remove_tree(dest)
+        for path in build(chosen, dest):
             safe_write(sys.stdout, f"{path}\n")
     elif args.how == "list" or args.what is None:
         rows = [(page.name, page.title) for page in chosen]
@@ -53,6 +63,14 @@ def run(args: argparse.Namespace, config: Config) -> int:
     else:
         show(chosen[0].text, paged=not config.main.no_pager and sys.stdout.isatty())
     return ExitCode.OK
+
+
+def _is_built(dest: Path) -> bool:
+    """Was this written by `build`? Nothing else is removed."""
+    try:
+        return (dest / _INDEX).read_text(encoding="utf-8").startswith(_HEAD)
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def show(text: str, *, paged: bool) -> None:
@@ -83,14 +101,14 @@ def build(chosen: Iterable[Page], dest: Path) -> list[Path]:
         dest.mkdir(parents=True, exist_ok=True)
         if any(dest.iterdir()):
             raise UsageError(f"{dest} is not empty", hint="name another directory with -d")
-        lines = ["# canary", ""]
+        lines = [_HEAD, ""]
         for page in chosen:
             path = dest / f"{page.name}.md"
             path.parent.mkdir(exist_ok=True)
             path.write_text(page.text, encoding="utf-8")
             written.append(path)
             lines.append(f"- [{page.title}]({page.name}.md)")
-        index = dest / "index.md"
+        index = dest / _INDEX
         index.write_text("\n".join(lines) + "\n", encoding="utf-8")
     except FileExistsError:
         raise UsageError(f"{dest} is a file", hint="name another directory with -d") from None

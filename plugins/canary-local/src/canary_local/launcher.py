@@ -66,7 +66,8 @@ class LocalLauncher(SubprocessLauncher):
         usable = not self.portable
         self._groups: Groups | None = open_groups() if usable and self._wants_groups else None
         self._server: Server | None = None
-        self._places: dict[str, tuple[int, ...]] = {}
+        self._places: tuple[tuple[int, ...], ...] = ()
+        self._given: dict[str, tuple[int, ...]] = {}
         self._watch = Watch(loop, self._pids, self._over_limit)
         self._usable = usable
         self._deaths = 0
@@ -162,14 +163,19 @@ class LocalLauncher(SubprocessLauncher):
         return tuple(sorted(wanted & os.sched_getaffinity(0))) if wanted else ()
 
     def _place(self, id: str) -> tuple[int, ...]:
-        """The logical CPUs of one of the pool; of a pool that has others, those that it comes
-        to."""
+        """The logical CPUs of one of the pool, always the same, and no other's as long as there
+        are enough; none for an ID that is no number."""
         if not self._places:
-            cpus = look(hyperthreads=self._hyperthreads).cpus
-            self._places = {str(logical[0]): logical for logical in cpus}
-        if id in self._places or not id.isdecimal() or not self._places:
-            return self._places.get(id, ())
-        return list(self._places.values())[int(id) % len(self._places)]
+            self._places = look(hyperthreads=self._hyperthreads).cpus
+        if not id.isdecimal() or not self._places:
+            return ()
+        if id not in self._given:
+            taken = set(self._given.values())
+            free = [place for place in self._places if place not in taken]
+            own = [place for place in free if str(place[0]) == id]
+            shared = self._places[int(id) % len(self._places)]
+            self._given[id] = next(iter([*own, *free]), shared)
+        return self._given[id]
 
     # the server
 

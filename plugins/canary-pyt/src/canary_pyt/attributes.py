@@ -178,6 +178,11 @@ def _execution_path(scope: Scope) -> str:
     return "" if path == "." else path
 
 
+def _id_line(scope: Scope) -> int:
+    entry = scope.last("set_id")
+    return 0 if entry is None else int(entry[1])
+
+
 def _modules(scope: Scope) -> tuple[tuple[str, str | None], ...]:
     return tuple((name, use) for _, _, name, use in scope.active("modules"))
 
@@ -215,6 +220,7 @@ _FIELDS: Final[Mapping[str, tuple[str, Callable[[Scope], Any]]]] = FrozenDict(
         "attributes": ("attributes", _attributes),
         "execution_path": ("exec_path", _execution_path),
         "modules": ("modules", _modules),
+        "set_id": ("id_line", _id_line),
         "rcfiles": ("rcfiles", _rcfiles),
         "preload": ("preload", _preload),
     }

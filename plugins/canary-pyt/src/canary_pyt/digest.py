@@ -160,14 +160,13 @@ def _baseline(data: Data, line: int, src: Any, dst: Any, when: Any, flag: Any) -
     _put(data, "baseline", line, when, source, target, option, texts=(source, target))
 
 
-def _depends_on(
-    data: Data, line: int, args: tuple[Any, ...], when: Any, legacy: dict[str, Any]
-) -> None:
-    if "arg" in legacy:  # what it was called where there was one
-        args, legacy = (*args, legacy["arg"]), {k: v for k, v in legacy.items() if k != "arg"}
-    items: list[Any] = []
-    for arg in args:
-        items += arg if isinstance(arg, (list, tuple)) else [arg]
+def _depends_on(data: Data, line: int, arg: Any, when: Any, legacy: dict[str, Any]) -> None:
+    if isinstance(when, str) and "=" not in when and when.strip():
+        raise SpecError(
+            f"when={when!r} is no condition on this job",
+            hint=f"for how the other ends: {{'job': …, 'when': {when!r}}}",
+        )
+    items: list[Any] = list(arg) if isinstance(arg, (list, tuple)) else [arg]
     if not items:
         raise SpecError("nothing to depend on", hint="depends_on('pattern')")
     if legacy:

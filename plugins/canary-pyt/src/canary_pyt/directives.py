@@ -67,9 +67,9 @@ def owners(*args: str) -> None:
     _take("owners", args)
 
 
-def owner(*args: str) -> None:
+def owner(*args: str, name: str | None = None) -> None:
     """See `owners`."""
-    _take("owners", args)
+    _take("owners", args if name is None else (*args, name))
 
 
 def description(text: str) -> None:
@@ -95,19 +95,19 @@ def parameterize(
     _take("parameterize", names, values, when, type, samples, random_seed)
 
 
-def cpus(arg: int, *, when: "When" = None) -> None:
+def cpus(arg: int | None = None, *, n: int | None = None, when: "When" = None) -> None:
     """Ask for a number of CPUs without putting it in the job's name."""
-    _take("cpus", arg, when)
+    _take("cpus", n if arg is None else arg, when)
 
 
-def gpus(arg: int, *, when: "When" = None) -> None:
+def gpus(arg: int | None = None, *, n: int | None = None, when: "When" = None) -> None:
     """Ask for a number of GPUs without putting it in the job's name."""
-    _take("gpus", arg, when)
+    _take("gpus", n if arg is None else arg, when)
 
 
-def nodes(arg: int, *, when: "When" = None) -> None:
+def nodes(arg: int | None = None, *, n: int | None = None, when: "When" = None) -> None:
     """Ask for a number of nodes without putting it in the job's name."""
-    _take("nodes", arg, when)
+    _take("nodes", n if arg is None else arg, when)
 
 
 def timeout(arg: "str | float", when: "When" = None) -> None:
@@ -145,12 +145,12 @@ def baseline(
 
 
 def depends_on(
-    *args: "str | dict[str, Any] | Sequence[str | dict[str, Any]]",
+    arg: "str | dict[str, Any] | Sequence[str | dict[str, Any]]" = (),
     when: "When" = None,
     **legacy: "Any",
 ) -> None:
-    """Wait for other jobs: a pattern, `{"job": pattern, "when": …, "expects": …}`, or several."""
-    _take("depends_on", args, when, legacy)
+    """Wait for other jobs: a pattern, `{"job": pattern, "when": …, "expects": …}`, or a list."""
+    _take("depends_on", arg, when, legacy)
 
 
 def aggregate(

@@ -5,10 +5,13 @@ They are imported when there is a file to read: a run of other formats does with
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from canary.spec import ExpandContext, JobSpec, Loaded, SpecFile, SpecGenerator
+
+_WORDS: Final = r"'[^']*'|\"[^\"]*\"|[^\s()]+"
 
 
 class PytGenerator(SpecGenerator):
@@ -16,7 +19,7 @@ class PytGenerator(SpecGenerator):
 
     name: ClassVar[str] = "pyt"
     patterns: ClassVar[tuple[str, ...]] = ("*.pyt", "canary_*.py")
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     description: ClassVar[str] = "Python files that call directives"
 
     def load(self, file: SpecFile) -> Loaded:
@@ -41,6 +44,8 @@ class PytGenerator(SpecGenerator):
             out["keywords"] = list(words)
         if "owners" in data:
             out["owners"] = list(data["owners"])
+        if options := _options(data):
+            out["options"] = options
         sources: dict[str, list[str]] = {}
         for _, _, action, src, dst in data.get("assets", ()):
             sources.setdefault(action, []).append(f"{src} -> {dst}" if dst else src)
@@ -50,3 +55,15 @@ class PytGenerator(SpecGenerator):
             if kind in data:
                 out[kind] = data[kind]
         return out
+
+
+def _options(data: Mapping[str, Any]) -> list[str]:
+    """What `-o` can turn on: the names in conditions on options, which come first in a row."""
+    from canary.expression import parse_when
+
+    names: set[str] = set()
+    for rows in data.values():
+        for row in rows if isinstance(rows, list) else ():
+            when = parse_when(row[0])
+            names.update(re.findall(_WORDS, (when and when.options) or ""))
+    return sorted({name.strip("'\"") for name in names - {"and", "or", "not"}})

@@ -59,8 +59,15 @@ def get_job(arg_path: str | os.PathLike[str] | None = None) -> Job | None:
     directory = os.fspath(arg_path) if arg_path is not None else remarks.job_directory()
     if directory is None or not os.path.exists(directory):  # noqa: PTH110 - texts
         return None
-    job = load_job_from_file(directory)
+    return load(directory)
+
+
+def load(place: str) -> Job:
+    """The job of a directory or lock file, with what was measured so far; RecordError if there is
+    none."""
+    job = load_job_from_file(place)
     where = job.workspace.text
-    job.measurements = _Kept(job.measurements.data, where)
-    job.attributes = _KeptAttributes(job.attributes, where)
+    measured = {**job.measurements.data, **remarks.read(where).get("measurements", {})}
+    job.measurements = _Kept(measured, where)
+    job._attributes = _KeptAttributes(job.attributes, where)
     return job

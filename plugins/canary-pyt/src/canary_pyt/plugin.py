@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from canary.errors import RecordError
 from canary.hookspecs import hookimpl
 from canary.status import Category, Outcome, Status, judge_exit_code
 from canary_pyt import remarks
@@ -27,13 +29,17 @@ def canary_spec_generators() -> Iterable[SpecGenerator]:
 
 @hookimpl
 def canary_job_status(job: Job, exit: Exit) -> Status | None:
-    """BROKEN if a setup function raised; else the usual verdict with the test's own reason."""
+    """BROKEN if a setup function raised; the status that a setup or teardown function set; else the
+    usual verdict with the test's own reason."""
     code = exit.code
     if not code:  # a test that succeeded has no reason to give
         return None
     said = remarks.read(job.workspace.text)
     if "broken" in said:
         return Status.make(outcome=Outcome.BROKEN, reason=said["broken"], code=code)
+    if "status" in said:
+        with suppress(RecordError):  # a test can write anything there
+            return Status.fromdict(said["status"])
     end = said.get("end")
     if not end or end.get("code") != code or not end.get("reason"):
         return None
@@ -46,7 +52,7 @@ def canary_job_status(job: Job, exit: Exit) -> Status | None:
 
 @hookimpl
 def canary_job_finish(job: Job, exit: Exit) -> Mapping[str, Any] | None:  # noqa: ARG001 - by contract
-    """The measurements that the test took; its attributes go to the job."""
+    """The measurements that the test took; its attributes and variables go to the job."""
     directory = job.workspace.text
     said = remarks.read(directory)
     if not said:
@@ -57,4 +63,6 @@ def canary_job_finish(job: Job, exit: Exit) -> Mapping[str, Any] | None:  # noqa
         pass
     if said.get("attributes"):
         job.set_attributes(**said["attributes"])
+    if said.get("variables"):
+        job.add_variables(**said["variables"])
     return said.get("measurements")

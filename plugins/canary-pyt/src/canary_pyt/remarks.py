@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = ".canary-remarks.jsonl"
 LOCK = "testcase.lock"
-# broken: reason; end: {"code", "reason"}; measurements and attributes: {name: value}
-KINDS = ("broken", "end", "measurements", "attributes")
+# broken: reason; end: {"code", "reason"}; status: as `Status.asdict`; the others: {name: value}
+KINDS = ("broken", "end", "status", "measurements", "attributes", "variables")
 # what a test wrote in good faith is smaller
 MAX_BYTES = 16 << 20
 
@@ -100,7 +100,7 @@ def set_attributes(values: Mapping[str, Any], directory: str | None = None) -> N
 
 
 def read(directory: str) -> Mapping[str, Any]:
-    """All that was said, by kind: the first `broken`, the last `end`, dicts merged.
+    """All that was said, by kind: the first `broken`, the last `end` and `status`, others merged.
 
     Damaged lines are left out.
     """
@@ -119,10 +119,9 @@ def read(directory: str) -> Mapping[str, Any]:
             ((kind, value),) = json.loads(line).items()
         except (ValueError, AttributeError, RecursionError):
             continue
-        if kind in ("measurements", "attributes") and isinstance(value, dict):
-            found.setdefault(kind, {}).update(value)
-        elif kind == "broken":
+        if kind == "broken":
             found.setdefault(kind, str(value))
-        elif kind == "end" and isinstance(value, dict):
-            found[kind] = value
+        elif kind in KINDS and isinstance(value, dict):
+            known = {} if kind in ("end", "status") else found.get(kind, {})
+            found[kind] = {**known, **value}
     return found

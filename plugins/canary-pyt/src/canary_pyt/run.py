@@ -7,6 +7,10 @@
 A setup function that raises makes the job BROKEN and the body is not run. A teardown function that
 raises is shown in the output and changes nothing. The body is a process of its own, so that
 `os._exit`, a signal or a crash of it cannot leave the teardown out.
+
+Setup and teardown functions get the `Job` as its lock describes it. The runner has one of its own:
+what they do to theirs that is meant to last goes to the body by its environment and its lock, and
+to the runner by remarks.
 """
 
 from __future__ import annotations
@@ -14,12 +18,18 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 
-BROKEN = 67
+if TYPE_CHECKING:
+    from canary.job import Job
+    from canary.status import Status
+
+# the runner finds the verdict in the remarks
+STATED = 67
 
 
 def main(args: list[str]) -> int:
@@ -38,10 +48,18 @@ def main(args: list[str]) -> int:
 
 
 def _call_function(file: str, name: str) -> int:
+    from canary_pyt import remarks
     from canary_pyt.instance import get_instance
 
     sys.argv = [file]
-    getattr(_module(file), name)(get_instance())
+    instance = get_instance()
+    try:
+        module = _module(file)
+    except SystemExit as e:  # whatever its code: the function has not been called
+        traceback.print_exc()
+        remarks.add("broken", f"{file}: SystemExit: {e}")
+        return STATED
+    getattr(module, name)(instance)
     return 0
 
 
@@ -71,37 +89,83 @@ def _run_as_main(file: str, args: list[str]) -> int:
 
 def _run_around(file: str, args: list[str], before: tuple[str, ...]) -> int:
     from canary_pyt import remarks
-    from canary_pyt.instance import get_instance
+    from canary_pyt.live import load
 
-    job = get_instance()
     directory = os.getcwd()  # noqa: PTH109 - pathlib is not imported
     sys.argv = [file, *args]
-    functions: dict[str, Callable[[Any], None]] = {}
+    functions: dict[str, Callable[[Job], None]] = {}
     try:
+        job = load(directory)
         module = _module(file)
         for kind in ("setup", "teardown"):
             name = job.attributes.get(f"__{kind}_fn__")
             if name:
                 functions[kind] = getattr(module, name)
+        known, verdict = dict(job.variables), job.status
         if "setup" in functions:
             functions["setup"](job)
+            _hand_over(job, known)
     except (Exception, SystemExit) as e:  # noqa: BLE001 - the user's function
         traceback.print_exc()
         remarks.add("broken", f"setup: {type(e).__name__}: {e}", directory)
-        return BROKEN
+        return STATED
+    if _states(job, verdict):
+        return STATED
     _flush()
     os.chdir(directory)
+    began = time.time()
     code = _body([*before, file, *args])
     if "teardown" in functions:
-        job = get_instance(directory)
-        job.__dict__["returncode"] = code
-        try:
-            functions["teardown"](job)
-        except (Exception, SystemExit):  # noqa: BLE001 - the user's function
-            traceback.print_exc()
-            sys.stderr.write("teardown failed; the outcome is that of the test\n")
+        code = _tear_down(functions["teardown"], directory, began, code)
     _flush()
     return code
+
+
+def _hand_over(job: Job, known: Mapping[str, str | None]) -> None:
+    """Give variables that setup added to the body and to the runner."""
+    from canary.lockfile import public_environment
+    from canary_pyt import remarks
+
+    new = {k: v for k, v in job.variables.items() if k not in known or known[k] != v}
+    if not new:
+        return
+    environ = dict(os.environ)
+    job.set_runtime_env(environ)  # directories of the job stay first
+    for name in new:  # and no other, which setup may have set in `os.environ`
+        if name in environ:
+            os.environ[name] = environ[name]
+        else:
+            os.environ.pop(name, None)
+    remarks.add("variables", public_environment(new), job.workspace.text)
+    job.save()  # the body reads the lock
+
+
+def _tear_down(function: Callable[[Job], None], directory: str, began: float, code: int) -> int:
+    """Call it with the job as the body left it; the exit code."""
+    from canary_pyt.live import load
+
+    try:
+        job = load(directory)
+        job.on_started()
+        job.timekeeper.started, job.timekeeper.stopped = began, time.time()
+        job.update_status_from_exit_code(code=code)
+        job.on_finished()
+        verdict = job.status
+        function(job)
+    except (Exception, SystemExit):  # noqa: BLE001 - the user's function
+        traceback.print_exc()
+        sys.stderr.write("teardown failed; the outcome is that of the test\n")
+        return code
+    return STATED if _states(job, verdict) else code
+
+
+def _states(job: Job, verdict: Status) -> bool:
+    """Did a function give the job another status? Then the runner is told."""
+    from canary_pyt import remarks
+
+    if job.status == verdict or job.status.category.value == "NONE":
+        return False
+    return remarks.add("status", job.status.asdict(), job.workspace.text)
 
 
 def _module(file: str) -> ModuleType:

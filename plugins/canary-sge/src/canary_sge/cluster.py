@@ -19,4 +19,5 @@ def machine(limit: float, queue: str | None = None) -> Machine:
         where = f"queue {queue}" if queue else "queue"
         raise ResourceError(f"Grid Engine has no {where} that takes jobs now")
     slots = {host: tuple(Instance(str(i)) for i in range(n)) for host, n in hosts.items()}
-    return Machine(tuple(Node(host, {"cpus": cpus, "gpus": ()}) for host, cpus in slots.items()))
+    nodes = (Node(host, {"cpus": cpus, "gpus": ()}) for host, cpus in slots.items())
+    return Machine(tuple(nodes), here="")

@@ -20,7 +20,7 @@ from canary.survivors import kill_marked
 from canary.workspace import ExecutionSpace
 from canary_slurm.batch import DIRECTORY, MANIFEST, OPEN, BatchJob, read_json
 from canary_slurm.options import Ask
-from canary_slurm.packing import Pack
+from canary_slurm.packing import Pack, Room
 
 if TYPE_CHECKING:
     from canary.config import Config
@@ -33,7 +33,16 @@ class AttachedBatch(BatchJob):
 
     def __init__(self, jobs: Sequence[Job], directory: Path, config: Config, id: str) -> None:
         packed = Pack(
-            jobs=tuple(jobs), ask=Ask(), nodes=1, cpus=1, gpus=0, estimate=0.0, exclusive=False
+            jobs=tuple(jobs),
+            ask=Ask(),
+            nodes=1,
+            cpus=1,
+            gpus=0,
+            memory=0,
+            estimate=0.0,
+            walltime=0.0,
+            exclusive=False,
+            room=Room(cpus=1),
         )
         super().__init__(packed, directory.parent, config, "slurm")
         self.take_over(id, directory)

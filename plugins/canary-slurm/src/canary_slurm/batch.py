@@ -25,16 +25,20 @@ from canary.journal import LOG, decode_event, decode_line
 from canary.launch import Exit, ExitReason, Launch
 from canary.resources import LOCK
 from canary.status import Category, Outcome, Status
+from canary_slurm.machine import THREADS
 from canary_slurm.packing import Pack
 
 if TYPE_CHECKING:
     from canary.config import Config
+    from canary.resources import Node
 
 DIRECTORY: Final = "hpc.batches"
 MANIFEST: Final = "manifest.json"
 OPEN: Final = "batch.lock"  # there as long as nobody has seen its end
 SETTINGS: Final = "config.json"
 OUTPUT: Final = "canary-out.txt"
+# what a node of the cluster brings; all else is lent to a batch by the session
+OWN: Final = frozenset({"cpus", "gpus", "memory"})
 ENVIRONMENT: Final = (("CANARY_LEVEL", "1"), ("CANARY_LIVE", "0"), ("CANARY_DISABLE_KB", "1"))
 
 
@@ -74,6 +78,7 @@ class BatchJob(BaseJob):
         self.workers: int | None = None
         self.launcher: str | None = config.run.launcher
         self.options: Mapping[str, Any] = {}
+        self.host: Node | None = None  # that it runs on, if it is known
         ids = "\n".join((str(directory), *(job.id for job in self.jobs)))
         self._id = hashlib.sha256(ids.encode()).hexdigest()[:40]
         self.directory = directory / self._id[:7]
@@ -114,9 +119,31 @@ class BatchJob(BaseJob):
         return self.pack.estimate
 
     def required_resources(self) -> list[dict[str, Any]]:
-        """The cluster hands out everything but locks, of which it holds those of all its jobs."""
+        """The cluster hands out CPUs, GPUs and memory. Of anything else it holds as much as one
+        of its jobs needs, which its jobs share, and the locks of all of them."""
         names = sorted({name for job in self.jobs for name in job.spec.locks})
-        return [{"type": LOCK + name, "slots": 1} for name in names]
+        entries = [{"type": LOCK + name, "slots": 1} for name in names]
+        return entries + [{"type": t, "slots": n} for t, n in sorted(self._loans().items()) if n]
+
+    def _loans(self) -> dict[str, int]:
+        loans: dict[str, int] = {}
+        for job in self.jobs:
+            needs = job.get_resource_parameters_from_spec()
+            nodes = max(1, needs.pop("nodes"))
+            for type, n in needs.items():
+                if type not in OWN:
+                    share = -(-n // nodes) * (self.pack.nodes if nodes > 1 else 1)
+                    loans[type] = max(loans.get(type, 0), share)
+        return loans
+
+    def _machine(self) -> dict[str, Any]:
+        """How what it finds where it runs differs from what its jobs were packed for."""
+        lent = {t: list(x) for t, x in self._assigned.items() if not t.startswith(LOCK)}
+        if self.host is not None:
+            own = {t: [asdict(i) for i in x] for t, x in self.host.resources.items()}
+            return {"slots": {}, "lent": [own | lent]}
+        nodes = self.pack.nodes if any(job.nodes > 1 for job in self.jobs) else 1
+        return {"slots": dict(self.pack.room.slots), "lent": [lent] * nodes}
 
     def assign_resources(self, arg: dict[str, list[dict[str, Any]]]) -> None:
         """See `BaseJob.assign_resources`."""
@@ -176,6 +203,7 @@ class BatchJob(BaseJob):
         env["CANARY_BATCH_ID"] = self._id
         env["CANARY_HPC_BATCH"] = self._id
         env["CANARY_HPC_NODE_COUNT"] = str(pack.nodes)
+        env[THREADS] = str(pack.room.threads)
         words = ("-C", str(self.config.cwd), "-f", str(self.directory / SETTINGS))
         return Launch(
             id=self._id,
@@ -217,6 +245,7 @@ class BatchJob(BaseJob):
             ],
             "launch": launch,
             "launcher": self.launcher,
+            "machine": self._machine(),
             "multiplier": first.timeout_multiplier,
             "script_args": list(first.script_args),
             "policy": {**policy, "workers": self.workers, "session_timeout": None},

@@ -6,14 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from canary.clock import format_duration
+from canary.errors import ResourceError, SpecError
 from canary.job import Dependency
-from canary.resources import Machine, Request, ResourcePool
+from canary.status import Outcome
+from canary.table import counted, table
 from canary_slurm import attach
 from canary_slurm import machine as machines
 from canary_slurm.batch import DIRECTORY, BatchJob
 from canary_slurm.launcher import SlurmLauncher
-from canary_slurm.options import Batching, HpcSettings, batching_of
+from canary_slurm.options import Batching, HpcSettings, ask_of, batching_of
 from canary_slurm.packing import Pack, pack
+from canary_slurm.site import Site
 from canary_slurm.slurm import Slurm
 from canary_slurm.srun import SrunLauncher
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from canary.config import Config
     from canary.job import BaseJob, Job
     from canary.launch import Launcher
+    from canary.resources import Machine
 
 
 def slurm_of(config: Config) -> Slurm:
@@ -29,18 +34,19 @@ def slurm_of(config: Config) -> Slurm:
 
 
 def machine(config: Config, environ: Mapping[str, str]) -> Machine | None:
-    """See the hook `canary_machine`."""
+    """See the hook `canary_machine`: of a cluster, the nodes of all partitions, as tests may ask
+    for other ones than is usual."""
     if "CANARY_BATCH_ID" in environ or config.run.launcher == SrunLauncher.name:
         return machines.allocation(environ)
     batching = batching_of(config)
     if batching is None or batching.backend != "slurm":
         return None
-    settings = config.settings(HpcSettings)
-    return machines.cluster(
-        slurm_of(config),
-        partition=batching.ask.partition,
-        threads=settings.allow_hyperthreading,
-    )
+    return _cluster(batching, config).machine()
+
+
+def _cluster(batching: Batching, config: Config) -> machines.Cluster:
+    memory = config.settings(HpcSettings).memory
+    return machines.cluster(slurm_of(config), threads=batching.threads, memory=memory)
 
 
 def launchers(config: Config) -> Iterable[Launcher]:
@@ -58,7 +64,7 @@ def launchers(config: Config) -> Iterable[Launcher]:
 
 
 def group(
-    jobs: Sequence[Job], batching: Batching | None, config: Config
+    jobs: Sequence[Job], batching: Batching | None, config: Config, machine: Machine
 ) -> Sequence[BaseJob] | None:
     """See the hook `canary_group`: batches that are there already, and new ones."""
     if not jobs:
@@ -68,6 +74,7 @@ def group(
     old = attach.take_up(jobs, left, config, slurm_of(config)) if left else []
     # what names another launcher is that one's
     names = (SlurmLauncher.name,) if batching is None else (SlurmLauncher.name, None)
+    is_usual = batching is not None
     if batching is None and any(job.launcher_name in names for job in jobs):
         batching = batching_of(config, named=True)
     if batching is None and not old:
@@ -75,7 +82,10 @@ def group(
     taken: dict[str, BaseJob] = {job.id: batch for batch in old for job in batch.jobs}
     rest = [job for job in jobs if job.id not in taken]
     mine = [job for job in rest if job.launcher_name in names]
-    new = batches(mine, batching, config) if batching is not None and mine else []
+    new: list[BatchJob] = []
+    if batching is not None and mine:
+        site = _site(batching, config, machine, is_usual=is_usual)
+        new = batches(mine, batching, config, site)
     held = taken | {job.id: batch for batch in new for job in batch.jobs}
     alone = [job for job in rest if job.id not in held]
     held |= {job.id: job for job in alone}
@@ -86,32 +96,73 @@ def group(
     return [*old, *new, *alone]
 
 
+def plan(jobs: Sequence[Job], batching: Batching, config: Config, machine: Machine) -> list[str]:
+    """See the hook `canary_plan`: what would be submitted, and what would not and why."""
+    mine = [job for job in jobs if job.launcher_name in (SlurmLauncher.name, None)]
+    site = _site(batching, config, machine, is_usual=True)
+    made = batches(mine, batching, config, site) if mine else []
+    rows = []
+    for batch in made:
+        pack = batch.pack
+        counts = (len(batch.jobs), pack.nodes, pack.cpus)
+        times = (format_duration(pack.estimate), format_duration(pack.walltime))
+        rows.append([batch.id[:7], *map(str, counts), *times])
+    held = {job.id for batch in made for job in batch.jobs}
+    rest = [job for job in jobs if job.id not in held]
+    lines = [f"{job.name}: {job.status.reason or 'not in a batch'}" for job in rest]
+    total = f"{counted(len(held), 'job')} would run in {counted(len(made), 'batch')}"
+    return [*table(("Batch", "Jobs", "Nodes", "Width", "Est.", "Wall"), rows), *lines, total]
+
+
+def _site(batching: Batching, config: Config, machine: Machine, *, is_usual: bool) -> Site:
+    """Where batches run. The session's machine is the cluster, or, where only some tests name
+    Slurm, this host; then the cluster is as Slurm says, if it does."""
+    if batching.backend != "slurm":
+        return Site(machine)
+    try:
+        cluster = _cluster(batching, config)
+    except ResourceError:
+        if is_usual:
+            raise
+        return Site(None)  # each submission says what is wrong
+    return Site(machine if is_usual else cluster.machine(), cluster)
+
+
 def _follow(job: Job, held: Mapping[str, BaseJob]) -> None:
     """A job that is no batch's waits for the batches of those that it depends on."""
     holders = {h.id: h for d in job.dependencies if (h := held.get(d.job.id)) is not d.job and h}
     job.dependencies += [Dependency(holder, "always") for holder in holders.values()]
 
 
-def batches(jobs: Sequence[Job], batching: Batching, config: Config) -> list[BatchJob]:
-    """Batches of all jobs that the cluster can hold."""
-    nodes = machine(config, {})
-    pool = ResourcePool(nodes) if nodes is not None else None
-    fitting = [
-        job
-        for job in jobs
-        if pool is None or pool.refusal(Request.of(job.required_resources())) is None
-    ]
-    width = jobs[0].workspace.capacity.per_node.get("cpus", 1)
+def batches(jobs: Sequence[Job], batching: Batching, config: Config, site: Site) -> list[BatchJob]:
+    """Batches of all jobs that the cluster can hold; of the others it is said that they cannot
+    be."""
+    fitting = []
+    for job in jobs:
+        try:
+            refusal = site.place(job, ask_of(job, batching.ask))
+        except SpecError as e:
+            job.set_status(outcome=Outcome.INVALID, reason=str(e))
+            continue
+        if refusal is None:
+            fitting.append(job)
+        else:
+            job.set_status(outcome=Outcome.OVERSIZED, reason=refusal)
     directory = Path(jobs[0].workspace.root, DIRECTORY)
-    return [
-        _batch(packed, directory, batching, config) for packed in pack(fitting, batching, width)
-    ]
+    packs = pack(fitting, batching, lambda some: site.room(some, ask_of(some[0], batching.ask)))
+    made = [_batch(packed, directory, batching, config) for packed in packs]
+    if batching.backend == "local" and site.machine is not None:
+        for batch in made:  # it is the same host, with all that was said of it
+            batch.host = site.machine.nodes[0]
+    return made
 
 
 def _batch(packed: Pack, directory: Path, batching: Batching, config: Config) -> BatchJob:
     batch = BatchJob(packed, directory, config, batching.backend)
     batch.workers = batching.workers
-    if batching.layout == "allocation":
+    is_plain = batch.launcher in (None, SlurmLauncher.name)
+    is_wide = packed.nodes > 1 and batching.backend == "slurm" and is_plain
+    if batching.layout == "allocation" or is_wide:
         batch.launcher = SrunLauncher.name
     elif batch.launcher in (SlurmLauncher.name, SrunLauncher.name):
         batch.launcher = None  # the batch is what runs there
@@ -127,13 +178,13 @@ def _batch(packed: Pack, directory: Path, batching: Batching, config: Config) ->
 
 def submit_words(packed: Pack) -> list[str]:
     """The words of `sbatch` that say what a batch needs."""
-    words = [
-        f"--nodes={packed.nodes}",
-        "--ntasks-per-node=1",
-        f"--cpus-per-task={packed.cpus}",
-    ]
+    room = packed.room
+    cpus = -(-packed.cpus // room.slots.get("cpus", 1)) * room.threads
+    words = [f"--nodes={packed.nodes}", "--ntasks-per-node=1", f"--cpus-per-task={cpus}"]
     if packed.gpus:
-        words.append(f"--gres=gpu:{packed.gpus}")
+        words.append(f"--gres=gpu:{-(-packed.gpus // room.slots.get('gpus', 1))}")
+    if packed.memory:
+        words.append(f"--mem={packed.memory}M")
     if packed.exclusive:
         words.append("--exclusive")
     return [*words, *packed.ask.arguments()]

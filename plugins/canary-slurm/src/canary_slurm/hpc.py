@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from canary import fsio, lockfile
 from canary.declare import Command
 from canary.errors import UsageError
 from canary.journal import LOG
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 HELP: Final = """\
 canary hpc run WORDS       canary run -b backend=slurm WORDS
-canary hpc exec FILE       run the jobs of a batch's manifest here, as a batch does
+canary hpc exec FILE       run the jobs of a batch's manifest here, as a batch does, --workers=N
+                           at once; FILE may be its directory, also given as --workspace=DIR
 canary hpc info [BACKEND]  the nodes that batches can be given
 canary hpc status          batches of the last session
 canary hpc log [BATCH]     what a batch printed; without BATCH, all of the last session
@@ -51,25 +53,55 @@ canary run -b KEY=VALUE (repeatable):
 """
 
 
-def _run(words: Sequence[str], _: Config) -> int:
+def _run(words: Sequence[str], config: Config) -> int:
     named = any(w.startswith(("backend=", "scheduler=", "type=")) for w in words)
     own = () if named else ("-b", "backend=slurm")
-    return _again("run", *own, *words)
+    return _again("run", words, config, "run", *own, *words)
 
 
-def _exec(words: Sequence[str], _: Config) -> int:
+def _exec(words: Sequence[str], config: Config) -> int:
     parser = Parser(prog="canary hpc exec")
-    parser.add_argument("manifest")
-    for flag in ("--workers", "--backend", "--workspace"):
-        parser.add_argument(flag, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "manifest", nargs="?", metavar="FILE", help="a manifest, or the directory of a batch"
+    )
+    parser.add_argument("--workspace", metavar="DIR", help="where FILE is; alone: the batch's")
+    parser.add_argument("--workers", metavar="N", type=_positive, help="jobs at once, at most")
+    parser.add_argument("--backend", help=argparse.SUPPRESS)
     args = parser.parse(words)
-    path = Path(args.workspace or ".", args.manifest)
-    return _again("exec", "--manifest", str(path / MANIFEST if path.is_dir() else path))
+    if args.manifest is None and args.workspace is None:
+        raise UsageError("which batch?", hint="canary hpc exec FILE")
+    path = Path(config.cwd, args.workspace or "", args.manifest or "")
+    path = path / MANIFEST if path.is_dir() else path
+    if args.workers is not None:
+        path = _with_workers(path, args.workers)
+    return _again("exec", words, config, "exec", "--manifest", str(path))
 
 
-def _again(*words: str) -> int:
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
+
+
+def _with_workers(path: Path, workers: int) -> Path:
+    """A copy of a manifest, beside it as its log is found there, with so many jobs at once."""
+    data = read_json(path)
+    if not isinstance(data, dict) or not isinstance(data.get("policy"), dict):
+        raise UsageError(f"{path} is not the manifest of a batch", hint="canary hpc status")
+    copy = path.with_name(f"{path.stem}-{workers}{path.suffix}")
+    changed = {**data, "policy": {**data["policy"], "workers": workers}}
+    fsio.write_atomic(copy, lockfile.dump(changed).encode())
+    return copy
+
+
+def _again(action: str, rest: Sequence[str], config: Config, *words: str) -> int:
+    """Be another command, with the main options that stood before this one."""
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "canary", *words])
+    given = sys.argv[1 : len(sys.argv) - len(rest)]
+    names = (COMMAND.name, *COMMAND.aliases)
+    plain = len(given) > 1 and given[-2] in names and given[-1] == action
+    main = given[:-2] if plain else ["-C", str(config.cwd)]
+    os.execv(sys.executable, [sys.executable, "-m", "canary", *main, *words])
 
 
 def _info(words: Sequence[str], config: Config) -> int:
@@ -80,7 +112,8 @@ def _info(words: Sequence[str], config: Config) -> int:
         return 0
     batching = batching_of(config)
     partition = batching.ask.partition if batching is not None else None
-    nodes = machine.cluster(slurm_of(config), partition=partition).nodes
+    cluster = machine.cluster(slurm_of(config))
+    nodes = [p.node for p in cluster.offered(partition)] if partition else cluster.nodes
     rows = [[n.id, *(str(len(n.resources[t])) for t in ("cpus", "gpus"))] for n in nodes]
     _show(("Node", "CPUs", "GPUs"), rows)
     return 0

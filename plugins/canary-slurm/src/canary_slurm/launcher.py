@@ -12,7 +12,7 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
@@ -34,7 +34,7 @@ GIVEN_UP: Final = 60.0  # seconds after which a cancellation that nobody takes i
 
 @dataclass(slots=True)
 class Watch:
-    """What is known of a launch that was submitted."""
+    """What is known of a launch that was submitted; `since` it is in the queue."""
 
     directory: Path
     since: float
@@ -45,6 +45,17 @@ class Watch:
     started: bool = False
     killed: float | None = None
     released: bool = False
+
+    def take(self, seen: Seen | None, now: float) -> bool:
+        """Slurm was asked, and says this, None: nothing; True if it says something else than
+        before."""
+        self.misses = 0 if seen else self.misses + 1
+        if seen is None or seen == self.seen:
+            return False
+        if self.started and seen.waits and not (self.seen and self.seen.waits):
+            self.since = now  # it was queued again
+        self.seen, self.changed = seen, now
+        return True
 
 
 class SlurmLauncher(PollingLauncher):
@@ -63,6 +74,8 @@ class SlurmLauncher(PollingLauncher):
         self._pace = Pace(longest, per_minute)
         self._watched: dict[str, Watch] = {}
         self._limits: dict[str, float] = {}
+        # tickets that squeue does not name, and that sacct is still to be asked for
+        self._unnamed: list[str] = []
         # launches that have left their exit code, and that Slurm may still hold for alive
         self._leaving: dict[str, Path] = {}
 
@@ -227,33 +240,46 @@ class SlurmLauncher(PollingLauncher):
     def _ask_slurm(self, tickets: Mapping[str, str]) -> dict[str, Message]:
         now = time.monotonic()
         try:
-            found = self.slurm.states([*tickets.values(), *self._leaving])
-            missing = [t for t in tickets.values() if t not in found]
-            if missing:
-                found |= self._accounted(missing)
+            found = self._states(tickets.values(), now)
         except OSError:
             self._pace.asked(time.monotonic(), failed=True)
             return {id: end for id in tickets if (end := self._abandoned(id)) is not None}
-        self._let_go(found)
         changed = False
         news: dict[str, Message] = {}
         for id, ticket in tickets.items():
-            watch, seen = self._watched[id], found.get(ticket)
-            watch.misses = 0 if seen else watch.misses + 1
-            if seen and seen != watch.seen:
-                watch.seen, watch.changed, changed = seen, now, True
+            if ticket not in found:
+                continue
+            changed = self._watched[id].take(found[ticket], now) or changed
             message = self._judge(id, ticket, now)
             if message is not None:
                 news[id] = message
         self._pace.asked(time.monotonic(), changed=changed or bool(news))
         return news
 
+    def _states(self, tickets: Collection[str], now: float) -> dict[str, Seen | None]:
+        """What Slurm says of tickets, None: it knows nothing of it. Where the budget has no room
+        for a second call, those that squeue does not name are left out, and are what is asked for
+        the next time."""
+        found: dict[str, Seen | None] = {}
+        self._unnamed = [t for t in self._unnamed if t in tickets]
+        if not self._unnamed:
+            self._pace.count(now)
+            said = self.slurm.states([*tickets, *self._leaving])
+            self._let_go(said)
+            found.update(said)
+            self._unnamed = [t for t in tickets if t not in said]
+        if self._unnamed and self._pace.has_room(now):
+            self._pace.count(now)
+            found |= dict.fromkeys(self._unnamed) | self._accounted(self._unnamed)
+            self._unnamed = []
+        return found
+
     def _let_go(self, found: Mapping[str, Seen]) -> None:
         """Forget what has left Slurm too; cancel what it has queued again."""
         queued = []
         for ticket, directory in list(self._leaving.items()):
             seen = found.get(ticket)
-            if seen is not None and seen.end is None and seen.state != "PENDING":
+            if seen is not None and seen.end is None and not seen.waits:
                 continue
             if seen is not None and seen.end is None:
                 queued.append(ticket)
@@ -289,7 +315,7 @@ class SlurmLauncher(PollingLauncher):
         if not watch.started and seen.state in STARTED:
             watch.started = True
             return Started(id, time.time(), ticket)
-        if seen.state == "PENDING":
+        if seen.waits:
             return self._waiting(id, ticket, now)
         return None
 
@@ -301,11 +327,14 @@ class SlurmLauncher(PollingLauncher):
         if watch.seen.reason == HELD:
             return self._held(id, ticket)
         never = watch.seen.reason in NEVER and now - watch.changed > max(self.settle, 5.0)
-        if not never and (limit is None or watch.started or now - watch.since < limit):
+        if not never and (limit is None or now - watch.since < limit):
             return None
         why = "it can never start" if never else f"it waited longer than {limit:g} s"
+        # one that had begun was cut off: its tests are to run again
+        cut = watch.started and not never
+        reason = ExitReason.CANCELLED if cut else ExitReason.NOT_STARTED
         self._cancel_quietly([ticket])
-        return self._over(id, None, ExitReason.NOT_STARTED, f"job {ticket}: {why}: {watch.seen}")
+        return self._over(id, None, reason, f"job {ticket}: {why}: {watch.seen}")
 
     def _held(self, id: str, ticket: str) -> Exit | None:
         """A node has failed to start it: it is let go once, and given up the second time."""

@@ -1,4 +1,4 @@
-"""What the cluster has, and what an allocation has been given: as `Machine`s.
+"""What the cluster has, and what an allocation has been given.
 
 The first is asked of `sinfo` before a run is packed; the second stands in the environment of
 whatever runs inside an allocation.
@@ -7,23 +7,35 @@ whatever runs inside an allocation.
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from canary.errors import ResourceError
 from canary.resources import Instance, Machine, Node
-from canary_slurm.slurm import Refused, expand
+from canary_slurm.slurm import Refused, expand, time_limit
 
 if TYPE_CHECKING:
     from canary_slurm.slurm import Slurm
+
+
+# how many CPUs of Slurm's each of ours is, said to what runs in a batch
+THREADS: Final = "CANARY_HPC_THREADS"
+
+
+def here(environ: Mapping[str, str]) -> str:
+    """The name that Slurm has for the node this process is on."""
+    return environ.get("SLURMD_NODENAME") or socket.gethostname().partition(".")[0]
 
 
 def _instances(n: int) -> tuple[Instance, ...]:
     return tuple(Instance(str(i)) for i in range(n))
 
 
-def _node(name: str, cpus: int, gpus: int) -> Node:
-    return Node(name, {"cpus": _instances(cpus), "gpus": _instances(gpus)})
+def _node(name: str, cpus: int, gpus: int, memory: int = 0) -> Node:
+    known = {"memory": (Instance("0", memory),)} if memory else {}
+    return Node(name, {"cpus": _instances(cpus), "gpus": _instances(gpus), **known})
 
 
 def gpus_of(gres: str) -> int:
@@ -32,25 +44,72 @@ def gpus_of(gres: str) -> int:
     return sum(map(int, found))
 
 
-def cluster(slurm: Slurm, *, partition: str | None = None, threads: bool = False) -> Machine:
-    """The nodes of the cluster, or of a partition; `threads` counts hyperthreads as CPUs."""
-    which = ["-p", partition] if partition else []
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node as one of its partitions offers it: `threads`, how many CPUs of Slurm's each of the
+    node's is, `limit` in seconds."""
+
+    node: Node
+    partition: str
+    is_default: bool
+    threads: int
+    limit: float | None
+    features: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """All nodes that take jobs, once for each partition."""
+
+    places: tuple[Place, ...]
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Each node once."""
+        return tuple({place.node.id: place.node for place in self.places}.values())
+
+    def machine(self) -> Machine:
+        """The nodes, none of which this process is on."""
+        return Machine(self.nodes, here="")
+
+    def offered(self, partition: str | None, constraint: str | None = None) -> tuple[Place, ...]:
+        """What Slurm chooses from for these words of `sbatch`: without a partition the default
+        one. Only constraints of plain names are understood; with others it may be fewer."""
+        names = set(partition.split(",")) if partition else None
+        found = [p for p in self.places if (p.partition in names if names else p.is_default)]
+        wanted = set(constraint.split("&")) if constraint else set()
+        if all(re.fullmatch(r"[\w.-]+", word) for word in wanted):
+            found = [place for place in found if wanted <= place.features]
+        return tuple(found)
+
+
+def cluster(slurm: Slurm, *, threads: bool = False, memory: bool = False) -> Cluster:
+    """What Slurm says of its nodes and partitions; `threads` counts hyperthreads as CPUs, with
+    `memory` nodes have that too, in MiB."""
     try:
-        text = slurm.call("sinfo", "-h", "-N", "-e", "-o", "%N|%c|%Z|%G", *which)
+        text = slurm.call("sinfo", "-h", "-N", "-e", "-o", "%N|%c|%Z|%m|%G|%P|%l|%f")
     except FileNotFoundError:
         raise ResourceError("there is no Slurm here: sinfo is not on the path") from None
     except (Refused, OSError) as e:
         raise ResourceError(f"Slurm does not say what nodes it has: {e}") from None
-    nodes = {}
+    places = []
     for line in text.splitlines():
-        names, cpus, each, gres = line.strip().split("|")
-        count = int(cpus.rstrip("+")) // (1 if threads else max(1, int(each.rstrip("+"))))
+        names, cpus, each, size, gres, partition, limit, features = line.strip().split("|", 7)
+        factor = 1 if threads else max(1, int(each.rstrip("+")))
+        count = int(cpus.rstrip("+")) // factor
         for name in expand(names):
-            nodes[name] = _node(name, count, gpus_of(gres))
-    if not nodes:
-        where = f" in partition {partition}" if partition else ""
-        raise ResourceError(f"Slurm has no node{where}")
-    return Machine(tuple(nodes.values()))
+            place = Place(
+                _node(name, count, gpus_of(gres), int(size.rstrip("+")) if memory else 0),
+                partition.rstrip("*"),
+                partition.endswith("*"),
+                factor,
+                time_limit(limit),
+                frozenset(features.split(",")),
+            )
+            places.append(place)
+    if not places:
+        raise ResourceError("Slurm has no node")
+    return Cluster(tuple(places))
 
 
 def allocation(environ: Mapping[str, str]) -> Machine | None:
@@ -63,7 +122,12 @@ def allocation(environ: Mapping[str, str]) -> Machine | None:
         counts += [int(count)] * int(times or 1)
     if not names or len(names) != len(counts):
         return None
+    threads = int(environ.get(THREADS) or 1)
+    counts = [max(1, count // threads) for count in counts]
     given = environ.get("SLURM_GPUS_ON_NODE") or ""
     visible = [x for x in environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if x]
     gpus = int(given) if given.isdecimal() else len(visible)
-    return Machine(tuple(_node(name, n, gpus) for name, n in zip(names, counts, strict=True)))
+    size = environ.get("SLURM_MEM_PER_NODE") or ""
+    memory = int(size) if size.isdecimal() else 0
+    nodes = tuple(_node(name, n, gpus, memory) for name, n in zip(names, counts, strict=True))
+    return Machine(nodes, here=own if (own := here(environ)) in names else "")

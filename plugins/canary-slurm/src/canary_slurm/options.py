@@ -6,13 +6,16 @@ how a batch is made or what a scheduler does with it.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from canary.clock import parse_duration
 from canary.declare import Settings
-from canary.errors import ExpressionError, UsageError
+from canary.errors import ExpressionError, SpecError, UsageError
+from canary.options import closest
+from canary_slurm.slurm import time_limit
 
 if TYPE_CHECKING:
     from canary.config import Config
@@ -43,17 +46,35 @@ class HpcSettings(Settings):
     commands: ClassVar[tuple[str, ...]] = ("run",)
 
     backend: str | None = field(
-        default=None, metadata=_doc("where batches run", metavar="NAME", choices=BACKENDS)
+        default=None,
+        metadata=_doc("where batches run", metavar="NAME", choices=BACKENDS, short="--scheduler"),
     )
     batch: tuple[str, ...] = field(
         default=(),
         metadata=_doc("how batches are made (canary hpc help)", short="-b", metavar="K=V"),
     )
+    batch_spec: str | None = field(
+        default=None, metadata=_doc("the same as -b spec=SPEC", metavar="SPEC")
+    )
+    batch_workers: int | None = field(
+        default=None, metadata=_doc("the same as -b workers=N", metavar="N")
+    )
+    batch_exact_estimate: bool = field(
+        default=False, metadata=_doc("no effect: estimates are made once batches are formed")
+    )
     submit_args: tuple[str, ...] = field(
         default=(), metadata=_doc("further arguments of sbatch", metavar="ARGS")
     )
+    submit_arg: tuple[str, ...] = field(
+        default=(),
+        metadata=_doc("the same, with commas between", metavar="ARGS", short="--scheduler-args"),
+    )
     allow_hyperthreading: bool = field(
         default=False, metadata=_doc("count logical CPUs of nodes, not cores")
+    )
+    memory: bool = field(
+        default=False,
+        metadata=_doc("ask Slurm for the memory that tests ask for, in MiB", flag=None),
     )
     detach: bool = field(
         default=False,
@@ -105,7 +126,8 @@ class Ask:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batching:
     """How the jobs of a run are packed: `count` 0 is a batch each, None as many as `duration`
-    (seconds) makes; `nodes` are those of an enclosing allocation."""
+    (seconds) makes; `nodes` are those of an enclosing allocation; `threads` counts hyperthreads as
+    CPUs."""
 
     backend: str = "slurm"
     layout: str = "flat"
@@ -117,6 +139,7 @@ class Batching:
     workers: int | None = None
     array: bool = False
     queue_timeout: float | None = None
+    threads: bool = False
     exec: tuple[str, ...] = ()
     ask: Ask = field(default_factory=Ask)
 
@@ -126,6 +149,8 @@ def batching_of(config: Config, *, named: bool = False) -> Batching | None:
     there are tests that name Slurm as their launcher, each of which is a batch then."""
     settings = config.settings(HpcSettings)
     given = _pairs(settings.batch)
+    usual = {"spec": settings.batch_spec, "workers": settings.batch_workers}
+    given = {**{k: str(v) for k, v in usual.items() if v is not None}, **given}
     backend = given.pop("backend", settings.backend)
     if backend is None:
         if config.run.launcher != "slurm" and not named:
@@ -148,8 +173,12 @@ def batching_of(config: Config, *, named: bool = False) -> Batching | None:
             account=settings.account,
             qos=settings.qos,
             constraint=settings.constraint,
-            args=tuple(w for arg in settings.submit_args for w in arg.split()),
+            args=(
+                *(w for arg in settings.submit_args for w in _split("submit_args", arg)),
+                *(w for arg in settings.submit_arg for w in arg.split(",") if w),
+            ),
         ),
+        threads=settings.allow_hyperthreading,
     )
     for key, text in given.items():
         out = _with(out, key, text)
@@ -192,8 +221,10 @@ def _with(old: Batching, key: str, text: str) -> Batching:
     if key == "queue_timeout":
         return replace(old, queue_timeout=_seconds(key, text))
     if key == "exec":
-        return replace(old, exec=tuple(text.split()))
-    return old  # `timeout` has no effect; `allow_hyperthreading` is read where nodes are
+        return replace(old, exec=tuple(_split(key, text)))
+    if key == "allow_hyperthreading":
+        return replace(old, threads=_flag(key, text))
+    return old  # `timeout` has no effect
 
 
 def _parts(text: str) -> list[str]:
@@ -224,6 +255,8 @@ def _sound(out: Batching, given: set[str]) -> Batching:
             raise UsageError("-b spec=atomic takes no duration", hint=_HINT)
         if "nodes" in given and out.same_nodes:
             raise UsageError("-b spec=atomic needs nodes:any", hint=_HINT)
+    if out.layout != "flat" and out.by is not None:
+        raise UsageError(f"-b spec=by:{out.by} is for flat batches, not {out.layout}", hint=_HINT)
     return replace(out, same_nodes=False) if out.layout != "flat" else out
 
 
@@ -231,6 +264,14 @@ def _number(key: str, text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"-b {key}={text}: must be a number from 1", hint=_HINT)
     return int(text)
+
+
+def _split(key: str, text: str) -> list[str]:
+    """Words, as a shell takes them."""
+    try:
+        return shlex.split(text)
+    except ValueError as e:
+        raise UsageError(f"{key}: {text!r}: {e}") from None
 
 
 def _flag(key: str, text: str) -> bool:
@@ -249,18 +290,35 @@ def _seconds(key: str, text: str) -> float:
 
 def ask_of(job: Job, usual: Ask) -> Ask:
     """What the job asks for: `slurm_partition` and so on, among its attributes or options, before
-    what is usual."""
+    what is usual. SpecError for a word that looks like one of these and is none, and for a time
+    that is none."""
     said = {**job.spec.attributes, **job.spec.options}
     given: dict[str, Any] = {}
-    for name in (f.name for f in fields(Ask)):
-        value = said.get(f"{PREFIX}{name}")
-        if value is None:
-            continue
-        if name == "args":
-            words = value.split() if isinstance(value, str) else value
-            given[name] = (*usual.args, *map(str, words))
-        elif name == "walltime":
-            given[name] = parse_duration(value)
-        else:
-            given[name] = str(value)
+    for key in said:
+        if key.startswith(PREFIX) and said[key] is not None:
+            name = key.removeprefix(PREFIX)
+            if name in _NAMES:
+                given[name] = _asked(job, key, said[key], usual)
+            elif key in job.spec.options or closest(name, _NAMES):
+                hint = f"there are: {', '.join(PREFIX + known for known in _NAMES)}"
+                raise SpecError(f"{job.name}: no such word", file=job.spec.file, key=key, hint=hint)
     return replace(usual, **given) if given else usual
+
+
+_NAMES: Final = tuple(f.name for f in fields(Ask))
+
+
+def _asked(job: Job, key: str, value: Any, usual: Ask) -> Any:
+    if key == f"{PREFIX}args":
+        words = _split(key, value) if isinstance(value, str) else map(str, value)
+        return (*usual.args, *words)
+    if key != f"{PREFIX}walltime":
+        return str(value)
+    if isinstance(value, str) and "-" in value and (seconds := time_limit(value)) is not None:
+        return seconds  # days, as Slurm writes them
+    try:
+        return parse_duration(value)
+    except ExpressionError as e:
+        raise SpecError(
+            f"{job.name}: {e.message}", file=job.spec.file, key=key, hint=e.hint
+        ) from None

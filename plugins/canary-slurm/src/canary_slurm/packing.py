@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from canary.errors import UsageError
 from canary_slurm.options import Ask, Batching, ask_of
 
 if TYPE_CHECKING:
@@ -23,23 +24,37 @@ UNKNOWN: Final = 3600.0  # seconds of a job that has neither limit nor history
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What a batch can be given of a node: slots of `cpus` and `gpus`; `memory` in MiB, 0: as Slurm
+    does it; `slots` of each CPU and GPU; `threads`, CPUs of Slurm's that each CPU is; and for how
+    many seconds, at most."""
+
+    cpus: int
+    gpus: int = 0
+    memory: int = 0
+    slots: Mapping[str, int] = field(default_factory=dict)
+    threads: int = 1
+    limit: float | None = None
+
+
+Rooms = Callable[["Sequence[Job]"], Room]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """The jobs of one batch, and what they need: nodes, CPUs and GPUs of each, seconds."""
+    """The jobs of one batch, and what they need: nodes, slots of CPUs and GPUs of each, seconds:
+    what they will probably take, and after how many Slurm may end them."""
 
     jobs: tuple[Job, ...]
     ask: Ask
     nodes: int
     cpus: int
     gpus: int
+    memory: int
     estimate: float
+    walltime: float
     exclusive: bool
-
-    @property
-    def walltime(self) -> float:
-        """Seconds after which Slurm may end it: the estimate, and the longest job's limit."""
-        if self.ask.walltime is not None:
-            return self.ask.walltime
-        return 60.0 + 1.25 * self.estimate + max(limit_of(job) for job in self.jobs)
+    room: Room
 
 
 def limit_of(job: Job) -> float:
@@ -53,30 +68,64 @@ def expected(job: Job) -> float:
     return min(job.expected_runtime, limit_of(job))
 
 
-def makespan(jobs: Sequence[Job], cpus: int, workers: int | None = None) -> float:
+def makespan(
+    jobs: Sequence[Job],
+    cpus: int,
+    workers: int | None = None,
+    seconds: Callable[[Job], float] = expected,
+) -> float:
     """Seconds that the jobs take on so many CPUs, at most `workers` at once: those that wait for
-    none first, the longest of them first, each where it fits first."""
+    none first, the longest of them first, each where it fits first. Each takes `seconds`."""
     least = -(-cpus // workers) if workers else 1
     ends: dict[str, float] = {}
     free = [0.0] * cpus
     for level in _levels(jobs):
-        for job in sorted(level, key=lambda j: (-expected(j), j.id)):
+        for job in sorted(level, key=lambda j: (-seconds(j), j.id)):
             taken = heapq.nsmallest(min(cpus, max(least, job.cpus)), free)
             waits = [ends.get(d.job.id, 0.0) for d in job.dependencies]
-            ends[job.id] = end = max([taken[-1], *waits]) + expected(job)
+            ends[job.id] = end = max([taken[-1], *waits]) + seconds(job)
             for at in taken:
                 free.remove(at)
             free += [end] * len(taken)
     return max(ends.values(), default=0.0)
 
 
-def pack(jobs: Sequence[Job], batching: Batching, node_cpus: int) -> list[Pack]:
-    """All jobs in batches, those first that others wait for."""
+def pack(jobs: Sequence[Job], batching: Batching, rooms: Rooms) -> list[Pack]:
+    """All jobs in batches, those first that others wait for; `rooms` says what jobs that share one
+    can be given. UsageError for one allocation of jobs that ask for different things."""
     if batching.layout == "allocation":
-        return [_made(jobs, batching, node_cpus)] if jobs else []
-    if batching.layout == "atomic":
-        groups = _spread_units(_components(jobs), batching.count)
-        return [_made(group, batching, node_cpus) for group in groups]
+        return _allocation(jobs, batching, rooms)
+    if batching.layout != "atomic":
+        return _flat(jobs, batching, rooms)
+    units: dict[Hashable, list[list[Job]]] = {}
+    torn: list[Job] = []
+    for unit in _components(jobs):
+        asks = {_submission(job, batching) for job in unit}
+        if len(asks) == 1:
+            units.setdefault(asks.pop(), []).append(unit)
+        else:
+            torn += unit
+    flat = {ask: [job for unit in found for job in unit] for ask, found in units.items()}
+    shares = _shares(flat, batching.count)
+    groups = [g for ask, found in units.items() for g in _spread_units(found, shares.get(ask))]
+    made = [_made(group, batching, rooms(group)) for group in groups]
+    # what is connected and still wants to be in different places waits for each other
+    return [*made, *_flat(torn, batching, rooms)]
+
+
+def _allocation(jobs: Sequence[Job], batching: Batching, rooms: Rooms) -> list[Pack]:
+    asks = {_submission(job, batching): job for job in jobs}
+    if len(asks) > 1:
+        one, other, *_ = asks.values()
+        raise UsageError(
+            f"{one.name} and {other.name} ask Slurm for different things: one allocation cannot"
+            " give both",
+            hint="-b spec=atomic makes batches for each",
+        )
+    return [_made(jobs, batching, rooms(jobs))] if jobs else []
+
+
+def _flat(jobs: Sequence[Job], batching: Batching, rooms: Rooms) -> list[Pack]:
     out = []
     for level in _levels(jobs):
         shapes: dict[Hashable, list[Job]] = {}
@@ -84,36 +133,55 @@ def pack(jobs: Sequence[Job], batching: Batching, node_cpus: int) -> list[Pack]:
             shapes.setdefault(_shape(job, batching), []).append(job)
         shares = _shares(shapes, batching.count)
         for shape, members in shapes.items():
-            for group in _split(members, shares.get(shape), batching, node_cpus):
-                out.append(_made(group, batching, node_cpus))
+            room = rooms(members)
+            for group in _split(members, shares.get(shape), batching, room.cpus):
+                out.append(_made(group, batching, room))
     return out
 
 
-def _made(jobs: Sequence[Job], batching: Batching, node_cpus: int) -> Pack:
+def _made(jobs: Sequence[Job], batching: Batching, room: Room) -> Pack:
     nodes = max(job.nodes for job in jobs)
     if batching.layout == "allocation":
         nodes = max(nodes, batching.nodes)
-    exclusive = any(job.exclusive for job in jobs)
     widest = max(-(-job.cpus // max(job.nodes, 1)) for job in jobs)
-    if nodes > 1 or batching.layout == "allocation":
-        cpus = node_cpus
+    if is_whole := nodes > 1 or batching.layout == "allocation":
+        cpus = room.cpus
     else:
         wanted = sum(job.cpus for job in jobs)
-        cpus = min(node_cpus, max(widest, min(wanted, batching.workers or wanted)))
-    asks = [ask_of(job, batching.ask) for job in jobs]
-    walltimes = [a.walltime for a in asks if a.walltime is not None]
-    ask = asks[0]
-    if len(walltimes) > 1:
-        ask = replace(ask, walltime=sum(walltimes))
+        cpus = min(room.cpus, max(widest, min(wanted, batching.workers or wanted)))
+    cpus = max(1, cpus)
+    gpus = sum(job.gpus for job in jobs)
+    memories = [job.get_resource_parameters_from_spec().get("memory", 0) for job in jobs]
     return Pack(
         jobs=tuple(jobs),
-        ask=ask,
+        ask=_submission(jobs[0], batching),
         nodes=nodes,
-        cpus=max(1, cpus),
-        gpus=max(-(-job.gpus // max(job.nodes, 1)) for job in jobs),
-        estimate=makespan(jobs, max(1, cpus * nodes), batching.workers),
-        exclusive=exclusive,
+        cpus=cpus,
+        gpus=room.gpus if gpus and is_whole else min(room.gpus, gpus),
+        memory=room.memory if is_whole else min(room.memory, sum(memories)),
+        estimate=makespan(jobs, cpus * nodes, batching.workers),
+        walltime=_walltime(jobs, batching, cpus * nodes, room.limit),
+        exclusive=any(job.exclusive for job in jobs),
+        room=room,
     )
+
+
+def _submission(job: Job, batching: Batching) -> Ask:
+    """What it asks of the submission that it is in; its time is its own."""
+    return replace(ask_of(job, batching.ask), walltime=None)
+
+
+def _walltime(jobs: Sequence[Job], batching: Batching, cpus: int, limit: float | None) -> float:
+    """Seconds after which Slurm may end jobs: what they take if each takes the time it asks for,
+    or a quarter more than expected; for those that ask for none, also one's limit and a minute. No
+    more than `limit`, unless one asks for more."""
+    said = {job.id: ask_of(job, batching.ask).walltime for job in jobs}
+    unsaid = [limit_of(job) for job in jobs if said[job.id] is None]
+    most = makespan(jobs, cpus, batching.workers, lambda job: said[job.id] or 1.25 * expected(job))
+    if unsaid:
+        most += max(unsaid) + 60.0
+    longest = max((seconds or 0.0 for seconds in said.values()), default=0.0)
+    return most if limit is None else min(most, max(limit, longest))
 
 
 def _shape(job: Job, batching: Batching) -> Hashable:
@@ -123,7 +191,7 @@ def _shape(job: Job, batching: Batching) -> Hashable:
     if batching.by is not None:
         parameters = {**job.spec.meta_parameters, **job.spec.parameters}
         by = str(parameters.get(batching.by))
-    return nodes, ask_of(job, batching.ask), by, job.id if job.exclusive else ""
+    return nodes, _submission(job, batching), by, job.id if job.exclusive else ""
 
 
 def _levels(jobs: Sequence[Job]) -> list[list[Job]]:

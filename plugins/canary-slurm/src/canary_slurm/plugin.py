@@ -6,7 +6,7 @@ Without a backend asked for, none of it does anything.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from canary.hookspecs import hookimpl
@@ -71,9 +71,31 @@ def canary_launchers(config: Config) -> Iterable[Launcher]:
     return grouping.launchers(config)
 
 
+@hookimpl(tryfirst=True)
+def canary_plan(jobs: Sequence[Job], machine: Machine, config: Config) -> Iterable[str] | None:
+    """The batches that would be submitted."""
+    batching = batching_of(config)
+    if batching is None:
+        return None
+    from canary_slurm import grouping
+
+    return grouping.plan(jobs, batching, config, machine)
+
+
+@hookimpl(trylast=True)
+def canary_job_env(job: Job) -> Mapping[str, str] | None:
+    """Of the GPUs that Slurm has given to a batch, the job sees its own, unless a plugin that
+    knows GPUs has its own word on it."""
+    if "SLURM_JOB_ID" not in os.environ or not job.resources.get("gpus"):
+        return None
+    from canary_slurm import srun
+
+    return srun.own_gpus(job.resources["gpus"], os.environ)
+
+
 @hookimpl
-def canary_group(jobs: Sequence[Job], config: Config) -> Sequence[BaseJob] | None:
+def canary_group(jobs: Sequence[Job], config: Config, machine: Machine) -> Sequence[BaseJob] | None:
     """Pack jobs into batches."""
     from canary_slurm import grouping
 
-    return grouping.group(jobs, batching_of(config), config)
+    return grouping.group(jobs, batching_of(config), config, machine)

@@ -32,6 +32,8 @@ ENDS: Final[Mapping[str, ExitReason]] = MappingProxyType(
     }
 )
 STARTED: Final = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", *ENDS})
+# in the queue: a job that has run is there again when it was queued again, or held
+WAITING: Final = frozenset({"PENDING", "REQUEUE_HOLD", "SPECIAL_EXIT"})
 # a request that no node can ever serve waits with one of these reasons
 NEVER: Final = frozenset(
     {
@@ -60,6 +62,11 @@ class Seen:
         """How it ended; None while it is alive."""
         return ENDS.get(self.state)
 
+    @property
+    def waits(self) -> bool:
+        """Is it in the queue?"""
+        return self.state in WAITING
+
     def __str__(self) -> str:
         said = self.reason if self.reason not in ("", "None") else ""
         return f"{self.state} ({said})" if said else self.state
@@ -81,14 +88,21 @@ class Pace:
         self._asked: deque[float] = deque()
 
     def due(self, now: float) -> bool:
-        """May it be asked now?"""
+        """Is it time to ask?"""
+        return now >= self._due and self.has_room(now)
+
+    def has_room(self, now: float) -> bool:
+        """Is there room for one more call in this minute?"""
         while self._asked and self._asked[0] <= now - 60.0:
             self._asked.popleft()
-        return now >= self._due and len(self._asked) < self.per_minute
+        return len(self._asked) < self.per_minute
+
+    def count(self, now: float) -> None:
+        """A call is made."""
+        self._asked.append(now)
 
     def asked(self, now: float, *, changed: bool = False, failed: bool = False) -> None:
-        """It was asked, with this success."""
-        self._asked.append(now)
+        """All that was to be asked was asked, with this success."""
         if failed:
             self._wait = min(max(self._wait, 1.0) * 2.0, 60.0)
         else:
@@ -203,6 +217,22 @@ def _unanswered(said: str) -> bool:
 def minutes(seconds: float) -> str:
     """A time limit as Slurm wants it: whole minutes, rounded up."""
     return str(max(1, -(-int(seconds + 0.999) // 60)))
+
+
+def time_limit(text: str) -> float | None:
+    """Seconds of a time as Slurm writes it: `M`, `M:S`, `H:M:S`, `D-H`, `D-H:M`, `D-H:M:S`; None
+    for `infinite`, and for what is no time."""
+    days, dash, rest = text.rpartition("-")
+    parts = [days or "0", *rest.split(":")]
+    if len(parts) > 4 or not all(part.isdecimal() for part in parts):
+        return None
+    first, *numbers = map(int, parts)
+    if dash:
+        numbers = [*numbers, 0, 0]
+    elif len(numbers) < 3:
+        numbers = [0, *numbers, 0]
+    hours, minutes, seconds = numbers[:3]
+    return ((first * 24.0 + hours) * 60.0 + minutes) * 60.0 + seconds
 
 
 def expand(names: str) -> list[str]:

@@ -5,10 +5,13 @@ They are imported when there is a file to read: a run of other formats does with
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from canary.spec import ExpandContext, JobSpec, Loaded, SpecFile, SpecGenerator
+
+_WORDS: Final = r"'[^']*'|\"[^\"]*\"|[^\s()]+"
 
 
 class VvtGenerator(SpecGenerator):
@@ -40,6 +43,8 @@ class VvtGenerator(SpecGenerator):
             out["keywords"] = list(words)
         if "owners" in data:
             out["owners"] = list(data["owners"])
+        if options := _options(data):
+            out["options"] = options
         sources: dict[str, list[str]] = {}
         for _, _, action, src, dst in data.get("assets", ()):
             sources.setdefault(action, []).append(f"{src} -> {dst}" if dst else src)
@@ -48,3 +53,13 @@ class VvtGenerator(SpecGenerator):
         if "interpreter" in data:
             out["interpreter"] = list(data["interpreter"])
         return out
+
+
+def _options(data: Mapping[str, Any]) -> list[str]:
+    """What `-o` can turn on: the names in conditions on options, which come first in a row."""
+    names: set[str] = set()
+    for rows in data.values():
+        for row in rows if isinstance(rows, list) else ():
+            for condition in row[0] if isinstance(row[0], tuple) else ():
+                names.update(re.findall(_WORDS, condition.get("options", "")))
+    return sorted({name.strip("'\"") for name in names - {"and", "or", "not"}})
