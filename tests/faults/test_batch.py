@@ -45,7 +45,7 @@ def asked():
 
 
 if NAME == "sinfo":
-    print("n1|4|1|(null)")
+    print("n1|4|1|1000|(null)|all*|infinite|(null)")
 elif NAME == "sbatch":
     if LIE == "limit":
         fail("QOSMaxSubmitJobPerUserLimit")

@@ -8,9 +8,9 @@ import tokenize
 
 # see docs/adr/0007-what-is-counted.md: the walk, its edges (languages, configuration, command
 # line), and what is there for authors of plugins
-WALK_LINES = 6800
+WALK_LINES = 6760
 REPAIR_LINES = 570
-EDGE_LINES = 5500
+EDGE_LINES = 5450
 TESTING_LINES = 700
 EDGES = (
     "cli config detect discovery loader oldstore oldtool options parser plugins progress reporting"

@@ -149,7 +149,9 @@ def test_in_a_batch_that_counts_cores_a_cpu_is_several_of_slurms():
     assert machine.allocation({**environ, "SLURMD_NODENAME": "login"}).here == ""
 
 
-@pytest.mark.parametrize("text", ["exit 1", "true", "sleep 5"])
+@pytest.mark.parametrize(
+    "text", ["exit 1", "true", "sleep 5", "echo 'n1|4|1'", "echo 'n|x|1|1||||'"]
+)
 def test_a_cluster_that_says_nothing_is_an_error(slurm, tmp_path, text):
     program(tmp_path, "sinfo", text)
     with pytest.raises(ResourceError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -92,24 +92,28 @@ def cluster(slurm: Slurm, *, threads: bool = False, memory: bool = False) -> Clu
         raise ResourceError("there is no Slurm here: sinfo is not on the path") from None
     except (Refused, OSError) as e:
         raise ResourceError(f"Slurm does not say what nodes it has: {e}") from None
-    places = []
-    for line in text.splitlines():
-        names, cpus, each, size, gres, partition, limit, features = line.strip().split("|", 7)
-        factor = 1 if threads else max(1, int(each.rstrip("+")))
-        count = int(cpus.rstrip("+")) // factor
-        for name in expand(names):
-            place = Place(
-                _node(name, count, gpus_of(gres), int(size.rstrip("+")) if memory else 0),
-                partition.rstrip("*"),
-                partition.endswith("*"),
-                factor,
-                time_limit(limit),
-                frozenset(features.split(",")),
-            )
-            places.append(place)
+    try:
+        places = [p for line in text.splitlines() for p in _places(line, threads, memory)]
+    except ValueError:
+        raise ResourceError(f"sinfo says what cannot be read: {text[:80]!r}") from None
     if not places:
         raise ResourceError("Slurm has no node")
     return Cluster(tuple(places))
+
+
+def _places(line: str, threads: bool, memory: bool) -> Iterator[Place]:
+    names, cpus, each, size, gres, partition, limit, features = line.strip().split("|", 7)
+    factor = 1 if threads else max(1, int(each.rstrip("+")))
+    count = int(cpus.rstrip("+")) // factor
+    for name in expand(names):
+        yield Place(
+            _node(name, count, gpus_of(gres), int(size.rstrip("+")) if memory else 0),
+            partition.rstrip("*"),
+            partition.endswith("*"),
+            factor,
+            time_limit(limit),
+            frozenset(features.split(",")),
+        )
 
 
 def allocation(environ: Mapping[str, str]) -> Machine | None:
