@@ -31,6 +31,8 @@ from canary.table import say
 
 SLOTS = "slots_per_"
 DEFAULT_LIMIT = 1 << 30
+# words that are always understood: a shared configuration may name a vendor that is not here
+BACKENDS = frozenset({"auto", "none", "nvidia", "amd", "intel"})
 
 
 def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
@@ -81,10 +83,10 @@ def machine_of(config: Config) -> Machine:
 
 def _check(args: argparse.Namespace, config: Config) -> None:
     """UsageError for what is asked of plugins that are not there."""
-    sections = {o.section for o in config.schema.options.values() if o.name == "detect"}
+    backends = {o.section for o in config.schema.options.values() if o.name == "detect"}
     for kind, wanted, known in (
         ("reporter", _reports(args), config.plugins.reporters() if args.report else ()),
-        ("GPU backend", [config.main.gpu_backend], {"auto", "none"} | sections),
+        ("GPU backend", [config.main.gpu_backend], BACKENDS | backends),
     ):
         for name in wanted:
             if name not in known:
