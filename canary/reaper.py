@@ -22,6 +22,9 @@ from canary.procfs import Process
 from canary.survivors import VARIABLE
 
 PR_SET_CHILD_SUBREAPER: Final = 36
+NOTHING: Final = b"\0"
+YOUNG: Final = 1.0  # seconds in which a process may be in the middle of exec
+EXEC: Final = 0.05  # seconds that exec may take
 
 
 class Fence(Protocol):
@@ -124,6 +127,7 @@ class TreeReaper(GroupReaper):
         self._owned: dict[int, Tree] = {}
         self._table: procfs.Table | None = None
         self._ours: set[int] = set()
+        self._hidden: set[tuple[int, int]] = set()
         self._list = _open_children(self._me)
         self._before = self._children()
         self._strangers = set(self._before)
@@ -232,8 +236,7 @@ class TreeReaper(GroupReaper):
             elif p.dead:
                 if p.session not in (pid, self._session):  # nothing we started can be like that
                     _reap(pid, None)
-            elif p.session == self._session or p.age() > 1.0:
-                # a younger one may be in the middle of exec, when it shows no environment
+            elif p.session == self._session or p.age() > YOUNG:
                 self._strangers.add(pid)
         self._owned = owned
 
@@ -241,11 +244,24 @@ class TreeReaper(GroupReaper):
         for tree in self._trees:
             if p.session == tree.pid or (p.pid, p.start) in tree.seen:
                 return tree
-        environment = procfs.environment(p.pid)
+        environment = self._environment(p)
         for tree in self._trees:
             if tree.entry in environment or (tree.fence is not None and tree.fence.holds(p.pid)):
                 return tree
         return None
+
+    def _environment(self, p: Process) -> bytes:
+        """Its environment. In the middle of exec it shows none: that is waited for, once, for a
+        moment, as nothing else may tell whose a young process with a session of its own is."""
+        found, key = procfs.environment(p.pid), (p.pid, p.start)
+        if found == NOTHING and not p.dead and p.age() < YOUNG and key not in self._hidden:
+            end = time.monotonic() + EXEC
+            while found == NOTHING and time.monotonic() < end:
+                time.sleep(0.0005)
+                found = procfs.environment(p.pid)
+            if found == NOTHING:
+                self._hidden.add(key)  # it is another user's, or has emptied it
+        return found
 
     def _is_awaited(self, pid: int, tree: Tree) -> bool:
         leads = self._leaders.get(pid)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from canary import procfs
 from canary.errors import CanaryError
 from canary.launch import Exit, Launch
 from canary.process import SubprocessLauncher, ask_script, run_blocking, sourced_environment
@@ -274,6 +275,20 @@ class TestSourcing:
         (tmp_path / "rc").write_text("setsid sleep 300 & export PID=$!\n")
         after = sourced_environment(["rc"], [], {"PATH": os.environ["PATH"]}, str(tmp_path))
         assert not alive(int(after["PID"]))
+
+    def test_a_daemon_in_the_middle_of_exec_is_found_all_the_same(self, tmp_path, monkeypatch):
+        """It shows no environment at the first look."""
+        real, looked = procfs.environment, set()
+
+        def environment(pid):
+            if pid in looked:
+                return real(pid)
+            looked.add(pid)
+            return b"\0"
+
+        monkeypatch.setattr(procfs, "environment", environment)
+        self.test_a_file_that_leaves_a_daemon_does_not_hang(tmp_path)
+        assert looked
 
     def modules(self, tmp_path):
         """A `module` command: modules are shell files in the directories of MODULEPATH."""
