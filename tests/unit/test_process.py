@@ -277,7 +277,7 @@ class TestSourcing:
         assert not alive(int(after["PID"]))
 
     def test_a_daemon_in_the_middle_of_exec_is_found_all_the_same(self, tmp_path, monkeypatch):
-        """It shows no environment at the first look."""
+        """It shows no environment at the first look, and its session is its own already."""
         real, looked = procfs.environment, set()
 
         def environment(pid):
@@ -287,8 +287,13 @@ class TestSourcing:
             return b"\0"
 
         monkeypatch.setattr(procfs, "environment", environment)
-        self.test_a_file_that_leaves_a_daemon_does_not_hang(tmp_path)
-        assert looked
+        (tmp_path / "rc").write_text(
+            "setsid sleep 300 & export PID=$!\n"
+            'until read -r _ _ _ _ _ its _ </proc/$PID/stat; [ "$its" = "$PID" ]; do :; done\n'
+        )
+        after = sourced_environment(["rc"], [], {"PATH": os.environ["PATH"]}, str(tmp_path))
+        assert int(after["PID"]) in looked
+        assert not alive(int(after["PID"]))
 
     def modules(self, tmp_path):
         """A `module` command: modules are shell files in the directories of MODULEPATH."""
