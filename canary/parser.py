@@ -32,12 +32,30 @@ class Finished(Exception):
     """The parser answered by itself, as to `--help`; nothing else is to be done."""
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """One line of usage, as each option has its own below, and room for names of options."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28)
+
+    def _format_usage(
+        self, usage: str | None, actions: Iterable[argparse.Action], *rest: Any
+    ) -> str:
+        words = [
+            self._format_args(action, self._get_default_metavar_for_positional(action))
+            for action in actions
+            if not action.option_strings
+        ]
+        usage = usage or " ".join(["%(prog)s [options]", *words])
+        return super()._format_usage(usage, actions, *rest)
+
+
 class Parser(argparse.ArgumentParser):
     """An `ArgumentParser` that raises `UsageError` and `Finished`, and never exits the process."""
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("allow_abbrev", False)
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("formatter_class", _Formatter)
         super().__init__(**options)
         self.before: Collection[str] = ()  # options that stand before the command
 

@@ -25,7 +25,7 @@ MAIN: Final = (
     ("--version", "", "show the version"),
     ("-C", "PATH", "work in this directory"),
     ("--canary-dir", "PATH", "the workspace: .canary or the directory that holds it"),
-    ("-p", "NAME", "load a plugin: module, file or directory; no:NAME blocks one"),
+    ("-p", "NAME", "load a plugin: a module or a path; no:NAME blocks one"),
     ("-v", "", "show more messages"),
     ("-q", "", "show fewer messages"),
     ("-f", "FILE", "read a configuration file"),

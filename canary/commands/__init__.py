@@ -19,7 +19,7 @@ CORE: Final = (
     ("find", "show the jobs that a path gives", True),
     ("select", "name a set of jobs", True),
     ("status", "show the latest results", False),
-    ("log", "show the output of a job, or what happened in the session", False),
+    ("log", "show a job's output, or what happened in the session", False),
     ("describe", "show what a test file or a job is", True),
     ("location", "show where a job's files are", False),
     ("query", "jobs and sessions as JSON", False),
@@ -30,7 +30,7 @@ CORE: Final = (
     ("gc", "remove superseded results", False),
     ("report", "write a report of the results", True),
     ("config", "show and set configuration", True),
-    ("plugins", "list plugins, what they add, and what is wrong with them", True),
+    ("plugins", "list plugins, what they add, what is wrong with them", True),
     ("doctor", "check the workspace, and mend it", False),
     ("help", "show help", True),
 )

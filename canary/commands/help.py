@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from canary.commands import CORE, load, topics
 from canary.config import Config
@@ -16,8 +16,21 @@ if TYPE_CHECKING:
     import argparse
 
 
-def overview(offered: Mapping[str, str], schema: Schema) -> str:
-    """What `canary --help` shows; `offered` are the commands of plugins, with a line of help."""
+_EXAMPLES: Final = (
+    ("canary run tests", "run what is below a directory"),
+    ("canary run -k fast", "only what has the keyword 'fast'"),
+    ("canary log JOB", "read what a job printed"),
+)
+_MORE: Final = (
+    ("canary COMMAND --help", "the options of a command"),
+    ("canary help --all", "all main options, all commands and their options"),
+    ("canary help --pathspec", "how to say what to run; --pathfile: in a file"),
+)
+
+
+def overview(offered: Mapping[str, str], schema: Schema, *, whole: bool = False) -> str:
+    """What `canary --help` shows; `offered` are the commands of plugins, with a line of help. So
+    that it fits a screen, settings without a short name are there only in the `whole` of it."""
     lines = ["usage: canary [main options] COMMAND [options] [paths]", "", "commands:"]
     lines += _columns((name, help) for name, help, _ in CORE)
     if offered:
@@ -28,19 +41,10 @@ def overview(offered: Mapping[str, str], schema: Schema) -> str:
         for name, value, help in MAIN
         if help
     )
-    lines += _columns((_flag(o), o.help) for o in _main_settings(schema))
-    lines += [
-        "",
-        "more help:",
-        *_columns(
-            (
-                ("canary COMMAND --help", "the options of a command"),
-                ("canary help --all", "all commands and their options"),
-                ("canary help --pathspec", "how to say what to run"),
-                ("canary help --pathfile", "how to say it in a file"),
-            )
-        ),
-    ]
+    settings = [o for o in _main_settings(schema) if whole or o.short]
+    lines += _columns((_flag(o), o.help) for o in settings)
+    for title, rows in (("examples:", _EXAMPLES), ("more help:", _MORE)):
+        lines += ["", title, *_columns(rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -89,7 +93,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
     added = config.plugins.commands()
     if not args.json:
-        print(overview({name: c.help for name, c in added.items()}, config.schema), end="")
+        offered = {name: c.help for name, c in added.items()}
+        print(overview(offered, config.schema, whole=True), end="")
     core = {name: load(name) for name, _, _ in CORE}
     described: dict[str, Any] = {}
     for name, known in {**core, **added}.items():

@@ -81,6 +81,10 @@ class NameExpression:
         """Does it hold when `match` decides about each name, given as it is written?"""
         return bool(self._root(lambda i: match(i.text)))
 
+    def names(self) -> list[str]:
+        """The names it asks for, as they are written."""
+        return [t.text for t in tokenize(self.text, _TOKENS) if t.kind in ("word", "text")]
+
 
 @lru_cache(maxsize=4096)
 def compile_names(text: str, *, ignore_case: bool) -> NameExpression:

@@ -21,3 +21,14 @@ def test_every_command_and_its_options_are_described(canary):
 
 def test_one_shape_at_a_time(canary):
     assert "not allowed with" in canary("help", "--json", "--all", expect=2).stderr
+
+
+def test_help_fits_a_screen(canary):
+    shown = canary("--help", expect=0).stdout.splitlines()
+    assert max(map(len, shown)) <= 80
+    assert len(shown) <= 62
+    assert "  canary run tests       run what is below a directory" in shown
+    assert "--log-level" not in "".join(shown)
+    assert "--log-level" in canary("help", "--all", expect=0).stdout
+    usage, empty = canary("run", "--help", expect=0).stdout.splitlines()[:2]
+    assert (usage, empty) == ("usage: canary run [options] [PATH|JOB|TAG ...]", "")

@@ -75,7 +75,7 @@ def canary_commands() -> list[Command]:
         ),
         Command(
             name="compare",
-            help="what differs between two sessions, tags, branches or files",
+            help="what differs between sessions, tags, branches or files",
             run=_compare,
             arguments=_compare_arguments,
             examples=(

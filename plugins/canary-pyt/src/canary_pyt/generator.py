@@ -5,13 +5,10 @@ They are imported when there is a file to read: a run of other formats does with
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from canary.spec import ExpandContext, JobSpec, Loaded, SpecFile, SpecGenerator
-
-_WORDS: Final = r"'[^']*'|\"[^\"]*\"|[^\s()]+"
 
 
 class PytGenerator(SpecGenerator):
@@ -59,11 +56,12 @@ class PytGenerator(SpecGenerator):
 
 def _options(data: Mapping[str, Any]) -> list[str]:
     """What `-o` can turn on: the names in conditions on options, which come first in a row."""
-    from canary.expression import parse_when
+    from canary.expression import compile_names, parse_when
 
     names: set[str] = set()
     for rows in data.values():
         for row in rows if isinstance(rows, list) else ():
             when = parse_when(row[0])
-            names.update(re.findall(_WORDS, (when and when.options) or ""))
-    return sorted({name.strip("'\"") for name in names - {"and", "or", "not"}})
+            if when is not None and when.options:
+                names.update(compile_names(when.options, ignore_case=False).names())
+    return sorted(names)

@@ -37,7 +37,7 @@ def canary_job_status(job: Job, exit: Exit) -> Status | None:
     said = remarks.read(job.workspace.text)
     if "broken" in said:
         return Status.make(outcome=Outcome.BROKEN, reason=said["broken"], code=code)
-    if "status" in said:
+    if "status" in said and code == remarks.STATED:
         with suppress(RecordError):  # a test can write anything there
             return Status.fromdict(said["status"])
     end = said.get("end")

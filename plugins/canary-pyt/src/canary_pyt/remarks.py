@@ -19,6 +19,8 @@ FILE_NAME = ".canary-remarks.jsonl"
 LOCK = "testcase.lock"
 # broken: reason; end: {"code", "reason"}; status: as `Status.asdict`; the others: {name: value}
 KINDS = ("broken", "end", "status", "measurements", "attributes", "variables")
+# the exit code of a test whose verdict is among them
+STATED = 67
 # what a test wrote in good faith is smaller
 MAX_BYTES = 16 << 20
 

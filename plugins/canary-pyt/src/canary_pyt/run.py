@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from canary.job import Job
     from canary.status import Status
 
-# the runner finds the verdict in the remarks
-STATED = 67
-
 
 def main(args: list[str]) -> int:
     """Do what the module says; the exit code."""
@@ -58,7 +55,7 @@ def _call_function(file: str, name: str) -> int:
     except SystemExit as e:  # whatever its code: the function has not been called
         traceback.print_exc()
         remarks.add("broken", f"{file}: SystemExit: {e}")
-        return STATED
+        return remarks.STATED
     getattr(module, name)(instance)
     return 0
 
@@ -108,9 +105,9 @@ def _run_around(file: str, args: list[str], before: tuple[str, ...]) -> int:
     except (Exception, SystemExit) as e:  # noqa: BLE001 - the user's function
         traceback.print_exc()
         remarks.add("broken", f"setup: {type(e).__name__}: {e}", directory)
-        return STATED
+        return remarks.STATED
     if _states(job, verdict):
-        return STATED
+        return remarks.STATED
     _flush()
     os.chdir(directory)
     began = time.time()
@@ -142,6 +139,7 @@ def _hand_over(job: Job, known: Mapping[str, str | None]) -> None:
 
 def _tear_down(function: Callable[[Job], None], directory: str, began: float, code: int) -> int:
     """Call it with the job as the body left it; the exit code."""
+    from canary_pyt import remarks
     from canary_pyt.live import load
 
     try:
@@ -156,7 +154,7 @@ def _tear_down(function: Callable[[Job], None], directory: str, began: float, co
         traceback.print_exc()
         sys.stderr.write("teardown failed; the outcome is that of the test\n")
         return code
-    return STATED if _states(job, verdict) else code
+    return remarks.STATED if _states(job, verdict) else code
 
 
 def _states(job: Job, verdict: Status) -> bool:

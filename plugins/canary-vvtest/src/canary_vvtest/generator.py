@@ -5,13 +5,10 @@ They are imported when there is a file to read: a run of other formats does with
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from canary.spec import ExpandContext, JobSpec, Loaded, SpecFile, SpecGenerator
-
-_WORDS: Final = r"'[^']*'|\"[^\"]*\"|[^\s()]+"
 
 
 class VvtGenerator(SpecGenerator):
@@ -57,9 +54,11 @@ class VvtGenerator(SpecGenerator):
 
 def _options(data: Mapping[str, Any]) -> list[str]:
     """What `-o` can turn on: the names in conditions on options, which come first in a row."""
+    from canary.expression import compile_names
+
     names: set[str] = set()
     for rows in data.values():
         for row in rows if isinstance(rows, list) else ():
             for condition in row[0] if isinstance(row[0], tuple) else ():
-                names.update(re.findall(_WORDS, condition.get("options", "")))
-    return sorted({name.strip("'\"") for name in names - {"and", "or", "not"}})
+                names.update(compile_names(condition.get("options", ""), ignore_case=False).names())
+    return sorted(names)
