@@ -80,7 +80,7 @@ def classify(words: Sequence[str], cwd: str, tag: Callable[[str], object] = no_t
     if (roots or listed) and names:
         missing = ", ".join(repr(n) for n in names)
         raise UsageError(
-            f"paths and names of jobs cannot be mixed: {missing} is no path, or a tag",
+            f"paths cannot be mixed with tags and names of jobs: {missing}",
             hint="check the spelling, or run them apart",
         )
     scans = (
@@ -166,6 +166,7 @@ class _Claims:
         self._suffixes: dict[str, SpecGenerator] = {}
         self._others: list[SpecGenerator] = []
         self._clash = clash
+        self._told: set[tuple[str, str]] = set()
         for generator in generators:
             for pattern in generator.patterns:
                 suffix = pattern[1:]
@@ -186,7 +187,8 @@ class _Claims:
         found = self._suffixes.get(name[dot:]) if dot >= 0 else None
         for other in self._others:
             if other is not found and other.claims(name):
-                if found is not None:
+                if found is not None and (found.name, other.name) not in self._told:
+                    self._told.add((found.name, other.name))  # once, not for each of their files
                     self._clash(found.name, other.name, name)
                 found = found or other
         return found

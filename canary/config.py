@@ -187,7 +187,8 @@ class Config:
 
     `cwd` is the directory that relative paths of the command line are relative to (`-C`, else the
     process's). `workspace` is the `.canary` directory, if one was found or named, `project` the
-    project's file. `warnings` are lines for people.
+    project's file. `files` are those that were read, each with its scope, weakest first;
+    `warnings` are lines for people.
     """
 
     cwd: Path
@@ -196,6 +197,7 @@ class Config:
     origins: Mapping[Key, str]
     workspace: Path | None = None
     project: Path | None = None
+    files: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     manager: PluginManager | None = None
     _made: dict[type, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -386,6 +388,7 @@ def merge(
         origins=merged.origins,
         workspace=places.workspace,
         project=places.project,
+        files=tuple((layer.scope, layer.file) for layer in layers if layer.file),
         warnings=tuple(merged.warnings),
     )
 

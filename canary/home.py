@@ -62,10 +62,15 @@ class Workspace:
             text = (self.root / "refs" / "latest").read_text(encoding="utf-8", errors="replace")
             name = text.strip().rpartition("/")[2]
             if name and not (self.sessions / name).is_dir():
-                name = max(os.listdir(self.sessions), default="")
+                name = max(self.session_names(), default="")
             return name or None
         except OSError:
             return None
+
+    def session_names(self) -> list[str]:
+        """What is in the directory of sessions, oldest first; other names than times are nobody's
+        session."""
+        return sorted(name for name in os.listdir(self.sessions) if name[:1].isdigit())
 
     def point_to(self, session: str) -> None:
         """Make `session` the newest."""
@@ -85,7 +90,7 @@ class Workspace:
 
     def _new_session(self) -> tuple[str, Path]:
         self.sessions.mkdir(exist_ok=True)
-        latest = max((n for n in os.listdir(self.sessions) if n[:1].isdigit()), default="")
+        latest = max(self.session_names(), default="")
         while True:
             name = f"{stamp(time.time())}".replace(":", "-")
             if name <= latest:

@@ -70,12 +70,15 @@ class EventLog:
 
 
 def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    """Add lines to the log of a session that is over, if it is there; a torn last line goes."""
+    """Add lines to a session's log, if it is there; a last line that a killed runner has left half
+    written goes. The session may be running: who lives writes whole lines."""
     if not path.exists():
         return
     try:
         with open(path, "r+b") as f:
-            f.truncate(f.read().rfind(b"\n") + 1)
+            data = f.read()
+            if data and not data.endswith(b"\n"):
+                f.truncate(data.rfind(b"\n") + 1)
         log = EventLog(path)
         with closing(log):
             log.append(lines)

@@ -8,6 +8,7 @@ made and understood by `canary.job`; here is only the file.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -101,7 +102,8 @@ def read(path: str | Path) -> dict[str, Any]:
         here = os.path.isdir(path) or file.endswith(FILE_NAME)
         hint = REBUILD if here else "its directory is gone: run the job again"
         text = f"cannot read the job's lock: {e.strerror}"
-        raise RecordError(text, hint=hint, file=file) from None
+        gone = e.errno == errno.ENOENT
+        raise RecordError(text, hint=hint if gone else None, file=file) from None
     if len(raw) > MAX_BYTES:
         raise RecordError("this is no job lock: too large", file=file)
     try:

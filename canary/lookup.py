@@ -38,9 +38,8 @@ def select_session(name: str, workspace: home.Workspace, store: Store) -> str:
 
 def left_out(workspace: home.Workspace, store: Store) -> list[tuple[str, str, str]]:
     """ID, full name and reason of each job that the last run left out, also if nothing was left to
-    run and there is no session of it."""
-    latest = workspace.latest or max(store.sessions(), default="")
-    return store.excluded("") or store.excluded(latest)
+    run and there is no session of it; UsageError if nothing has been run."""
+    return store.excluded("") or store.excluded(select_session("latest", workspace, store))
 
 
 def select_job(spec: str, store: Store) -> Result:

@@ -119,9 +119,10 @@ class Loop:
         """Give back the loop's own descriptors; what is posted from now on is never called."""
         self._selector.close()
         with self._closing:
-            os.close(self._wake_r)
-            os.close(self._wake_w)
-            self._wake_r = self._wake_w = -1
+            fds = self._wake_r, self._wake_w
+            self._wake_r = self._wake_w = -1  # before a signal handler can write there
+            for fd in fds:
+                os.close(fd)
 
     def _timeout(self) -> float | None:
         if self._posted:

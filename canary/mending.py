@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from canary import fsio, journal, lockfile, record
 from canary.catalog import Catalog, spec_rows
@@ -31,12 +31,14 @@ from canary.store import RESULT_STATEMENT, Result, Store, read_object
 from canary.table import counted
 from canary.workspace import ExecutionSpace
 
+_T = TypeVar("_T")
+
 
 def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
     """Make the store anew from all logs, keeping the old file beside it; return the number of
     sessions. What a log lacks, but the old store or the lock of a job knows, is kept."""
     database, new = workspace.database, Path(f"{workspace.database}.new")
-    _move(new, None)
+    _remove(new)
     with closing(Catalog(new, writable=True)) as book, closing(_old(database)) as before:
         histories: dict[str, RunHistory] = {}
         directories = _directories(workspace)
@@ -63,12 +65,19 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
     return len(directories)
 
 
-def _move(database: Path, to: Path | None) -> None:
-    """Move a store, with what SQLite has beside it, over another (None: remove it)."""
-    for suffix in ("-shm", "-wal", "-journal", ""):
-        Path(f"{to or database}{suffix}").unlink(missing_ok=True)
+_PARTS: Final = ("-shm", "-wal", "-journal", "")  # what SQLite has of a store
+
+
+def _remove(database: Path) -> None:
+    for suffix in _PARTS:
+        Path(f"{database}{suffix}").unlink(missing_ok=True)
+
+
+def _move(database: Path, to: Path) -> None:
+    _remove(to)
+    for suffix in _PARTS:
         with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{database}{suffix}", f"{to or database}{suffix}")
+            os.replace(f"{database}{suffix}", f"{to}{suffix}")
 
 
 def _old(database: Path) -> Catalog:
@@ -81,8 +90,8 @@ def _old(database: Path) -> Catalog:
 
 def _directories(workspace: Workspace) -> list[Path]:
     """Those of all sessions; one into which nothing was written is none."""
-    directories = [d for d in sorted(workspace.sessions.glob("*")) if d.is_dir()]
-    return [d for d in directories if any(x.is_dir() or x.lstat().st_size for x in d.iterdir())]
+    found = [d for n in workspace.session_names() if (d := workspace.sessions / n).is_dir()]
+    return [d for d in found if any(x.is_dir() or x.lstat().st_size for x in d.iterdir())]
 
 
 def _mended(directory: Path, before: Catalog, say: Callable[[str], None]) -> Folded:
@@ -116,7 +125,7 @@ def _mended(directory: Path, before: Catalog, say: Callable[[str], None]) -> Fol
             lines.append(encode_line(journal.encode_event(end)))
             kept += 1
     if folded.damaged:
-        say(damage(name, folded))
+        say(_damage(name, folded))
         shutil.copyfile(log, f"{log}.damaged")
     if kept:
         say(f"session {name}: {counted(kept, 'result')} that its log lacked: kept")
@@ -168,7 +177,7 @@ def unreadable_locks(book: Store) -> Iterator[Result]:
     """Latest results whose job has a directory, but no lock there that can be read."""
     for result in book.results():
         here = os.path.isdir(f"{book.path.parent}/sessions/{result.session}")  # not taken over
-        if here and result.times.get("staged", -1.0) > 0 and os.path.isdir(result.workspace):
+        if here and result.had_directory and os.path.isdir(result.workspace):
             try:
                 lockfile.read(result.workspace)
             except RecordError as e:
@@ -176,31 +185,40 @@ def unreadable_locks(book: Store) -> Iterator[Result]:
                     yield result
 
 
+_TAKEN: Final = (
+    ("selections", "tag, spec_id"),
+    ("selection_meta", "tag, data"),
+    ("history", "spec_id, data"),
+)
+
+
 def _salvage(book: Catalog, before: Catalog) -> None:
-    """Take over what no log holds, if the old store can still be read: tests that were collected
-    but never run, tags, and results of which there is no log, or no spec."""
+    """Take over what no log holds: tests that were collected but never run, tags, and results of
+    which there is no log, or no spec. Where the old store is damaged, what else it has is kept."""
     known, here = book.specs(), set(book.sessions())
     have = set(book.query("select spec_id, session from results"))
+    sessions = _still(before.query, "select name, data from sessions")
+    sessions = [row for row in sessions if row[0] not in here]
+    names = _still(before.query, "select distinct session from results")
+    rows = [r for (name,) in names for r in _still(before.results, name)]
+    rows = [r for r in rows if (r.id, r.session) not in have and r.outcome != "NONE"]
+    specs = {id: spec for id, spec in _still(lambda: before.specs().items()) if id not in known}
+    texts = {id: lockfile.dump(spec.asdict()) for id, spec in specs.items()}
+    batch = spec_rows(specs, dict(_still(lambda: before.edges().items())), texts)
+    for table, columns in _TAKEN:
+        taken = _still(before.query, f"select {columns} from {table}")
+        batch.append((f"insert or ignore into {table} values(?,?)", taken))
+    book.write([*batch, (RESULT_STATEMENT, rows), (record.SESSION_STATEMENT, sessions)])
+
+
+def _still(ask: Callable[..., Iterable[_T]], *words: str) -> list[_T]:
+    """What an old store can still answer; nothing where it is damaged."""
     with contextlib.suppress(CanaryError):
-        sessions = before.query("select name, data from sessions")
-        sessions = [row for row in sessions if row[0] not in here]
-        names = before.query("select distinct session from results")
-        rows = [r for (name,) in names for r in before.results(session=name)]
-        rows = [r for r in rows if (r.id, r.session) not in have and r.outcome != "NONE"]
-        specs = {id: spec for id, spec in before.specs().items() if id not in known}
-        texts = {id: lockfile.dump(spec.asdict()) for id, spec in specs.items()}
-        tags = before.query("select tag, spec_id from selections")
-        about = before.query("select tag, data from selection_meta")
-        batch = spec_rows(specs, before.edges(), texts)
-        batch.append(("insert or ignore into selections values(?,?)", tags))
-        batch.append(("insert or ignore into selection_meta values(?,?)", about))
-        batch += [(RESULT_STATEMENT, rows), (record.SESSION_STATEMENT, sessions)]
-        histories = list(before.histories().items())
-        batch.append(("insert or ignore into history values(?,?)", histories))
-        book.write(batch)
+        return list(ask(*words))
+    return []
 
 
-def damage(name: str, folded: Folded) -> str:
+def _damage(name: str, folded: Folded) -> str:
     """One line on a log with damaged lines."""
     lines = counted(len(folded.damaged), "line")
     return f"session {name}: {lines} of its log damaged, the first is line {folded.damaged[0]}"
@@ -221,7 +239,7 @@ def differences(workspace: Workspace, book: Catalog) -> Iterator[str]:
         if not folded.header:
             yield f"session {name}: its log is missing or damaged: canary doctor --rebuild"
         elif folded.damaged:
-            yield f"{damage(name, folded)}: canary doctor --rebuild"
+            yield f"{_damage(name, folded)}: canary doctor --rebuild"
         said = {id: end.status.outcome.name for id, end in folded.ends.items()}
         held = {r.id: r.outcome for r in book.results(session=name)}
         wrong = [id for id, outcome in said.items() if held.get(id) != outcome]

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from canary.clock import parse_duration
-from canary.errors import ConfigError, ExpressionError, PluginError
+from canary.errors import ConfigError, ExpressionError, PluginError, UsageError
 from canary.frozen import FrozenDict
 
 _KINDS: Final[Mapping[str, str]] = {
@@ -210,6 +210,12 @@ def _size(data: Any) -> int | None:
 def _shown(data: Any) -> str:
     text = "nothing" if data is None else repr(data)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def no_such(kind: str, name: str, known: Collection[str]) -> UsageError:
+    """The error for a name that is none of the known ones."""
+    hint = f"there are: {', '.join(sorted(known)) or 'none installed'}"
+    return UsageError(f"no {kind} {name!r}", hint=closest(name, known) or hint)
 
 
 def closest(word: str, words: Iterable[str]) -> str | None:

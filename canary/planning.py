@@ -125,18 +125,17 @@ def edited(book: Catalog, files: Collection[str]) -> list[str]:
 def edited_since(choice: Choice) -> list[str]:
     """Files that changed since a job of theirs passed, which is left out for that."""
     specs, earlier, masks = choice.collected.graph.specs, choice.earlier, choice.plan.masks
-    out = [(specs[i], earlier[i]) for i, mask in masks.items() if mask.reason == select.PASSED]
-    return list(dict.fromkeys(spec.file for spec, last in out if select.changed(spec, last)))
+    passed = [id for id, mask in masks.items() if mask.reason == select.PASSED and id in earlier]
+    edited = (specs[id].file for id in passed if select.changed(specs[id], earlier[id]))
+    return list(dict.fromkeys(edited))
 
 
 def run_again(choice: Choice) -> list[str]:
     """Jobs that passed and are run only because their directory is gone that others need."""
-    criteria, earlier = choice.request.criteria, choice.earlier
-    if criteria.only == "all" and criteria.named is None:
-        return []
-    ids = [id for id in choice.plan.run if id in earlier and id not in (criteria.named or ())]
-    passed = (id for id in ids if earlier[id].status.category is Category.PASS)
-    return [choice.collected.graph.specs[id].name for id in passed if earlier[id].gone]
+    specs, earlier = choice.collected.graph.specs, choice.earlier
+    known = (id for id in choice.plan.run if id in choice.plan.needed and id in earlier)
+    passed = (id for id in known if earlier[id].category == Category.PASS.value)
+    return [specs[id].name for id in passed if earlier[id].gone]
 
 
 def _mark(path: str) -> str:

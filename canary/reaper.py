@@ -24,7 +24,7 @@ from canary.survivors import VARIABLE
 PR_SET_CHILD_SUBREAPER: Final = 36
 NOTHING: Final = b"\0"
 YOUNG: Final = 1.0  # seconds in which a process may be in the middle of exec
-EXEC: Final = 0.05  # seconds that exec may take
+EXEC: Final = 0.05  # seconds that a look may wait for the end of exec
 
 
 class Fence(Protocol):
@@ -225,6 +225,7 @@ class TreeReaper(GroupReaper):
 
     def _sort(self, unknown: Iterable[int]) -> None:
         """Find owners for children of ours that were not started by us as leaders."""
+        self._until = time.monotonic() + EXEC
         owned = {}
         for pid in unknown:
             p = procfs.process(pid)
@@ -252,11 +253,11 @@ class TreeReaper(GroupReaper):
 
     def _environment(self, p: Process) -> bytes:
         """Its environment. In the middle of exec it shows none: that is waited for, once, for a
-        moment, as nothing else may tell whose a young process with a session of its own is."""
+        moment that all of a look share, as nothing else may tell whose a young process with a
+        session of its own is."""
         found, key = procfs.environment(p.pid), (p.pid, p.start)
         if found == NOTHING and not p.dead and p.age() < YOUNG and key not in self._hidden:
-            end = time.monotonic() + EXEC
-            while found == NOTHING and time.monotonic() < end:
+            while found == NOTHING and time.monotonic() < self._until:
                 time.sleep(0.0005)
                 found = procfs.environment(p.pid)
             if found == NOTHING:

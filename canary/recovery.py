@@ -206,7 +206,7 @@ def fold_session(directory: Path) -> Folded:
 def unfinished(workspace: Workspace) -> list[str]:
     """Sessions that were cut off: their mark of a running session is still there."""
     try:
-        names = sorted(os.listdir(workspace.sessions))
+        names = workspace.session_names()
     except OSError:
         return []
     return [n for n in names if os.path.exists(f"{workspace.sessions}/{n}/{record.RUNNING}")]

@@ -241,7 +241,8 @@ class Scheduler:
         foreseen = isinstance(error, (CanaryError, OSError, MissingSourceError))
         broken = foreseen and not isinstance(error, LaunchError)
         kind = Outcome.BROKEN if broken else Outcome.ERROR
-        kind = Outcome.CANCELLED if self._gives_up(error) else kind
+        if self._gives_up(error):
+            kind = Outcome.CANCELLED
         job.set_status(outcome=kind, reason=str(error) or repr(error))
         if not foreseen:
             self.emit(Notice(self.now(), "error", f"{job.display_name()}: {error!r}", job.id))
@@ -275,7 +276,8 @@ class Scheduler:
         try:
             job.conclude(exit, self.services)
         except Exception as e:  # noqa: BLE001 - a judge that fails is this job's error
-            job.set_status(outcome=Outcome.ERROR, reason=f"the result could not be judged: {e!r}")
+            why = e if isinstance(e, CanaryError) else repr(e)
+            job.set_status(outcome=Outcome.ERROR, reason=f"the result could not be judged: {why}")
             self._gives_up(e)
         if running.reason is not None and exit is not None and exit.reason is ExitReason.CANCELLED:
             said = exit.detail if exit.detail != "cancelled" else ""
@@ -383,8 +385,8 @@ class Scheduler:
         self._cancel(Outcome.TIMEOUT, self.policy.grace)
 
     def _gives_up(self, error: BaseException) -> bool:
-        """Does it end the session? Then as a signal does, when this turn is over; `run` raises
-        it."""
+        """Is it of a plugin whose errors stop the session? Then jobs that run are cancelled after
+        this turn, and `run` raises it at its end."""
         if isinstance(error, PluginStop) and self._fatal is None:
             self._fatal = error
             self._stop(str(error))

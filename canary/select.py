@@ -100,11 +100,12 @@ class Earlier(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """IDs to run, each after what it depends on; a mask for every other; IDs whose earlier result
-    stands in."""
+    stands in; and those to run that are `needed` by others alone."""
 
     run: tuple[str, ...]
     masks: Mapping[str, Mask]
     standing: tuple[str, ...] = ()
+    needed: frozenset[str] = frozenset()
 
     def reasons(self) -> dict[str, int]:
         """How many jobs are left out for which reason."""
@@ -129,14 +130,16 @@ def choose(
     behind = [id for id in graph.specs if id in masked and id not in masks]
     masks.update((id, Mask(True, MASKED_UPSTREAM)) for id in behind)
     candidates = [id for id in graph.order() if id not in masks]
-    chosen = _strategy(graph, criteria, earlier, candidates, masks)
+    wanted, needed = _strategy(graph, criteria, earlier, candidates, masks)
+    chosen = wanted | needed
     run = tuple(id for id in candidates if id in chosen)
-    needed = {e.id for id in run for e in graph.upstream(id)} - chosen
+    read = {e.id for id in run for e in graph.upstream(id)} - chosen
     named, reason = criteria.named, _STRATEGIES[criteria.only].reason
     for id in candidates:
         if id not in chosen:
             masks[id] = Mask(True, reason if named is None or id in named else "not named")
-    return Plan(run, masks, tuple(id for id in candidates if id in needed and id in earlier))
+    standing = tuple(id for id in candidates if id in read and id in earlier)
+    return Plan(run, masks, standing, frozenset(needed))
 
 
 def _filters(criteria: Criteria) -> list[tuple[str, Callable[[JobSpec], bool]]]:
@@ -196,25 +199,26 @@ def _strategy(
     earlier: Mapping[str, Earlier],
     candidates: Sequence[str],
     masks: Collection[str],
-) -> set[str]:
+) -> tuple[set[str], set[str]]:
+    """What is wanted, and what else has to run for that."""
     pool = set(candidates)
     if criteria.named is not None:
         pool &= criteria.named
     wants, _, new = _STRATEGIES[criteria.only]
     roots = {id for id in pool if (wants(graph.specs[id], earlier[id]) if id in earlier else new)}
     if not roots or (criteria.only == "all" and criteria.named is None):
-        return roots
+        return roots, set()
     chosen = {id for id in graph.descendants(roots) if id not in masks}
     explicit = criteria.named is not None and criteria.only == "all"
     needed = _needed(graph, chosen.union(masks), chosen, earlier, again=explicit)
     if criteria.dependencies:
-        return chosen | needed
+        return chosen, needed
     for id in sorted(needed, key=lambda id: graph.specs[id].name):
         if id not in earlier or earlier[id].gone:
             why = "its directory is gone" if id in earlier else "has not run"
             name = graph.specs[id].name
             raise UsageError(f"--no-deps: {name} is needed, and {why}", hint="leave it out")
-    return chosen
+    return chosen, set()
 
 
 def _needed(

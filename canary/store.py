@@ -106,6 +106,11 @@ class Result(NamedTuple):
         return times if all(type(t) in (float, int) for t in times.values()) else {}
 
     @property
+    def had_directory(self) -> bool:
+        """Was its directory made?"""
+        return self.times.get("staged", -1.0) > 0
+
+    @property
     def measured(self) -> dict[str, Any]:
         """The measurements; none if they cannot be read."""
         return read_object(self.measurements)

@@ -29,6 +29,7 @@ from canary.survivors import VARIABLE, Ticket, boot_id
 SETTLE: Final = 0.1  # for what a command leaves behind to end by itself: a `tee` that still writes
 GIVE_UP: Final = 10.0  # a killed process that is still there then hangs in the kernel
 LOOK: Final = 1.0  # outputs of jobs older than this are looked at this often
+HELD_UP: Final = 0.1  # seconds that a timer is late by when something has held the loop up
 SHARED: Final = 0.05  # so old may a process table be that many stops of one moment share
 WATCHED: Final = 64  # so many leftovers of one job are waited for at a time
 RSS_UNIT: Final = 1 if sys.platform == "darwin" else 1024
@@ -291,10 +292,23 @@ class Supervisor(Launcher):
             self.refuse(run, e)
             return
         if launch.timeout is not None:
-            detail = f"timed out after {launch.timeout:g} s"
-            call = partial(self.stop, run, ExitReason.TIMEOUT, detail, launch.grace)
-            self._arm(run, "deadline", run.began + launch.timeout, call)
+            self._arm(run, "deadline", run.began + launch.timeout, partial(self._time_out, run))
         self._watch_output(run)
+
+    def _time_out(self, run: Run) -> None:
+        call, launch = run.timers["deadline"], run.launch
+        if self._may_be_over(run, call.at):
+            at = self.loop.monotonic() + HELD_UP
+            self._arm(run, "deadline", at, partial(self._time_out, run))
+        else:
+            detail = f"timed out after {launch.timeout:g} s"
+            self.stop(run, ExitReason.TIMEOUT, detail, launch.grace)
+
+    def _may_be_over(self, run: Run, due: float) -> bool:
+        """Has something held the loop up, a slow hook say, so that the end of the run may be there
+        and only wait to be read? Then it was in time, for all we know."""
+        late = self.loop.monotonic() - due > HELD_UP
+        return late and not (run.tree.pid and self._members(run))
 
     def _arm(self, run: Run, name: str, at: float, call: Callable[[], None]) -> None:
         run.cancel(name)
@@ -463,11 +477,14 @@ class Supervisor(Launcher):
             self.stop(run, ExitReason.OUTPUT_LIMIT, detail, 0.0)
         if sizes != run.sizes:
             run.sizes, run.quiet_since = sizes, now
-        elif quiet is not None and now >= run.quiet_since + quiet:
+        following = now + _pace(launch)
+        if quiet is None:
+            return following
+        due = run.quiet_since + quiet
+        if now >= due and not self._may_be_over(run, due):
             detail = f"no output for {quiet:g} s"
             self.stop(run, ExitReason.NO_OUTPUT, detail, launch.grace)
-        following = now + _pace(launch)
-        return following if quiet is None else min(following, run.quiet_since + quiet)
+        return min(following, due)
 
 
 def _sizes(run: Run) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 import platformdirs
 
 from canary import fsio, textdata
-from canary.config import Config, find_places, plain
+from canary.config import Config, plain
 from canary.errors import ConfigError, ExitCode, UsageError
 from canary.options import TABLES, Option
 from canary.table import safe_write
@@ -43,8 +43,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         return _set(args, config)
     key = args.section.replace(":", ".")
     if args.paths:
-        files = find_places(config.cwd, os.environ, config.workspace).files
-        text = "".join(f"{scope}: {file}\n" for scope, file in files)
+        text = "".join(f"{scope}: {file}\n" for scope, file in config.files)
         safe_write(sys.stdout, text or "no configuration file is there\n")
         return ExitCode.OK
     value = config.get(key) if key else config.asdict()

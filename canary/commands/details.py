@@ -4,6 +4,7 @@ out."""
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,11 +67,13 @@ def write_reports(
     """Write each report and say where; one that fails is a line, and changes no verdict."""
     for name in names:
         parser = argparse.ArgumentParser()
-        offered[name].arguments(parser)
         try:
+            offered[name].arguments(parser)
             options = {"cwd": cwd, **vars(parser.parse_args([]))}
-            paths = offered[name].report(results, options)
-        except (Exception, SystemExit) as e:  # noqa: BLE001 - whatever a reporter does is said, no more
+            paths = list(offered[name].report(results, options))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as e:  # noqa: BLE001 - whatever a reporter does is said, no more
             say("warning", f"report {name}: {type(e).__name__}: {e}")
             continue
         for path in paths:
@@ -78,13 +81,14 @@ def write_reports(
 
 
 def planned(job: Job) -> dict[str, Any]:
-    """A job that would run, for programs; times in seconds, None if nobody knows."""
-    spec, limit, expected = job.spec, job.timeout, job.expected_runtime
-    return {
-        **{"id": job.id, "name": spec.name, "fullname": spec.fullname, "file_path": spec.file_path},
-        **{"cpus": job.cpus, "gpus": job.gpus, "timeout": limit, "expected": expected},
-        "dependencies": [{"id": d.job.id, "when": d.when} for d in job.dependencies],
-    }
+    """A job that would run, for programs; times in seconds, None if there is none or nobody
+    knows."""
+    data = {name: getattr(job.spec, name) for name in ("id", "name", "fullname", "file_path")}
+    limit, expected = job.total_timeout(), job.expected_runtime
+    data |= {"cpus": job.cpus, "gpus": job.gpus, "timeout": limit if limit > 0 else None}
+    data["expected"] = expected if math.isfinite(expected) else None
+    data["dependencies"] = [{"id": d.job.id, "when": d.when} for d in job.dependencies]
+    return data
 
 
 def plan_lines(jobs: Sequence[Job]) -> list[str]:

@@ -92,7 +92,7 @@ def _records(workspace: home.Workspace) -> Iterator[tuple[bool, str]]:
         try:
             for text in mending.differences(workspace, book):
                 yield False, text
-            started = [r for r in book.results() if r.times.get("staged", -1.0) > 0]
+            started = [r for r in book.results() if r.had_directory]
             gone = sum(not os.path.isdir(r.workspace) for r in started)
             if gone:
                 yield True, f"{counted(gone, 'job')} without a directory, run again if needed"

@@ -13,7 +13,6 @@ from canary.config import Config
 from canary.errors import ExitCode, UsageError
 from canary.events import JobFinished
 from canary.job import load_job_from_file
-from canary.journal import encode_event
 from canary.record import result_of
 from canary.request import RunRequest
 from canary.store import RESULT_STATEMENT, Store
@@ -57,7 +56,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
     with closing(Store(workspace.database, writable=True)) as writer:
         end = JobFinished.of(job, job.timekeeper.finished, job.attempt)
         row = result_of(job.spec, end, result.session, job.workspace.text, job.variables)
-        journal.append(workspace.sessions / result.session / journal.LOG, [encode_event(end)])
+        log = workspace.sessions / result.session / journal.LOG
+        journal.append(log, [journal.encode_event(end)])
         writer.write([(RESULT_STATEMENT, [row])])
     safe_write(sys.stdout, job.read_output())
     safe_write(sys.stdout, job.statline() + "\n")

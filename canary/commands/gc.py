@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import groupby
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from canary import fsio, home, journal, lockfile, recovery
 from canary.config import Config
 from canary.errors import ExitCode, RecordError
 from canary.store import Store
-from canary.table import say
+from canary.table import counted, say
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,9 +27,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     workspace = home.require(config.cwd, config.workspace)
     home.refuse_foreign(workspace)
+    lock = recovery.run_lock(workspace, lambda text: say("info", text))
     with (
-        recovery.run_lock(workspace, lambda text: say("info", text)),
-        closing(Store(workspace.database, writable=True)) as book,
+        nullcontext() if args.dryrun else lock,
+        closing(Store(workspace.database, writable=not args.dryrun)) as book,
     ):
         needed = _needed(book)
         rows = [r for name in book.sessions() for r in book.results(session=name)]
@@ -57,7 +58,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
                 ]
             )
     verb = "would remove" if args.dryrun else "removed"
-    print(f"{verb} {len(old)} older results and {len(empty)} sessions, {freed / 1e6:.1f} MB")
+    what = f"{counted(len(old), 'older result')} and {counted(len(empty), 'session')}"
+    print(f"{verb} {what}, {freed / 1e6:.1f} MB")
     return ExitCode.OK
 
 
@@ -67,12 +69,19 @@ def _needed(book: Store) -> set[str]:
     latest = "select workspace from results where latest=1 and spec_id in"
     todo = {row[0] for row in book.query(f"{latest} (select spec_id from spec_deps)")}
     while todo:
+        place = todo.pop()
         try:
-            data = lockfile.read(todo.pop())
+            data = lockfile.read(place)
             root, entries = data["workspace"]["root"], data["dependencies"]
             found = {os.path.normpath(f"{root}/{e['path']}") for e in entries if e["path"]}
         except (RecordError, LookupError, TypeError):
-            continue
+            if not os.path.isdir(place):
+                continue
+            raise RecordError(
+                "nothing is removed, as what this job needs cannot be read",
+                hint="canary doctor --rebuild",
+                file=place,
+            ) from None
         todo |= found - needed
         needed |= found
     return needed

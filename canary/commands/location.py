@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     places = {"input": file, "source": file.parent, "work": Path(result.workspace)}
     shown = book.query("select view from specs_meta where spec_id=?", (result.id,))
     view = workspace.home / config.view.name
-    path = view / shown[0][0] if shown else None
+    path = view / shown[0][0] if shown and shown[0][0] else None
     places["view"] = path if path and is_view(view) and path.exists() else places["work"]
     if args.json or args.which == "log":
         places["log"] = log_path(result)

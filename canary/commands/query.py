@@ -119,8 +119,6 @@ def _jobs(args: argparse.Namespace, config: Config) -> Any:
     name = shapes.select_session(args.session, workspace, book) if args.session else None
     if args.excluded:
         rows = book.excluded(name) if name else lookup.left_out(workspace, book)
-        if not rows:
-            shapes.select_session("latest", workspace, book)  # or says that nothing has been run
         return shapes.excluded_records(rows)
     return _listed(book, name, args)
 

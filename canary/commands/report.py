@@ -8,8 +8,9 @@ from canary import fsio
 from canary.catalog import Catalog
 from canary.commands import shapes
 from canary.config import Config
-from canary.errors import ExitCode, UsageError
-from canary.parser import Finished, Parser
+from canary.errors import ExitCode
+from canary.options import no_such
+from canary.parser import Parser
 from canary.results import StoredResults
 
 
@@ -29,8 +30,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
             print(f"{name:{widest}}  {reporter.help}")
         return ExitCode.OK
     if args.type not in offered:
-        known = ", ".join(sorted(offered)) or "none installed"
-        raise UsageError(f"no reporter {args.type!r}", hint=f"there are: {known}")
+        raise no_such("reporter", args.type, offered)
     reporter = offered[args.type]
     parser = Parser(prog=f"canary report {args.type}", description=reporter.help or None)
     reporter.arguments(parser)
@@ -38,10 +38,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         parser.add_argument("--session", metavar="S", help="a session (default: latest results)")
     # the older tool wants a word for what to do with a report
     rest = args.rest[1:] if args.rest[:1] == ["create"] and not _knows_words(parser) else args.rest
-    try:
-        options = {"cwd": config.cwd, **vars(parser.parse(rest))}
-    except Finished:
-        return ExitCode.OK
+    options = {"cwd": config.cwd, **vars(parser.parse(rest))}
     name = options.pop("session", None) or args.session
     try:
         paths = reporter.standalone(options)

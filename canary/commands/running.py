@@ -20,7 +20,7 @@ from canary.errors import CanaryError, ExitCode, NothingToRun, UsageError
 from canary.events import Summary
 from canary.job import LaunchSettings
 from canary.lockfile import public
-from canary.options import closest
+from canary.options import no_such
 from canary.plugins import LIST, shape
 from canary.progress import PlainDisplay
 from canary.request import RunRequest
@@ -90,8 +90,7 @@ def _check(args: argparse.Namespace, config: Config) -> None:
     ):
         for name in wanted:
             if name not in known:
-                hint = f"there are: {', '.join(sorted(known)) or 'none installed'}"
-                raise UsageError(f"no {kind} {name!r}", hint=closest(name, known) or hint)
+                raise no_such(kind, name, known)
     if args.json and not args.dry_run:
         raise UsageError("--json goes with --dry-run", hint="canary query jobs --session latest")
 

@@ -60,8 +60,6 @@ def run(args: argparse.Namespace, config: Config) -> int:
     workspace, book = shapes.open_store(config)
     if args.show_excluded:
         excluded = lookup.left_out(workspace, book)
-        if not excluded:
-            shapes.select_session("latest", workspace, book)  # or says that nothing has been run
         if args.json:
             print(shapes.as_json(shapes.excluded_records(excluded)))
         else:

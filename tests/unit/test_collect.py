@@ -123,7 +123,7 @@ def test_a_tag_comes_before_a_directory_of_its_name(tree):
     tree("t/a.pyt", "u/a.pyt")
     tags = {"t": ["1"], "empty": []}
     assert collect.classify(("t", "empty"), str(Path.cwd()), tags.get) == Words((), ("t", "empty"))
-    with pytest.raises(UsageError, match="'t' is no path, or a tag"):
+    with pytest.raises(UsageError, match="cannot be mixed with tags and names of jobs: 't'"):
         collect.classify(("u", "t"), str(Path.cwd()), tags.get)
 
 
@@ -147,7 +147,7 @@ def test_anything_else_is_a_name():
 
 def test_a_mixture_is_refused_and_names_what_is_no_path(tree):
     tree("t/a.pyt")
-    with pytest.raises(UsageError, match=r"'tt' is no path, or a tag \[check the spelling"):
+    with pytest.raises(UsageError, match=r"names of jobs: 'tt' \[check the spelling"):
         classify("t", "tt")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -135,3 +136,20 @@ def test_what_follows_a_torn_line_is_read(tmp_path):
         f.write(b'{"n":2,"c":"0000\n')
     log_of(path, {"n": 3})
     assert [line["n"] for line in read_lines(path)] == [1, 3]
+
+
+def test_lines_that_are_added_cost_none_of_a_runner_that_lives(tmp_path, monkeypatch):
+    path = log_of(tmp_path / "log", {"n": 1})
+
+    class Slow(io.BufferedRandom):
+        """A log that its runner writes to once we have read it."""
+
+        def read(self, size=-1):
+            data = super().read(size)
+            log_of(path, {"n": 2})
+            return data
+
+    monkeypatch.setattr(journal, "open", lambda p, _: Slow(io.FileIO(p, "r+")), raising=False)
+    journal.append(path, [{"n": 3}])
+    monkeypatch.undo()
+    assert [line["n"] for line in read_lines(path)] == [1, 2, 3]

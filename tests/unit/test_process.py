@@ -8,13 +8,14 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from canary import procfs
 from canary.errors import CanaryError
-from canary.launch import Exit, Launch
+from canary.launch import Exit, ExitReason, Launch
 from canary.process import SubprocessLauncher, ask_script, run_blocking, sourced_environment
 from canary.reaper import TreeReaper
 from canary.survivors import kill_survivor, read_ticket, survivors
@@ -38,6 +39,25 @@ class TestSubprocessLauncher(OwningLauncherContract):
         assert len(os.listdir("/proc/self/fd")) == before + 2  # its output and its pidfd
         Path(launch.cwd, "go").write_text("on\n")
         bench.finish()
+
+    @pytest.mark.parametrize("limit", ["timeout", "no_output_timeout"])
+    def test_an_end_in_time_counts_however_late_it_is_read(self, bench, limit):
+        """A slow hook may hold the loop up for longer than a job may take."""
+        launch = bench.shell("exit 3", **{limit: 0.3})
+        ready, go = os.pipe()
+
+        def hold_up():
+            bench.loop.unwatch(ready)
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+            time.sleep(0.5)
+
+        bench.loop.watch(ready, hold_up)
+        os.write(go, b"!")
+        bench.begin(launch)
+        end = bench.finish()[launch.id]
+        assert (end.code, end.reason) == (3, ExitReason.EXITED)
+        for fd in (ready, go):
+            os.close(fd)
 
     def test_children_of_others_are_left_alone(self, bench):
         """A plugin's `subprocess` gets its exit codes, whatever session its child is in."""

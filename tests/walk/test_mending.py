@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 
 import pytest
 
@@ -81,7 +82,7 @@ def lose_store(tmp_path):
 def test_gc_keeps_what_others_have_read(canary, place, bad, tmp_path):
     canary("run", place, expect=2)
     canary("run", place / "a.pyt", "-R", expect=0)
-    assert "removed 1 older results" in canary("gc", expect=0).stdout
+    assert "removed 1 older result and 0 sessions" in canary("gc", expect=0).stdout
     assert sorted(os.listdir(sessions(tmp_path)[0]))[:3] == ["a.np=2", "b", "c"]
     assert "of a" in canary("exec", "b", expect=0).stdout
     assert "c.ref" in canary("rebaseline", "-n", expect=0).stdout
@@ -93,6 +94,19 @@ def test_gc_keeps_what_others_have_read(canary, place, bad, tmp_path):
     canary("run", place, "-R", expect=2)
     canary("gc", expect=0)
     assert len(sessions(tmp_path)) == 1
+
+
+def test_gc_removes_nothing_while_it_is_not_known_what_is_needed(canary, place, tmp_path):
+    canary("run", place, expect=2)
+    canary("run", place / "a.pyt", "-R", expect=0)
+    lock = sessions(tmp_path)[0] / "b" / "testcase.lock"
+    whole = lock.read_text()
+    lock.write_text("{")
+    before = sorted(tmp_path.rglob("*"))
+    assert "cannot be read [canary doctor --rebuild]" in canary("gc", expect=1).stderr
+    assert sorted(tmp_path.rglob("*")) == before
+    lock.write_text(whole)
+    assert "removed 1 older result" in canary("gc", expect=0).stdout
 
 
 def test_a_directory_that_is_gone_stops_no_other_job(canary, place, results, tmp_path):
@@ -225,6 +239,31 @@ def test_results_of_sessions_that_are_not_here_are_kept(canary, place, results, 
     canary("run", place / "c.pyt", expect=2)
     canary("doctor", "--rebuild", expect=0)
     assert results() == ALL
+
+
+def test_what_is_not_damaged_of_a_store_is_kept(canary, place, results, tmp_path):
+    canary("run", place, "--tag", "quick", expect=2)
+    book = sqlite3.connect(store(tmp_path))
+    found = book.execute("select rootpage from sqlite_master where name='results'").fetchone()
+    size = book.execute("pragma page_size").fetchone()
+    book.execute("pragma wal_checkpoint(truncate)")
+    book.close()
+    with open(store(tmp_path), "r+b") as file:
+        file.seek((found[0] - 1) * size[0])
+        file.write(b"\xff" * size[0])
+    canary("doctor", "--rebuild", expect=0)
+    assert "quick" in canary("info", expect=0).stdout
+    assert results() == ALL
+
+
+def test_a_directory_among_sessions_is_none(canary, place, bad, tmp_path):
+    canary("run", place, expect=2)
+    notes = tmp_path / ".canary" / "sessions" / "notes"
+    notes.mkdir()
+    (notes / "x").write_text("mine")
+    assert bad() == []
+    assert "from 1 session" in canary("doctor", "--rebuild", expect=0).stdout
+    assert os.listdir(notes) == ["x"]
 
 
 def test_the_newest_session_is_found_without_its_name(canary, place, bad, tmp_path):
