@@ -427,6 +427,7 @@ class Scheduler:
             self._limit.cancel()
             self._limit = self.loop.call_at(self._limit.at + gap, self._session_timeout)
         for running in self._running.values():
+            running.began += gap
             times = running.node.job.timekeeper
             if times.started > 0:
                 times.paused += gap

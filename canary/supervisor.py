@@ -411,7 +411,10 @@ class Supervisor(Launcher):
             self._send()
         launch = run.launch
         if launch.output_limit is not None:
-            self._limit_output(run, launch.output_limit)
+            try:
+                self._limit_output(run, launch.output_limit)
+            except OSError as e:
+                run.say(f"its output cannot be cut: {e.strerror}")
         usage = self.usage(run)
         self._forget(run)
         reason = run.reason or ExitReason.EXITED
