@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from canary import fsio, home, journal, lockfile, recovery
+from canary.commands import shapes
 from canary.config import Config
 from canary.errors import ExitCode, RecordError
 from canary.store import Store
@@ -21,6 +22,7 @@ from canary.table import counted, say
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `canary gc`."""
     parser.add_argument("--dryrun", "--dry-run", action="store_true", help="only say")
+    parser.add_argument("--json", action="store_true", help="how much, as JSON")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -57,6 +59,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
                     ("delete from excluded where session=?", gone),
                 ]
             )
+    if args.json:
+        print(shapes.as_json({"results": len(old), "sessions": len(empty), "bytes": freed}))
+        return ExitCode.OK
     verb = "would remove" if args.dryrun else "removed"
     what = f"{counted(len(old), 'older result')} and {counted(len(empty), 'session')}"
     print(f"{verb} {what}, {freed / 1e6:.1f} MB")

@@ -1,6 +1,7 @@
 """`setup` runs before the test and `teardown` after it, both in the job's work directory.
 
-If `setup` fails the job is BROKEN and the test does not run; `teardown` changes no verdict.
+If `setup` fails the job is BROKEN and the test does not run; a `teardown` that fails changes no
+verdict.
 """
 
 import json
