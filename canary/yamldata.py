@@ -87,8 +87,9 @@ def load(text: str, file: str) -> tuple[Any, yaml.Node | None]:
         return loader.construct_document(node) if node else None, node
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
-        problem = e.problem or e.context or "not YAML"
-        raise ConfigError(problem, file=file, line=mark.line + 1 if mark else None) from None
+        # of a second document PyYAML says half a sentence
+        said = (e.problem or e.context or "not YAML").replace("but found another", "more than one")
+        raise ConfigError(said, file=file, line=mark.line + 1 if mark else None) from None
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as e:
         raise ConfigError(f"not YAML: {str(e).splitlines()[0]}", file=file) from None
 

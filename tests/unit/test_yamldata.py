@@ -27,7 +27,7 @@ def test_plain_data():
         ("[" * 60 + "]" * 60, 1, "nested more than 50 deep"),
         ("x: &x 1\ny: [" + ", ".join(["*x"] * 101) + "]\n", 2, "more than 100 aliases"),
         ("a: !!python/object/apply:os.system [ls]\n", 1, "could not determine a constructor"),
-        ("a: 1\n---\nb: 2\n", 2, "document"),
+        ("a: 1\n---\nb: 2\n", 2, "more than one document"),
         ("a: [1\n", 2, "expected ',' or ']'"),
         ("\t- a\n", 1, ""),
     ],

@@ -169,10 +169,18 @@ def test_a_token_may_be_given(tmp_path, in_pipeline, monkeypatch, gitlab):
 
 def test_an_answer_that_is_no_json_is_an_error(gitlab):
     gitlab.answer = lambda _: (200, {}, "<html>")
-    with pytest.raises(CanaryError, match="GET"):
+    with pytest.raises(CanaryError, match=r"GET"):
         Api(gitlab.url, "group/project", TOKEN).call("GET", "issues")
     with pytest.raises(UsageError):
         Api("ftp://x", "p", TOKEN)
+
+
+@pytest.mark.parametrize("answer", [{"message": f"x {TOKEN}"}, ["x"], None])
+def test_an_answer_that_is_no_list_is_an_error(gitlab, answer):
+    gitlab.answer = lambda _: (200, {}, answer)
+    with pytest.raises(CanaryError, match=r"GET .*/issues: no list of objects") as caught:
+        list(Api(gitlab.url, "group/project", TOKEN).pages("issues"))
+    assert TOKEN not in str(caught.value)
 
 
 def issues_of(tmp_path, jobs, **more):

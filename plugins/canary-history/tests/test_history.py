@@ -132,6 +132,48 @@ def test_two_sides_are_compared(canary, a, b, titles):
     assert lines[-1] == "1 fail now, 1 as before"
 
 
+def test_a_new_job_that_fails_is_one_that_did_not_fail_before(canary):
+    (canary.directory / "none.json").write_text("{}")
+    assert "1 fail" in canary("compare", "none.json", "latest", "--exit-code", expect=1).stdout
+    canary("compare", "none.json", "~1", "--exit-code")
+
+
+SLOW = """\
+import canary
+canary.directives.parameterize("n", [1, 2, 3, 4])
+if __name__ == "__main__":
+    print("a" * 40)
+    print("y =", canary.get_instance().parameters.n)
+"""
+
+
+def test_a_slow_pattern_costs_no_other_its_numbers(tmp_path):
+    (tmp_path / "x.pyt").write_text(SLOW)
+    run = Rounds(tmp_path)
+    done = run("run", "--measure", "x=(a+)+$b", "--measure", "y=y = (.*)", "x.pyt")
+    jobs = json.loads(run("query", "jobs").stdout)
+    measured = {job["name"]: job["measurements"].get("y") for job in jobs}
+    assert measured == {f"x.n={n}": n for n in (1, 2, 3, 4)}
+    assert done.stderr.count("measurements.patterns.x is left out") == 1
+
+
+def test_a_number_that_is_no_longer_one(tmp_path):
+    (tmp_path / "x.pyt").write_text(
+        "import os, canary\n"
+        "if __name__ == '__main__':\n"
+        "    canary.add_measurement('r', float(os.environ['R']))\n"
+        "    canary.add_measurement('big', 10**400)\n"
+    )
+    run = Rounds(tmp_path)
+    run("run", "x.pyt", R="1.5")
+    run("run", "--only", "all", "x.pyt", R="nan")
+    text = run("compare", "~1", "latest").stdout
+    assert "Numbers on one side alone: 1" in text
+    assert run("history", "x").stdout
+    data = json.loads(run("compare", "~1", "latest", "--json").stdout)
+    assert [(m["name"], m["before"], m["now"]) for m in data["alone"]] == [("r", 1.5, None)]
+
+
 def test_a_tag_has_its_jobs_alone(canary):
     data = json.loads(canary("compare", "latest", "small", "--json").stdout)
     assert [job["fullname"] for job in data["gone"]] == ["x.n=1"]
@@ -185,4 +227,6 @@ def test_the_numbers():
     assert bars([]) == ""
     assert trend("steps", [None]) == []
     assert trend("steps", [1, 2, 4])[2:] == ["2", "4", "×2.0"]
+    assert trend("steps", [1, 2, 4, None])[2:] == ["2", "", ""]
+    assert trend("steps", [10**308, -(10**308), 1e308])[1] in ("█▁█", "*_*")
     assert trend("duration", [1.0])[2:] == ["1.00s", "1.00s", ""]

@@ -53,19 +53,38 @@ def test_what_was_noted_is_read(repository, tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [(b"7", 7), (b" -1.5e-3 ", -0.0015), (b"1.5D+03", 1500.0), (b"x", None), (b"9" * 500, None)],
+    [
+        *((b"7", 7), (b" -1.5e-3 ", -0.0015), (b"1.5D+03", 1500.0), (b"x", None)),
+        *((b"9" * 500, None), (b"9" * 309, None), (b"9" * 308, int("9" * 308))),
+    ],
 )
 def test_numbers_as_programs_write_them(text, number):
     assert to_number(text) == number
 
 
+def read(patterns, *paths):
+    found, spent = {}, {}
+    patterns.read([str(path) for path in paths], found, spent)
+    return found
+
+
 def test_the_last_number_counts(tmp_path):
     (tmp_path / "out").write_bytes(b"t= 1\xff\nt= x\nt= 2.5 s\nmemory 7\n")
-    found = Patterns({"t": r"^t= (\S+)", "memory": r"\d+$", "none": "z(.)"})
-    assert found.read(str(tmp_path / "out")) == {"t": 2.5, "memory": 7}
+    patterns = Patterns({"t": r"^t= (\S+)", "memory": r"\d+$", "none": "z(.)"})
+    assert read(patterns, tmp_path / "out") == {"t": 2.5, "memory": 7}
+    (tmp_path / "err").write_bytes(b"t= 3 s\n")
+    assert read(patterns, tmp_path / "out", tmp_path / "err") == {"t": 3, "memory": 7}
     (tmp_path / "empty").touch()
-    assert found.read(str(tmp_path / "empty")) == {}
-    assert found.read(str(tmp_path / "gone")) == {}
+    assert read(patterns, tmp_path / "empty") == {}
+    assert read(patterns, tmp_path / "gone") == {}
+
+
+def test_time_spent_on_a_disk_is_no_patterns_fault(capsys):
+    patterns = Patterns({"x": "x", "y": "y"})
+    assert not patterns._dropped({}, "job")
+    assert not patterns._dropped({"x": 0.001, "y": 0.002}, "job")
+    assert patterns._dropped({"x": 0.05, "y": 0.2}, "job")
+    assert capsys.readouterr().err.count("patterns.y is left out") == 1
 
 
 def test_jobs_are_paired_by_id_then_by_name(tmp_path):
@@ -89,3 +108,15 @@ def test_jobs_are_paired_by_id_then_by_name(tmp_path):
     # forty milliseconds are noise, whatever part of the whole they are
     assert [(m.name, m.id, m.part) for m in found.moved] == [("duration", "f" * 64, 2.0)]
     assert found.same == 3
+
+
+def test_numbers_that_one_side_has_alone(tmp_path):
+    def job(outcome, **numbers):
+        return {"j": {**sample_job(1, outcome, tmp_path), "id": "j", "measurements": numbers}}
+
+    old = job(Outcome.SUCCESS, kept=1, lost=2.5, became_nan=3, huge=10**400, own=None)
+    new = job(Outcome.SUCCESS, kept=1, became_nan=None, new=0, huge=10**401)
+    lone = [(m.name, m.before, m.now) for m in compare(old, new).alone]
+    assert lone == [("became_nan", 3, None), ("lost", 2.5, None), ("new", None, 0)]
+    # what a job that failed did not come to measure is no news
+    assert compare(old, job(Outcome.FAILED)).alone == []

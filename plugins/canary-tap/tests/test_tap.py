@@ -5,13 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 from tap.parser import Parser
 
 from canary.reporting import recover
-from canary.testing.reporters import HOSTILE, ReporterContract, SampleResults, hostile_results
+from canary.status import Outcome
+from canary.testing.reporters import (
+    HOSTILE,
+    ReporterContract,
+    SampleResults,
+    hostile_results,
+    sample_job,
+)
 from canary_tap.reporter import TapReporter, encode
 
 TEST = """\
@@ -23,6 +31,19 @@ if __name__ == "__main__":
     sys.exit(canary.get_instance().parameters.a)
 """
 LINE = re.compile(r"(not ok|ok) (\d+) - ((?:[^\\#]|\\\\|\\#)*?)(?: # (SKIP|TODO) (.*))?")
+
+
+def with_colons(directory):
+    """Jobs that end as Python does when something is raised, and one more after them."""
+    texts = ["ValueError: bad", "a : b", "a: : b", ": x", "- y: 1\nkey:\n  - z: {}", "12:30:05 x"]
+    jobs = []
+    for number, text in enumerate(texts, 1):
+        job = sample_job(number, Outcome.FAILED, directory)
+        job["status"]["reason"] = text
+        Path(job["stdout"]).parent.mkdir(parents=True)
+        Path(job["stdout"]).write_text(text)
+        jobs.append(job)
+    return SampleResults(directory, [*jobs, sample_job(99, Outcome.SUCCESS, directory)])
 
 
 class TestContract(ReporterContract):
@@ -86,7 +107,13 @@ def test_tap_py_reads_the_same(tmp_path, make, version):
     assert not any(t.todo for t in tests)
 
 
-@pytest.mark.parametrize("make", [SampleResults, hostile_results])
+def test_colons_come_back(tmp_path):
+    results = with_colons(tmp_path / "s")
+    for job, (*_, data) in zip(results.jobs(), read(write(results))[:-1], strict=False):
+        assert "\n".join(data["output"]) == Path(job["stdout"]).read_text()
+
+
+@pytest.mark.parametrize("make", [SampleResults, hostile_results, with_colons])
 def test_perl_reads_the_same(tmp_path, make):
     if shutil.which("prove") is None:
         pytest.skip("no prove (of Perl) on this machine")

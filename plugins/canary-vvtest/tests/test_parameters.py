@@ -57,6 +57,8 @@ def test_counts_are_whole_numbers_whatever_the_type(job, name):
     [
         ("(int) : v = 1 x", "x is no whole number"),
         ("(int) : v = inf", "inf is no whole number"),
+        ("(int) : v = 1.5", "1.5 is no whole number"),
+        (": np = 1.5", "1.5 is no whole number"),
         ("(float) : v = x", "x is no number"),
         (": np = x", "x is no whole number"),
         ("(int,str) : a,b,c = 1,2,3", "2 types for 3 parameters"),

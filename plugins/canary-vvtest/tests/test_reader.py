@@ -49,7 +49,17 @@ def test_a_line_that_continues_nothing(wrong, load):
         ("depends : x", "unknown directive 'depends'", "did you mean 'depends on'?"),
         ("keywords x y", "unknown directive 'keywords_x_y'", "write keywords : x y"),
         ("keywords (platfroms=linux) : x", "unknown option", "did you mean 'platforms'?"),
-        ("analyze (foo=2)", "unknown option 'foo'", "flag, script and requires"),
+        ("analyze (foo=2)", "unknown option 'foo'", "there is flag, script, requires"),
+        ("xfail (cde=3)", "unknown option 'cde'", "did you mean 'code'?"),
+        ("xfail (3)", "unknown option '3'", "there is code"),
+        ("artifact (saveon=failure) : x", "unknown option 'saveon'", "did you mean 'save_on'?"),
+        ("load_module (usr=/x) : gcc", "unknown option 'usr'", "there is use"),
+        ("parameterize (autotyp) : a = 1", "unknown option", "did you mean 'autotype'?"),
+        ("parameterize (staged) : a = 1", "staged is not supported", "depends on"),
+        ("copy (renam) : a,b", "unknown option", "did you mean 'rename'?"),
+        ("depends on (reslt=fail) : x", "unknown option", "did you mean 'result'?"),
+        ("skipif (reson=later) : True", "unknown option", "did you mean 'reason'?"),
+        ("include (platfroms=linux) : x", "unknown option", "did you mean 'platforms'?"),
         ("analyze (requires=nonsense)", "'nonsense' is no result", None),
         ("analyze (flag)", "flag wants a value", "write flag=…"),
         ("aggregate", "needs parameters", "parameterize"),
@@ -106,6 +116,20 @@ def test_what_is_wrong_is_said_with_file_and_line(wrong, line, message, hint):
     assert message in error.message
     assert hint is None or hint in error.hint
     assert error.key is None or error.key.startswith(line.split()[0])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "parameterize (wide) : a = 1",
+        "copy (from=here) : a",
+        "depends on (because=of it) : x",
+        "timeout (soft) : 5",
+        "set_attribute (reslt=1)",
+    ],
+)
+def test_an_option_that_is_like_no_other_is_ignored_where_it_always_was(load, line):
+    assert load(f"#VVT: {line}\n")[1].data
 
 
 def test_a_file_that_is_not_there(load):

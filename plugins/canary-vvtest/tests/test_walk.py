@@ -136,6 +136,17 @@ def test_a_test_in_another_language(canary, results, tree, program, body):
     assert results(root) == {"a.np=2.s='x y'": "SKIPPED"}
 
 
+def test_a_script_in_a_shell_that_analyzes(canary, results, tree):
+    check = '. ./vvtest_util.sh\ntest "$is_analyze" = 1 && test "$NAME" = a\n'
+    root = tree(
+        **{"a_vvt": "#VVT: parameterize : n = 1 2\n#VVT: analyze : an.sh\n"},
+        **{"an.sh": f"#!/usr/bin/env -S sh -e\n{check}"},
+    )
+    (root / "an.sh").chmod(0o755)
+    canary("run", ".", cwd=root, expect=0)
+    assert results(root) == {"a.n=1": "SUCCESS", "a.n=2": "SUCCESS", "a": "SUCCESS"}
+
+
 def test_dependencies_and_results(canary, results, tree):
     root = tree(
         up_vvt="#VVT: parameterize (int) : n = 0 64 80\n"

@@ -85,7 +85,18 @@ def test_bounds_are_made_of_the_value(job):
 @pytest.mark.parametrize(
     ("fields", "key", "said"),
     [
-        ("resources: {cpus: '${n}'}", "resources.cpus", "becomes '${n}'"),
+        ("resources: {cpus: '${n}'}", "resources.cpus", "no parameter n [the test has none]"),
+        (
+            "parameters: {m: 1, size: 2}\nresources: {cpus: '${n}'}",
+            "resources.cpus",
+            "no parameter n [there are m, size]",
+        ),
+        (
+            "parameters: {size: 2}\nreferences: {r: {pattern: (.), value: '${sise}'}}",
+            "references.r.value",
+            "no parameter sise [did you mean size?]",
+        ),
+        ("parameters: {n: x}\nresources: {cpus: '${n}'}", "resources.cpus", "becomes 'x', which"),
         ("parameters: {cpus: 1}\nresources: {cpus: 2}", "resources.cpus", "is a parameter, too"),
         ("pass_regex: '(${n}'\nparameters: {n: 1}", "pass_regex", "not a regular expression"),
         ("references: {r: {pattern: '${n}'}}", "references.r.pattern", "0 groups"),
@@ -99,4 +110,4 @@ def test_what_shows_only_with_parameters_is_named_too(job, fields, key, said):
         job(fields)
     assert caught.value.key == f"tests.t.{key}"
     assert caught.value.line
-    assert said in caught.value.message
+    assert said in str(caught.value)

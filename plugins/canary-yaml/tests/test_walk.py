@@ -141,6 +141,22 @@ def test_references(run):
     assert measured["none"] is None
 
 
+def test_a_number_without_a_value_must_be_finite(run):
+    found = run(
+        "tests:\n"
+        "  t:\n"
+        "    command: echo x = ${printed}\n"
+        "    parameters: {printed: ['1', nan, '-Infinity']}\n"
+        "    references: {x: {pattern: '^x = (.*)'}}\n"
+    )
+    assert {n: outcome(j) for n, j in found.items()} == {
+        "t.printed=1": "SUCCESS",
+        "t.printed=nan": "FAILED",
+        "t.printed=-Infinity": "FAILED",
+    }
+    assert found["t.printed=nan"]["status"]["reason"] == "x: 'nan' is not a finite number"
+
+
 def test_a_long_output_is_read_in_part(run):
     found = run(
         "tests:\n"

@@ -7,19 +7,27 @@ where the content is no text.
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, takewhile
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from canary.job import Job, MissingSourceError
 from canary.table import clean
 
 PREVIEW_LINES: Final = 12
 MAX_TEXT: Final = 1 << 20
+# of more lines than these no line is sought in another place: that may take hours
+MAX_LINES: Final = 2000
+# digits of an integer that any float is greater than
+_DIGITS: Final = 300
 _NUMBER: Final = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][-+]?\d+)?")
+
+Block = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class Change:
         if moved is not None:
             yield f"{name}: {describe(moved, tolerance)}"
         elif is_text(old) and is_text(new):
-            yield f"{name}: the text differs"
+            yield f"{name}: {describe_texts(old, new)}"
         else:
             yield f"{name}: {len(old)} bytes become {len(new)}"
             return
@@ -69,7 +77,9 @@ class Tolerance:
     absolute: float = 0.0
 
     def allows(self, moved: Moved) -> bool:
-        """Is the difference no more than this?"""
+        """Is the difference no more than this? Never if a number is too large to say."""
+        if not (math.isfinite(moved.before) and math.isfinite(moved.after)):
+            return False
         larger = max(abs(moved.before), abs(moved.after))
         return moved.absolute <= self.absolute + self.relative * larger
 
@@ -79,19 +89,20 @@ class Moved:
     """A number that is another now, on `line` of the file."""
 
     line: int
-    before: float
-    after: float
+    before: int | float
+    after: int | float
 
     @property
     def absolute(self) -> float:
-        """The difference."""
-        return abs(self.before - self.after)
+        """The difference; infinite if one of them is."""
+        finite = math.isfinite(self.before) and math.isfinite(self.after)
+        return abs(self.before - self.after) if finite else math.inf
 
     @property
     def relative(self) -> float:
-        """The difference, relative to the larger of the two."""
+        """The difference, relative to the larger of the two; infinite if one of them is."""
         larger = max(abs(self.before), abs(self.after), 1e-300)
-        return self.absolute / larger if self.before != self.after else 0.0
+        return self.absolute / larger if math.isfinite(larger) else math.inf
 
 
 def describe(moved: Sequence[Moved], tolerance: Tolerance) -> str:
@@ -102,6 +113,12 @@ def describe(moved: Sequence[Moved], tolerance: Tolerance) -> str:
         return text
     beyond = sum(not tolerance.allows(m) for m in moved)
     return f"{text}; {beyond or 'none'} by more than the tolerance"
+
+
+def describe_texts(old: bytes, new: bytes) -> str:
+    """How two texts differ, in one line."""
+    same = text_lines(old) == text_lines(new)
+    return "only the ends of lines differ" if same else "the text differs"
 
 
 def changes_of(job: Job) -> list[Change]:
@@ -137,13 +154,11 @@ def is_text(data: bytes) -> bool:
 
 def numbers_moved(old: bytes, new: bytes) -> list[Moved] | None:
     """If two texts differ in numbers alone: those that do."""
-    if not (is_text(old) and is_text(new)) or _NUMBER.sub(b"", old) != _NUMBER.sub(b"", new):
-        return None
-    before, after = list(_NUMBER.finditer(old)), list(_NUMBER.finditer(new))
-    if len(before) != len(after):
+    # each number leaves a mark that no text has, so that it has to be in the same place
+    if not (is_text(old) and is_text(new)) or _NUMBER.sub(b"\0", old) != _NUMBER.sub(b"\0", new):
         return None
     found, line, at = [], 1, 0
-    for a, b in zip(before, after, strict=True):
+    for a, b in zip(_NUMBER.finditer(old), _NUMBER.finditer(new), strict=True):
         if a[0] != b[0]:
             line += old.count(b"\n", at, a.start())
             at = a.start()
@@ -151,14 +166,82 @@ def numbers_moved(old: bytes, new: bytes) -> list[Moved] | None:
     return found
 
 
-def _number(text: bytes) -> float:
+def _number(text: bytes) -> int | float:
+    """An integer exactly, unless it may be greater than any float."""
+    if len(text) <= _DIGITS and text.lstrip(b"+-").isdigit():
+        return int(text)
     return float(text.replace(b"d", b"e").replace(b"D", b"e"))
 
 
+def text_lines(data: bytes) -> list[str]:
+    """The lines of a text, without their ends."""
+    return data.decode().splitlines()
+
+
+class Lines(difflib.SequenceMatcher[str]):
+    """What became of lines, in reasonable time: those of long texts are compared one by one."""
+
+    def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
+        super().__init__()
+        self._sides = old, new
+
+    def get_opcodes(self) -> list[Block]:
+        """As the base class has them."""
+        old, new = self._sides
+        begin = _alike(old, new)
+        end = _alike(old[begin:][::-1], new[begin:][::-1])
+        i, j = len(old) - end, len(new) - end
+        if max(i, j) - begin > MAX_LINES:
+            inner = _one_by_one(old[begin:i], new[begin:j])
+        else:
+            inner = difflib.SequenceMatcher(None, old[begin:i], new[begin:j]).get_opcodes()
+        blocks: list[Block] = [("equal", 0, begin, 0, begin)]
+        blocks += [
+            (tag, i1 + begin, i2 + begin, j1 + begin, j2 + begin) for tag, i1, i2, j1, j2 in inner
+        ]
+        blocks.append(("equal", i, len(old), j, len(new)))
+        return [block for block in blocks if block[1] < block[2] or block[3] < block[4]]
+
+
+def _alike(old: Sequence[str], new: Sequence[str]) -> int:
+    """How many lines are the same up to the first that differs."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(old, new, strict=False)))
+
+
+def _one_by_one(old: Sequence[str], new: Sequence[str]) -> list[Block]:
+    blocks: list[Block] = []
+    at = 0
+    for same, run in groupby(a == b for a, b in zip(old, new, strict=False)):
+        to = at + len(list(run))
+        blocks.append(("equal" if same else "replace", at, to, at, to))
+        at = to
+    if len(old) > at:
+        blocks.append(("delete", at, len(old), at, at))
+    if len(new) > at:
+        blocks.append(("insert", at, at, at, len(new)))
+    return blocks
+
+
 def _lines(old: bytes, new: bytes) -> Iterator[str]:
-    before, after = old.decode().splitlines(), new.decode().splitlines()
-    lines = list(difflib.unified_diff(before, after, "reference", "new", n=0, lineterm=""))[2:]
-    for line in lines[:PREVIEW_LINES]:
-        yield "    " + clean(line)
-    if len(lines) > PREVIEW_LINES:
-        yield f"    ... {len(lines) - PREVIEW_LINES} more lines"
+    before, after = text_lines(old), text_lines(new)
+    count = 0
+    for line in _difference(before, after):
+        if count < PREVIEW_LINES:
+            yield "    " + clean(line)
+        count += 1
+    if count > PREVIEW_LINES:
+        yield f"    ... {count - PREVIEW_LINES} more lines"
+
+
+def _difference(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
+    """As `diff -U0` shows it."""
+    for tag, i, i_end, j, j_end in Lines(old, new).get_opcodes():
+        if tag != "equal":
+            yield f"@@ -{_range(i, i_end)} +{_range(j, j_end)} @@"
+            yield from (f"-{line}" for line in old[i:i_end])
+            yield from (f"+{line}" for line in new[j:j_end])
+
+
+def _range(begin: int, end: int) -> str:
+    many = end - begin
+    return str(begin + 1) if many == 1 else f"{begin + bool(many)},{many}"

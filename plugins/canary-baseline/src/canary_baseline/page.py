@@ -7,7 +7,6 @@ and does nothing; `canary.reporting.visible` shows what cannot be seen. Nothing 
 from __future__ import annotations
 
 import base64
-import difflib
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,17 @@ from typing import Final
 
 from canary.job import Job
 from canary.reporting import visible
-from canary_baseline.changes import Change, Moved, Tolerance, describe, is_text, numbers_moved
+from canary_baseline.changes import (
+    Change,
+    Lines,
+    Moved,
+    Tolerance,
+    describe,
+    describe_texts,
+    is_text,
+    numbers_moved,
+    text_lines,
+)
 
 ROWS: Final = 2000
 CONTEXT: Final = 3
@@ -71,7 +80,7 @@ def _change(change: Change, tolerance: Tolerance) -> Iterator[str]:
     elif moved is not None:
         said = describe(moved, tolerance)
     elif is_text(old) and is_text(new):
-        said = "the text differs"
+        said = describe_texts(old, new)
     elif _are_images(old, new):
         said = "the picture differs"
     else:
@@ -92,7 +101,7 @@ def _numbers(moved: Sequence[Moved], tolerance: Tolerance) -> Iterator[str]:
     yield f"<table>\n<thead><tr>{''.join(f'<th>{t}</th>' for t in titles)}</tr></thead>\n<tbody>\n"
     by_size = sorted(moved, key=lambda m: -m.relative if math.isfinite(m.relative) else -math.inf)
     for m in by_size[:ROWS]:
-        values = (m.line, f"{m.before:.12g}", f"{m.after:.12g}", f"{m.absolute:.3g}")
+        values = (m.line, _number(m.before), _number(m.after), f"{m.absolute:.3g}")
         cells = "".join(f"<td>{v}</td>" for v in (*values, f"{m.relative:.3g}"))
         is_allowed = tolerance.allows(m)
         verdict = "✓ within" if is_allowed else "✗ beyond"
@@ -102,6 +111,10 @@ def _numbers(moved: Sequence[Moved], tolerance: Tolerance) -> Iterator[str]:
     yield "</tbody>\n</table>\n"
     if len(moved) > ROWS:
         yield f"<p>... {len(moved) - ROWS} more, which differ less</p>\n"
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.12g}"
 
 
 def _image_kind(data: bytes) -> str | None:
@@ -136,11 +149,10 @@ def _images(old: bytes, new: bytes) -> Iterator[str]:
 
 def _texts(old: bytes, new: bytes) -> Iterator[str]:
     """The lines that differ and those around them, side by side."""
-    before, after = old.decode().splitlines(), new.decode().splitlines()
+    before, after = text_lines(old), text_lines(new)
     yield '<table class="sides">\n<tbody>\n'
-    matcher = difflib.SequenceMatcher(None, before, after)
     rows = 0
-    for group in matcher.get_grouped_opcodes(CONTEXT):
+    for group in Lines(before, after).get_grouped_opcodes(CONTEXT):
         if rows:
             yield '<tr class="gap"><td colspan="4">...</td></tr>\n'
         for tag, i, i_end, j, j_end in group:

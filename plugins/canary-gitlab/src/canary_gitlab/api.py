@@ -71,6 +71,8 @@ class Api:
         while page:
             words = urllib.parse.urlencode({**query, "per_page": "100", "page": page})
             items, page = self._call("GET", f"{path}?{words}", None)
+            if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+                self._fail("GET", f"{self._base}/{path}", f"no list of objects: {items}")
             yield from items
 
     def _call(self, method: str, path: str, data: Mapping[str, Any] | None) -> tuple[Any, str]:

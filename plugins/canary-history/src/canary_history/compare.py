@@ -41,6 +41,17 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Alone:
+    """A measurement of a job that is a number on one side alone."""
+
+    id: str
+    fullname: str
+    name: str
+    before: float | None
+    now: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Jobs by what became of them; a pair is (before, now)."""
 
@@ -50,6 +61,7 @@ class Comparison:
     gone: Sequence[Job]
     new: Sequence[Job]
     moved: Sequence[Moved]
+    alone: Sequence[Alone]
     same: int
 
 
@@ -64,7 +76,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     else:
         lines = [*_tables(found, None if args.all else ROWS), *_summary(a, b, found)]
     safe_write(sys.stdout, "\n".join(lines) + "\n")
-    return 1 if args.exit_code and found.worse else 0
+    return 1 if args.exit_code and (found.worse or any(map(is_bad, found.new))) else 0
 
 
 def compare(
@@ -87,8 +99,10 @@ def compare(
     other = [(a, b) for a, b in alike if _outcome(a) != _outcome(b)]
     moved = [m for pair in pairs for m in _moved(*pair, threshold)]
     moved.sort(key=lambda m: -abs(m.part))
+    # what is lost is worth more than what is new
+    alone = sorted((m for pair in alike for m in _alone(*pair)), key=lambda m: m.before is None)
     same = len(alike) - len(other)
-    return Comparison(worse, better, other, list(gone.values()), new, moved, same)
+    return Comparison(worse, better, other, list(gone.values()), new, moved, alone, same)
 
 
 def is_bad(job: Job) -> bool:
@@ -110,6 +124,12 @@ def _moved(before: Job, now: Job, threshold: float) -> list[Moved]:
     return [m for m in found if abs(m.part) > threshold]
 
 
+def _alone(before: Job, now: Job) -> list[Alone]:
+    old, new = measured(before), measured(now)
+    id, full = str(now["id"]), str(now["fullname"])
+    return [Alone(id, full, n, old.get(n), new.get(n)) for n in sorted(old.keys() ^ new.keys())]
+
+
 def _data(a: Side, b: Side, found: Comparison) -> dict[str, Any]:
     def pairs(several: Pairs) -> list[dict[str, Any]]:
         return [
@@ -129,6 +149,7 @@ def _data(a: Side, b: Side, found: Comparison) -> dict[str, Any]:
         "gone": names(found.gone),
         "new": names(found.new),
         "moved": [asdict(m) for m in found.moved],
+        "alone": [asdict(m) for m in found.alone],
         "same": found.same,
     }
 
@@ -161,12 +182,14 @@ def _tables(found: Comparison, most: int | None) -> list[str]:
         show_rows(title, ("ID", "Outcome", "Job"), rows)
     rows = [[m.id[:7], m.name, *_values(m), show_change(m.part), m.fullname] for m in found.moved]
     show_rows("Numbers that moved", ("ID", "Measurement", "A", "B", "Change", "Job"), rows)
+    rows = [[m.id[:7], m.name, *_values(m), m.fullname] for m in found.alone]
+    show_rows("Numbers on one side alone", ("ID", "Measurement", "A", "B", "Job"), rows)
     return lines
 
 
-def _values(m: Moved) -> list[str]:
-    how = format_duration if m.name == "duration" else show
-    return [how(m.before), how(m.now)]
+def _values(m: Moved | Alone) -> list[str]:
+    how = format_duration if isinstance(m, Moved) and m.name == "duration" else show
+    return ["" if value is None else how(value) for value in (m.before, m.now)]
 
 
 def _outcome(job: Job) -> str:

@@ -32,7 +32,8 @@ def measured(job: Mapping[str, Any]) -> dict[str, float]:
 
 def is_number(value: Any) -> bool:
     """Is it a finite number, and no truth value?"""
-    return type(value) in (int, float) and math.isfinite(value)
+    # an integer may be more than any float
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def change(before: float, now: float) -> float:
@@ -56,11 +57,13 @@ def show(value: float) -> str:
 
 def bars(values: Sequence[float | None]) -> str:
     """A character a value, its height between the least and the greatest; `·` for none."""
-    known = [v for v in values if v is not None]
+    # halves: their differences are finite
+    halves = [None if v is None else v / 2 for v in values]
+    known = [v for v in halves if v is not None]
     marks, gap = (_BARS, "·") if _can_show(_BARS + "·") else (_PLAIN, " ")
     low, high = min(known, default=0.0), max(known, default=0.0)
     step = (high - low) / (len(marks) - 1)
-    at = [None if v is None else round((v - low) / step) if step > 0 else 0 for v in values]
+    at = [None if v is None else round((v - low) / step) if step > 0 else 0 for v in halves]
     return "".join(gap if i is None else marks[i] for i in at)
 
 
@@ -73,12 +76,12 @@ def _can_show(text: str) -> bool:
 
 
 def trend(name: str, values: Sequence[float | None]) -> list[str]:
-    """A row: the name, bars, the median of all, the last one, and how that differs."""
+    """A row: the name, bars, the median of all, the last one, if any, and how that differs."""
     known = [v for v in values if v is not None]
     if not known:
         return []
-    middle, last = median(known), known[-1]
-    seconds = name in OWN[:3]
-    texts = [format_duration(v) if seconds else show(v) for v in (middle, last)]
-    moved = show_change(change(middle, last)) if len(known) > 2 else ""
+    middle, last = median(known), values[-1]
+    how = format_duration if name in OWN[:3] else show
+    texts = ["" if v is None else how(v) for v in (middle, last)]
+    moved = show_change(change(middle, last)) if len(known) > 2 and last is not None else ""
     return [name, bars(values), *texts, moved]

@@ -17,6 +17,7 @@ from canary.errors import RecordError
 from canary.events import Event
 from canary.lockfile import dump
 from canary.status import Status
+from canary.table import say
 
 SCHEMA: Final = 1
 # of a job in the report, what its end says
@@ -59,13 +60,18 @@ def encode_event(event: Event, result: Mapping[str, Any] | None = None) -> bytes
 
 def decode(lines: Iterable[bytes], file: str) -> Iterator[dict[str, Any]]:
     """The lines of a stream as objects. A last line without an end is left out: it is still being
-    written. RecordError for what is no such line, and for a stream of a later release."""
+    written. RecordError for what is no such line, for a stream of a later release, and if there
+    is no whole line."""
+    number = 0
     for number, raw in enumerate(lines, 1):
         if not raw.endswith(b"\n"):
-            return
+            number -= 1
+            break
         try:
             data = json.loads(raw)
             schema = data.get("schema", 0) if data["kind"] == "stream" else 0
+            if not isinstance(schema, int):
+                raise TypeError
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise _error("this is no line of an event stream", file, number) from None
         if number == 1 and schema == 0:
@@ -74,6 +80,8 @@ def decode(lines: Iterable[bytes], file: str) -> Iterator[dict[str, Any]]:
             problem = f"the stream has schema {schema}, this release reads {SCHEMA}"
             raise _error(problem, file, number)
         yield data
+    if number == 0:
+        raise _error("the stream is empty", file, 1)
 
 
 def _error(problem: str, file: str, number: int) -> RecordError:
@@ -81,17 +89,37 @@ def _error(problem: str, file: str, number: int) -> RecordError:
     return RecordError(problem, hint=hint, file=file, line=number)
 
 
-def fold(lines: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The jobs that are over, as `canary report json --session` has them, and in its order."""
+def fold(lines: Iterable[bytes], file: str) -> list[Mapping[str, Any]]:
+    """The jobs that are over, as `canary report json --session` has them, and in its order.
+
+    RecordError for what is no stream; a warning if it ends before its session."""
     jobs: dict[str, dict[str, Any]] = {}
     done: dict[str, dict[str, Any]] = {}
     excluded: list[Mapping[str, Any]] = []
-    for line in lines:
-        if line["kind"] == "job":
-            jobs[line["job"]["id"]] = dict(line["job"])
-        elif line["kind"] == "excluded":
-            excluded.append(line["job"])
-        elif line["kind"] == "job_finished" and not line["retry"] and line["id"] in jobs:
-            job = done[line["id"]] = jobs[line["id"]]
-            job.update(line["result"])
+    is_over = False
+    for number, line in enumerate(decode(lines, file), 1):
+        kind = line["kind"]
+        is_over |= kind == "session_finished"
+        try:
+            if kind == "job":
+                job = _job(line)
+                jobs[job["id"]] = job
+            elif kind == "excluded":
+                excluded.append(_job(line))
+            elif kind == "job_finished" and not line["retry"] and line["id"] in jobs:
+                job = done[line["id"]] = jobs[line["id"]]
+                job.update(line["result"])
+        except (KeyError, TypeError, ValueError):
+            problem = f"what belongs to a line of kind {kind!r} is missing"
+            raise _error(problem, file, number) from None
+    if not is_over:
+        say("warning", f"{file} ends before its session: jobs may be missing")
     return [*sorted(done.values(), key=lambda job: (job["fullname"], job["id"])), *excluded]
+
+
+def _job(line: Mapping[str, Any]) -> dict[str, Any]:
+    """The job of a line; KeyError, TypeError or ValueError if it is none."""
+    job = dict(line["job"])
+    if not (isinstance(job["id"], str) and isinstance(job["fullname"], str)):
+        raise TypeError
+    return job

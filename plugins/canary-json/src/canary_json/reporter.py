@@ -18,7 +18,7 @@ from typing import Any
 from canary.declare import Reporter, Results
 from canary.errors import UsageError
 from canary.reporting import add_output, target, write
-from canary_json.lines import decode, fold
+from canary_json.lines import fold
 
 
 class JsonReporter(Reporter):
@@ -51,13 +51,13 @@ class JsonReporter(Reporter):
         if not source:
             return None
         if source == "-":
-            return write(encode(fold(decode(sys.stdin.buffer, "standard input"))), options)
+            return write(encode(fold(sys.stdin.buffer, "standard input")), options)
         try:
             f = target(options, "from_events").open("rb")
         except OSError as e:
             raise UsageError(f"cannot be read: {e.strerror}", file=source) from None
         with f:
-            return write(encode(fold(decode(f, source))), options)
+            return write(encode(fold(f, source)), options)
 
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
         """Write one object: job ID to job."""
@@ -66,8 +66,13 @@ class JsonReporter(Reporter):
 
 def schema_text(of: str = "report") -> str:
     """The JSON Schema of the report, or of the stream of `events`."""
-    name = "schema.json" if of == "report" else "events.schema.json"
-    return resources.files("canary_json").joinpath(name).read_text("ascii")
+    report = resources.files("canary_json").joinpath("schema.json").read_text("ascii")
+    if of == "report":
+        return report
+    events = json.loads(resources.files("canary_json").joinpath("events.schema.json").read_bytes())
+    # its lines have jobs of the report: what it refers to comes with it
+    events["$defs"]["report"] = json.loads(report)
+    return json.dumps(events, indent=2) + "\n"
 
 
 def encode(jobs: Iterable[Mapping[str, Any]]) -> Iterator[str]:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from canary.declare import Reporter, Results
 from canary.reporting import add_limit, add_output, output, visible, write
 
 Job = Mapping[str, Any]
+_COLON: Final = re.compile(r":(?=\s)")
+_ESCAPED: Final = r"\\x3a"
 
 
 class TapReporter(Reporter):
@@ -77,7 +80,8 @@ def _diagnostic(job: Job, limit: int) -> Iterator[str]:
     if limit and (text := output(job, limit)):
         yield "output:"
         for line in text.split("\n"):
-            yield f"  - {_quoted(line)}"
+            # Perl's reader takes `- "word: …"` for a mapping, and then stops reading at all
+            yield f"  - {_COLON.sub(_ESCAPED, _quoted(line))}"
     yield "..."
 
 

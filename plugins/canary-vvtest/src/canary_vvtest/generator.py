@@ -16,7 +16,7 @@ class VvtGenerator(SpecGenerator):
 
     name: ClassVar[str] = "vvt"
     patterns: ClassVar[tuple[str, ...]] = ("*.vvt",)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     description: ClassVar[str] = "scripts with #VVT: comments, as vvtest reads them"
 
     def load(self, file: SpecFile) -> Loaded:

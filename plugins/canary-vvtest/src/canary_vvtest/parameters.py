@@ -7,6 +7,7 @@ where the file asks for one. A program runs here, in the process that collects, 
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import subprocess
@@ -94,9 +95,12 @@ def _integer(cell: Cell) -> int:
     except ValueError:
         pass
     try:
-        return int(float(cell.value))
-    except (ValueError, OverflowError):
-        raise SpecError(f"{cell.text} is no whole number") from None
+        number = float(cell.value)
+    except ValueError:
+        number = math.nan
+    if not number.is_integer():
+        raise SpecError(f"{cell.text} is no whole number")
+    return int(number)
 
 
 def _float(cell: Cell) -> float:

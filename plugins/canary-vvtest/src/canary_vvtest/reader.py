@@ -12,7 +12,7 @@ from typing import Final
 
 from canary.errors import CanaryError, SpecError
 from canary.spec import Loaded
-from canary_vvtest.digest import Data, digest, finish
+from canary_vvtest.digest import Data, check_options, digest, finish
 from canary_vvtest.grammar import Directive, When, parse, unquoted
 from canary_vvtest.scan import Line, program, scan
 
@@ -54,6 +54,7 @@ def _read(data: Data, path: str, file: str | None, when: When, above: tuple[str,
                 continue
             name = directive.name
             if name in _INCLUDES:
+                check_options(directive)
                 _include(data, directive, path, (*above, path))
             else:
                 digest(data, directive, path.rpartition("/")[0])

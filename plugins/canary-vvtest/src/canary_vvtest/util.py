@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import math
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -37,8 +38,20 @@ def write(job: Job, *, baseline: bool = False) -> None:
             # asked when the test runs: it is an argument of the test
             lines += [f"opt_analyze = {_SECTIONS}", f"is_analysis_only = {_SECTIONS}"]
     _store(f"{directory}/vvtest_util.py", lines)
-    if program(job.spec.command[:2]) in _SHELLS:
+    if program(_started(job.spec.command)) in _SHELLS:
         _store(f"{directory}/vvtest_util.sh", [f"{k}={_shell(v)}" for k, v in values.items()])
+
+
+def _started(command: Sequence[str]) -> Sequence[str]:
+    """What runs the command: its first words, or for a script alone those of its own `#!` line."""
+    if len(command) > 1:
+        return command[:2]
+    try:
+        with open(command[0], "rb") as f:
+            first = f.readline(1024)
+    except OSError:
+        return command
+    return os.fsdecode(first[2:]).split() if first.startswith(b"#!") else command
 
 
 def _store(path: str, lines: Sequence[str]) -> None:

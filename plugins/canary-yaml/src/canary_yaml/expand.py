@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from canary.expression import substitute
 from canary.frozen import EMPTY, FrozenDict
+from canary.options import closest
 from canary.spec import (
     Artifact,
     Asset,
@@ -31,6 +32,9 @@ from canary_yaml.place import KnownLines, Place
 from canary_yaml.schema import ATTRIBUTE, one_group
 
 _OTHER_DOLLARS: Final = re.compile(r"\$(?!\{)")
+_NAMES: Final = re.compile(r"\$\{(\w+)\}")
+# names that are no number
+_OURS: Final = ("family", "name", "source_dir")
 
 
 def expand(file: SpecFile, data: Mapping[str, Any], context: ExpandContext) -> list[JobSpec]:
@@ -89,6 +93,15 @@ class _Job:
             return text
         return substitute(_OTHER_DOLLARS.sub("$$", text), self.names)
 
+    def _known(self, text: str, place: Place) -> str:
+        """A text that is to become a number, with `${name}` replaced; every name must be known."""
+        for name in _NAMES.findall(text):
+            if name not in self.names:
+                known = [n for n in self.names if n not in _OURS]
+                there = f"there are {', '.join(known)}" if known else "the test has none"
+                raise place.wrong(f"no parameter {name}", closest(name, known) or there)
+        return self.text(text)
+
     def _resources(self) -> dict[str, int]:
         out = {}
         for kind, wanted in self.test.get("resources", EMPTY).items():
@@ -96,7 +109,7 @@ class _Job:
             if kind in self.parameters:
                 raise place.wrong(f"{kind} is a parameter, too", "say it once")
             if isinstance(wanted, str):
-                number = self.text(wanted)
+                number = self._known(wanted, place)
                 if not number.isdecimal():
                     raise place.wrong(f"{wanted!r} becomes {number!r}, which is no whole number")
                 wanted = int(number)
@@ -192,7 +205,7 @@ class _Job:
         return out
 
     def _value(self, source: str, place: Place) -> float:
-        found = self.text(source)
+        found = self._known(source, place)
         try:
             value = float(found)
         except ValueError:

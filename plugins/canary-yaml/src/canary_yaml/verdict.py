@@ -89,8 +89,11 @@ def _references(wanted: Mapping[str, Any], text: str) -> tuple[list[str], list[s
             missing.append(f"{name}: the output has no match of {ref['pattern']!r}")
         elif value is None:
             missing.append(f"{name}: {written[:80]!r} is not a number")
-        elif "value" in ref and not _within(ref, value):
-            out.append(_outside(name, ref, value))
+        elif "value" in ref:
+            if not _within(ref, value):
+                out.append(_outside(name, ref, value))
+        elif not math.isfinite(value):
+            missing.append(f"{name}: {written[:80]!r} is not a finite number")
     return missing, out
 
 
