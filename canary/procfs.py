@@ -104,6 +104,15 @@ def group_path(pid: int) -> str:
     return ""
 
 
+def has_pidfd() -> bool:
+    """Are there descriptors of processes on this system?"""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
 def opened(pid: int) -> int | None:
     """A descriptor that is readable once the process is over; None if it is gone already, or no
     descriptor is left."""

@@ -22,7 +22,7 @@ from canary.faults import fault
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Post, Started, Usage
 from canary.loop import Loop, Timer
 from canary.output import cut_middle, explain, open_output
-from canary.procfs import Process, opened, stamp
+from canary.procfs import Process, has_pidfd, opened, stamp
 from canary.reaper import Fence, GroupReaper, Tree, TreeReaper
 from canary.survivors import VARIABLE, Ticket, boot_id
 
@@ -92,7 +92,7 @@ class Supervisor(Launcher):
         """See `Launcher.open`."""
         super().open(loop, post)
         if not self.portable:
-            self.portable = not _has_pidfd()
+            self.portable = not has_pidfd()
         self._runs: dict[str, Run] = {}
         self._outbox: list[Message] = []
         self._look: Timer | None = None
@@ -498,11 +498,3 @@ def _pace(launch: Launch) -> float:
     """How often to look at its output, seconds."""
     quiet = launch.no_output_timeout
     return LOOK if quiet is None else min(LOOK, quiet / 4)
-
-
-def _has_pidfd() -> bool:
-    try:
-        os.close(os.pidfd_open(os.getpid()))
-    except (AttributeError, OSError):
-        return False
-    return True
