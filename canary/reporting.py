@@ -134,10 +134,21 @@ def target(options: Mapping[str, Any], name: str = "output") -> Path:
     return Path(options.get("cwd") or Path.cwd(), options[name])
 
 
+def is_special(path: Path) -> bool:
+    """Is it there, and neither file nor directory, but a pipe, say, or a device?"""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to that takes the place of `path` when all is written; the directories above
-    it are made. If anything is raised, `path` is as it was."""
+    """A file to write to that takes the place of `path` when all is written, or of what it links
+    to; the directories above it are made. If anything is raised, `path` is as it was. A pipe or
+    device is written to."""
+    if is_special(path):
+        with path.open("wb", buffering=1 << 18) as f:
+            yield f
+        return
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}~")
     try:

@@ -118,6 +118,36 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert os.listdir(path.parent) == ["f"]
 
 
+def test_a_pipe_is_written_to_and_stays(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    read = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write({"text"}, {"cwd": tmp_path, "output": "pipe"})
+    assert os.read(read, 100) == b"text"
+    assert os.listdir(tmp_path) == ["pipe"]
+    assert (tmp_path / "pipe").is_fifo()
+    os.close(read)
+
+
+def test_a_pipe_without_a_name_is_written_to():
+    read, end = os.pipe()  # as the shell's >(command) gives it
+    write({"text"}, {"output": f"/dev/fd/{end}"})
+    os.close(end)
+    assert os.read(read, 100) == b"text"
+    os.close(read)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_is_followed(tmp_path, exists):
+    (tmp_path / "store").mkdir()
+    if exists:
+        (tmp_path / "store" / "real").write_text("before")
+    (tmp_path / "link").symlink_to("store/real")
+    write({"text"}, {"cwd": tmp_path, "output": "link"})
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "store" / "real").read_text() == "text"
+    assert os.listdir(tmp_path / "store") == ["real"]
+
+
 def test_the_options_say_where_to_write(tmp_path, capsys):
     parser = argparse.ArgumentParser()
     add_output(parser, "out/r.txt")

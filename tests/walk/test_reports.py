@@ -77,6 +77,10 @@ import sys
 import canary
 
 
+class Quit(BaseException):
+    pass
+
+
 class Bad(canary.Reporter):
     help = "never works"
 
@@ -86,16 +90,20 @@ class Bad(canary.Reporter):
     def arguments(self, parser):
         if self.name == "needs":
             parser.add_argument("--much", required=True)
+        if self.name == "argues":
+            raise RuntimeError("no options")
 
     def report(self, results, options):
         if self.name == "leaves":
             sys.exit(77)
+        if self.name == "quits":
+            raise Quit("enough")
         raise RuntimeError("broken")
 
 
 @canary.hookimpl
 def canary_reporters():
-    return [Bad("leaves"), Bad("needs"), Bad("raises")]
+    return [Bad(name) for name in ("argues", "leaves", "needs", "quits", "raises")]
 """
 # one that runs and fails
 FAILS = """
@@ -176,7 +184,7 @@ def test_every_reporter_at_the_end_of_a_run_and_after(tmp_path, canary):
     listed = canary("-p", "bad.py", "report", expect=0).stdout.splitlines()
     names = [line.split()[0] for line in listed]
     files = {"html", "json", "junit", "markdown", "tap", "cdash", "github", "gitlab-codequality"}
-    server, bad = {"gitlab-issues", "gitlab-mr"}, {"leaves", "needs", "raises"}
+    server, bad = {"gitlab-issues", "gitlab-mr"}, {"argues", "leaves", "needs", "quits", "raises"}
     assert set(names) >= files | server | bad
     env = {n: None for n in ("GITHUB_STEP_SUMMARY", "CANARY_GITLAB_TOKEN", "GITLAB_TOKEN")}
     done = canary("-p", "bad.py", "run", "--report", ",".join(names), "t", env=env, expect=8)

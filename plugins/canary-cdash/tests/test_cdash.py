@@ -145,6 +145,16 @@ def test_how_a_job_failed(tmp_path, outcome, code, failure):
     assert list(Maker().make(job).failure) == failure
 
 
+def test_integers_are_whole_however_large(tmp_path):
+    measured = {"big": 10**400, "odd": 2**63 + 1, "small": -7, "part": 1.5e300}
+    job = sample_job(1, Outcome.SUCCESS, tmp_path, measurements=measured)
+    root = created(tmp_path, SampleResults(tmp_path / "s", [job]))["Test-0.xml"]
+    found = {m.get("name"): m for m in root.iter("NamedMeasurement")}
+    for name, value in measured.items():
+        assert found[name].get("type") == "numeric/double"
+        assert found[name].findtext("Value") == str(value)
+
+
 def test_what_never_started_was_not_run(tmp_path):
     job = sample_job(1, Outcome.BROKEN, tmp_path, started_at=-1.0)
     test = Maker().make(job)
@@ -220,6 +230,7 @@ def test_options_of_create(tmp_path):
         (("-n", "0"), "want a number of tests"),
         (("--build-stamp", "today"), "is no build stamp"),
         (("-f", "other"), "no XML file of CDash"),
+        (("-f", "gone.xml"), "gone.xml: cannot be read"),
     ],
 )
 def test_options_that_make_no_sense(tmp_path, words, said):
@@ -258,6 +269,8 @@ def test_a_build_that_cdash_does_not_name_is_not_done(tmp_path, cdash, document)
         ((200, "<status>ERROR</status><message>no such\nproject</message>"), "no such project"),
         ((401, "token s3cret is not known"), r"401 Unauthorized: token \*\*\* is not"),
         ((302, ""), "302 Found"),
+        ((200, "<html>login</html>"), "no answer of CDash: <html>login</html>"),
+        ((200, ""), "no answer of CDash: nothing"),
     ],
 )
 def test_what_cdash_refuses_is_said_in_a_line(tmp_path, cdash, document, monkeypatch, answer, said):

@@ -172,6 +172,51 @@ def test_sessions_are_compared(page, real):
     assert "No job came to another end." in page.inner_text("main")
 
 
+class Compared(SampleResults):
+    """A session after one in which all passed."""
+
+    def past(self, sessions):
+        passed = {"category": "PASS", "outcome": "SUCCESS", "reason": ""}
+        for job in self._jobs if sessions else ():
+            yield {**job, "session": "2026-01-01T00-00-00.000000", "status": passed}
+
+
+def test_what_was_left_out_has_not_changed(page, tmp_path):
+    out = sample_job(2, Outcome.SKIPPED, tmp_path, excluded="left out")
+    jobs = [sample_job(1, Outcome.FAILED, tmp_path), out]
+    show(page, write(Compared(tmp_path / "s", jobs), tmp_path), "#/history")
+    changed = page.query_selector("figure:has-text('Changed since')")
+    rows = [row.inner_text().split("\t") for row in changed.query_selector_all("tbody tr")]
+    assert rows == [["✓ SUCCESS", "✗ FAILED", "dir/job1.p=1"]]
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_a_reason_is_readable_and_leads_to_its_jobs(page, tmp_path, width):
+    reasons = ["temperature = 301.7 K, reference 300 K (+0.5%)", "-x outcome:pass slower:9 a&b +1?"]
+    jobs = [sample_job(n, Outcome.FAILED, tmp_path) for n in range(7)]
+    for job, reason in zip(jobs, [reasons[0]] * 3 + [reasons[1]] * 2 + ["x", ""], strict=True):
+        job["status"]["reason"] = reason
+    path = write(SampleResults(tmp_path / "s", jobs), tmp_path)
+    page.set_viewport_size({"width": width, "height": 800})
+    for row, found in enumerate((3, 2)):
+        show(page, path)
+        shown = page.locator("figure:has-text('What did not pass') tbody tr").nth(row)
+        assert shown.locator("td").nth(2).bounding_box()["width"] > 150
+        shown.get_by_text(" more").click()
+        page.wait_for_selector(".jobs")
+        assert page.inner_text(".said") == f"{found} of 7 jobs"
+
+
+def test_long_names_are_told_apart_in_the_graph(page, tmp_path):
+    jobs = [sample_job(n, Outcome.SUCCESS, tmp_path) for n in range(2)]
+    for n, job in enumerate(jobs):
+        job["fullname"] = f"physics/thermal/conduction.mesh=coarse.case={n}"
+    jobs[1]["dependencies"] = [{"id": jobs[0]["id"], "when": None}]
+    show(page, write(SampleResults(tmp_path / "s", jobs), tmp_path), "#/graph")
+    names = [text.text_content() for text in page.query_selector_all(".box > text:last-child")]
+    assert names == ["conduction.mes…rse.case=0", "conduction.mes…rse.case=1"]
+
+
 def test_results_of_earlier_sessions_are_theirs(page, tmp_path, canary, real):
     first, second = sorted(p.name for p in (tmp_path / ".canary" / "sessions").iterdir())
     canary("run", "--only", "failed", "t", expect=8)
@@ -242,6 +287,14 @@ def test_the_table_is_sorted_and_filtered(page, report):
     page.fill("input", "job1")
     show(page, report, page.evaluate("location.hash"))
     assert len(rows(page)) == 6
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_no_outcome_is_cut(page, report, width):
+    page.set_viewport_size({"width": width, "height": 1000})
+    show(page, report, "#/jobs")
+    cut = "cells => cells.filter((cell) => cell.scrollWidth > cell.clientWidth).length"
+    assert page.eval_on_selector_all(".rows .c0", cut) == 0
 
 
 def test_it_is_used_by_keys_alone(page, report):
@@ -319,6 +372,7 @@ def test_without_scripts_the_overview_is_there(browser, report):
     page.goto(report.as_uri())
     assert "FAIL (TIMEOUT)" in page.inner_text(".tiles")
     assert page.inner_text("noscript").count("FAIL (") == 6
+    assert page.locator("noscript h2").bounding_box()["x"] > 0
     context.close()
 
 

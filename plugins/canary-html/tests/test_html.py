@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import random
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import html5lib
 import pytest
 
+from canary.errors import UsageError
 from canary.events import JobFinished, JobStarted, JobSubmitted, Notice, SessionStarted
 from canary.reporting import recover
 from canary.status import Outcome, Status
@@ -138,6 +141,16 @@ def test_what_canary_measures_has_units(tmp_path):
     assert "none" in cells
 
 
+def test_numbers_that_no_float_can_be_are_shown_as_they_are(tmp_path):
+    many = {"big": 10**400, "duration": 10**400, "max_rss": 10**400}
+    job = sample_job(1, Outcome.FAILED, tmp_path, measurements=many)
+    job["timings"] = {"running": 10**400, "total": float("nan")}
+    write(SampleResults(tmp_path / "s", [job]), tmp_path, full="full")
+    page = parse(tmp_path / "full" / f"{job['id']}.html")
+    cells = ["".join(cell.itertext()) for cell in page.iter(f"{XHTML}td")]
+    assert cells.count(str(10**400)) == 3
+
+
 def test_escapes():
     tree = el("pre", "\n<a> & \x1b\u202e\udcff", title='"<\x00')
     assert (
@@ -172,6 +185,34 @@ def test_the_file_is_no_larger_than_asked(tmp_path, size):
         outputs = [text for chunk in chunks for page in chunk for text in texts(page, "pre")]
         assert len(outputs) >= 60
         assert any("bytes left out" in text for text in outputs)
+
+
+def test_a_file_that_cannot_be_so_small_is_an_error(tmp_path):
+    with pytest.raises(UsageError, match=r"cannot be smaller than [\d,]+ bytes") as caught:
+        write(SampleResults(tmp_path / "s"), tmp_path, size=0.01)
+    assert not (tmp_path / "r.html").exists()
+    least = int(str(caught.value).split(" bytes")[0].split()[-1].replace(",", ""))
+    path = write(SampleResults(tmp_path / "s"), tmp_path, size=(least + 0.5) / 1_000_000)
+    assert path.stat().st_size == least
+
+
+def test_a_pipe_gets_the_file(tmp_path):
+    read, end = os.pipe()
+    with ThreadPoolExecutor(1) as pool, os.fdopen(read, "rb") as f:
+        got = pool.submit(f.read)
+        options = {"output": f"/dev/fd/{end}", "full": None, "limit": 100, "size": 1.0}
+        try:
+            HtmlReporter().report(SampleResults(tmp_path / "s"), options)
+        finally:
+            os.close(end)
+        assert got.result().endswith(b"</html>\n")
+
+
+def test_the_command_can_be_given_again(tmp_path):
+    results = SampleResults(tmp_path / "s", [])
+    results.info = {"argv": ["canary", "run", "-k", "fast and not wide"]}
+    cells = parse(write(results, tmp_path)).iter(f"{XHTML}td")
+    assert "canary run -k 'fast and not wide'" in [cell.text for cell in cells]
 
 
 def test_far_too_many_jobs_are_the_first_of_them(tmp_path):

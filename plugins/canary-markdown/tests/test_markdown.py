@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 from xml.etree import ElementTree
 
@@ -10,7 +11,14 @@ import pytest
 from markdown_it import MarkdownIt
 
 from canary.reporting import recover
-from canary.testing.reporters import HOSTILE, ReporterContract, SampleResults, hostile_results
+from canary.status import Outcome
+from canary.testing.reporters import (
+    HOSTILE,
+    ReporterContract,
+    SampleResults,
+    hostile_results,
+    sample_job,
+)
 from canary_markdown.reporter import MarkdownReporter, page
 
 TEST = """\
@@ -99,3 +107,24 @@ def test_pages_in_a_directory_link_each_other(tmp_path, canary):
     assert back.attrib["href"] == "index.md"
     assert "# this is *output* <b>" in other
     assert canary("report", "markdown", "-o", "-", expect=0).stdout.startswith("# Results of ")
+
+
+def test_pages_of_jobs_that_pass_now_are_gone(tmp_path):
+    jobs = [sample_job(n, Outcome.FAILED, tmp_path) for n in (1, 2)]
+    options = {"cwd": tmp_path, "output": "M", "limit": 100}
+    MarkdownReporter().report(SampleResults(tmp_path / "s", jobs), options)
+    for name in ("notes.md", f"{3:064x}.md"):
+        (tmp_path / "M" / name).write_text("of somebody else")
+    jobs[0] = sample_job(1, Outcome.SUCCESS, tmp_path)
+    MarkdownReporter().report(SampleResults(tmp_path / "s", jobs), options)
+    names = {path.name for path in (tmp_path / "M").iterdir()}
+    assert names == {"index.md", f"{2:064x}.md", "notes.md", f"{3:064x}.md"}
+
+
+def test_a_pipe_gets_one_page(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    read = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    results = SampleResults(tmp_path / "s", [])
+    MarkdownReporter().report(results, {"cwd": tmp_path, "output": "pipe", "limit": 100})
+    assert os.read(read, 100).startswith(b"# Results of ")
+    os.close(read)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 from xml.etree import ElementTree
 
-from canary.errors import CanaryError
+from canary.errors import CanaryError, UsageError
 
 _VENDORS: Final = MappingProxyType(
     {"AuthenticAMD": "Advanced Micro Devices", "GenuineIntel": "Intel Corporation"}
@@ -89,6 +89,8 @@ def read_site(path: Path) -> Mapping[str, str]:
                 if element.tag == "Site":
                     return dict(element.attrib)
                 break
+    except OSError as e:
+        raise UsageError(f"cannot be read: {e.strerror}", file=str(path)) from None
     except (ElementTree.ParseError, UnicodeError):
         pass
     raise CanaryError("this is no XML file of CDash", file=str(path))

@@ -70,6 +70,8 @@ class Server:
         }
         answer = self.call("PUT", "submit.php", query, data).decode("utf-8", "replace")
         status = _STATUS.search(answer)
+        if status is None and "<cdash" not in answer:
+            self.fail("PUT", "submit.php", f"this is no answer of CDash: {answer or 'nothing'}")
         if status and status[1] != "OK":
             message = _MESSAGE.search(answer)
             self.fail("PUT", "submit.php", f"{status[1]}: {message[1] if message else name}")
@@ -111,11 +113,8 @@ def post(url: str, project: str, options: Mapping[str, Any]) -> Sequence[Path]:
     builds: dict[str, Mapping[str, str]] = {}
     for name in options["files"]:
         path = Path(options["cwd"], name)
-        try:
-            site, data = read_site(path), path.read_bytes()
-        except OSError as e:
-            raise UsageError(f"cannot be read: {e.strerror}", file=str(path)) from None
-        id = server.put(path.name, data, site)
+        site = read_site(path)
+        id = server.put(path.name, path.read_bytes(), site)
         if id:
             builds[id] = site
         say("info", f"{path.name} is at {url}, project {project}" + (f", build {id}" if id else ""))

@@ -158,7 +158,7 @@ class Test:
 def measurement(name: str, value: Any) -> str:
     """The element `NamedMeasurement`: a number, or text."""
     kind = "numeric/double" if type(value) in (int, float) else "text/string"
-    text = value if isinstance(value, str) else f"{value:.15g}"
+    text = f"{value:.15g}" if isinstance(value, float) else value
     body = element("Value", text, 5)
     return f"\t\t\t\t<NamedMeasurement type={xml_quote(kind)} name={xml_quote(name)}>\n{body}" + (
         "\t\t\t\t</NamedMeasurement>\n"

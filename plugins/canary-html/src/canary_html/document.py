@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shlex
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -16,10 +17,11 @@ from typing import Final
 from urllib.parse import quote
 
 import canary
+from canary.errors import UsageError
 from canary.reporting import replacing
 from canary.status import Outcome
 from canary_html.columns import LEVELS, columns
-from canary_html.model import Model, is_trouble, totals
+from canary_html.model import Model, finite, is_trouble, totals
 from canary_html.packing import Pages, pack, pack_pages
 from canary_html.page import as_text, badge, job_page, kind, moment, sign, took
 from canary_html.tree import Shown, Tree, clip, el, facts, to_html
@@ -47,18 +49,23 @@ def _digest(text: str) -> str:
 
 
 def write(model: Model, path: Path, *, size: int, limit: int, full: Path | None) -> None:
-    """Write the report, at most `size` bytes; `full` is where files with whole pages are."""
+    """Write the report, at most `size` bytes; `full` is where files with whole pages are. An error
+    if it cannot be so small."""
     beside = "" if full is None else os.path.relpath(full, path.parent)
     head, foot = _encode("".join(_head(model))), _encode(_foot())
     room = max(0, size - len(head) - len(foot) - MARGIN)
     table = _table(model, beside, room // 2)
     # the numbers of the jobs that have a page are the last to be known
     pages = _pages(model, room - len(table) - 8 * len(model.jobs), limit)
+    blocks = (table, pack(pages.jobs), *pages.chunks)
+    parts = [head, *(_encode(_block(n, block)) for n, block in enumerate(blocks)), foot]
+    least = sum(map(len, parts))
+    if least > size:
+        raise UsageError(
+            f"the report cannot be smaller than {least:,} bytes, and {size:,} are asked"
+        )
     with replacing(path) as f:
-        f.write(head)
-        for number, block in enumerate((table, pack(pages.jobs), *pages.chunks)):
-            f.write(_encode(_block(number, block)))
-        f.write(foot)
+        f.writelines(parts)
 
 
 def _encode(text: str) -> bytes:
@@ -159,7 +166,7 @@ def _session_facts(model: Model, counts: dict[str, int]) -> Iterator[tuple[str, 
         f"{node}: " + ", ".join(f"{n} {type}" for type, n in slots.items() if n)
         for node, slots in list(model.machine.items())[:50]
     )
-    busy = sum(max(0.0, job["timings"].get("running", 0.0)) for job in model.jobs)
+    busy = sum(max(0.0, finite(job["timings"].get("running", 0.0))) for job in model.jobs)
     code = info.get("returncode")
     rows = (
         ("Session", model.results.session),
@@ -168,7 +175,7 @@ def _session_facts(model: Model, counts: dict[str, int]) -> Iterator[tuple[str, 
         ("Time of all jobs", took(busy)),
         ("Exit code", "" if code is None else str(code)),
         ("Started", moment(model.began)),
-        ("Command", " ".join(map(str, info.get("argv") or ()))),
+        ("Command", shlex.join(map(str, info.get("argv") or ()))),
         ("Host", str(runner.get("host") or "")),
         ("Machine", "; ".join(machine)),
         ("Directory", str(model.results.directory)),
@@ -206,6 +213,7 @@ def _without_script(model: Model) -> Tree:
         el("h2", "Not passed"),
         el("table", el("tbody", *rows)),
         el("p", f"... {more} more") if more > 0 else None,
+        class_="without",
     )
 
 

@@ -168,8 +168,7 @@ def _read_past(model: Model) -> None:
 
 def finite(value: Any) -> float:
     """A number of seconds as it was recorded; -1 if it is none."""
-    is_number = isinstance(value, (int, float)) and math.isfinite(value)
-    return float(value) if is_number and 0 <= value < 1e12 else -1.0
+    return float(value) if isinstance(value, (int, float)) and 0 <= value < 1e12 else -1.0
 
 
 def is_trouble(job: Job) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from types import MappingProxyType
@@ -129,7 +130,7 @@ def _attempts(attempts: Sequence[Attempt]) -> Tree:
             "tr",
             el("td", str(a.number)),
             el("td", badge(a.outcome), " ", clip(a.reason, VALUE)),
-            el("td", took(a.seconds)),
+            el("td", took(a.seconds), class_="short"),
             el("td", where(a)),
         )
         for a in attempts[:ROWS]
@@ -166,7 +167,7 @@ def _measurements(job: Job, past: Sequence[Earlier]) -> Tree | None:
 
 def _is_number(value: Any) -> TypeGuard[float]:
     plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return plain and math.isfinite(value)
+    return plain and abs(value) <= sys.float_info.max  # an integer may be too large for a float
 
 
 def _short(value: float) -> str:

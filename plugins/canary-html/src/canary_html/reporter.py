@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from canary.declare import Reporter, Results
 from canary.errors import UsageError
-from canary.reporting import add_limit, target
+from canary.reporting import add_limit, is_special, target
 from canary_html.document import write, write_full
 from canary_html.model import read
 
@@ -47,7 +47,7 @@ class HtmlReporter(Reporter):
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
         """Write the file, and those of `--full`."""
         path = target(options)
-        if path.suffix.lower() not in (".html", ".htm"):
+        if path.suffix.lower() not in (".html", ".htm") and not is_special(path):
             path /= "index.html"
         full = target(options, "full") if options["full"] else None
         model = read(results)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from canary.declare import Reporter, Results
 from canary.reporting import (
     add_limit,
     is_failure,
+    is_special,
     markdown_block,
     markdown_code,
     output,
@@ -27,6 +29,9 @@ from canary.reporting import (
 
 Job = Mapping[str, Any]
 _VALUE: Final = 2000
+_PAGE: Final = re.compile(r"[0-9a-f]{64}\.md")
+# the last line of the page of a job
+_BACK: Final = "[All jobs](index.md)\n"
 _RANK: Final = ("FAIL", "ABORTED", "NONE", "NOTRUN", "PASS")
 
 
@@ -52,12 +57,24 @@ class MarkdownReporter(Reporter):
     def report(self, results: Results, options: Mapping[str, Any]) -> Sequence[Path]:
         """Write the page or pages."""
         limit, path = options["limit"], target(options)
-        if options["output"] == "-" or path.suffix in (".md", ".markdown"):
+        is_file = path.suffix in (".md", ".markdown") or is_special(path)
+        if options["output"] == "-" or is_file:
             return write(page(results, limit), options)
-        for job in results.jobs():
-            if is_failure(job):
-                write_file(job_page(job, limit), path / f"{job['id']}.md")
-        return write_file(page(results, None), path / "index.md")
+        failures = {f"{job['id']}.md": job for job in results.jobs() if is_failure(job)}
+        for name, job in failures.items():
+            write_file(job_page(job, limit), path / name)
+        written = write_file(page(results, None), path / "index.md")
+        for old in _pages(path):
+            if old.name not in failures:
+                old.unlink()
+        return written
+
+
+def _pages(directory: Path) -> Iterator[Path]:
+    """The pages of jobs there, also those of earlier reports; nothing that others wrote."""
+    for path in directory.glob("*.md"):
+        if _PAGE.fullmatch(path.name) and path.read_bytes().endswith(_BACK.encode()):
+            yield path
 
 
 def page(results: Results, limit: int | None) -> Iterator[str]:
@@ -144,4 +161,4 @@ def job_page(job: Job, limit: int) -> Iterator[str]:
     """The page of one job."""
     yield f"# {markdown_code(job['fullname'])}\n\n"
     yield from _details(job, limit)
-    yield "[All jobs](index.md)\n"
+    yield _BACK

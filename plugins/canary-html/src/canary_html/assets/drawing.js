@@ -1,7 +1,8 @@
 // Small drawings of numbers, as SVG: no library, colours from the style sheet, a text for each.
 
 function frame(width, height, label, ...children) {
-  return svg("svg", {viewBox: `0 0 ${width} ${height}`, class: "drawing", role: "img",
+  const size = width > 500 ? "drawing long" : "drawing";
+  return svg("svg", {viewBox: `0 0 ${width} ${height}`, class: size, role: "img",
     "aria-label": label}, ...children);
 }
 
@@ -94,7 +95,7 @@ function trend(runs) {
   return frame(width, 126, `Time in ${runs.length} sessions`,
     svg("line", {x1: 10, x2: width - 90, y1: 100, y2: 100, class: "axis"}),
     svg("polyline", {points: line, class: "line"}), ...marks,
-    label(width, y(most) + 5, duration(most), "end"), label(width, 104, "0", "end"),
+    label(width - 80, y(most) + 5, duration(most)), label(width - 80, 104, "0"),
     label(10, 122, runs[0].name.slice(0, 16)),
     label(width - 90, 122, runs.at(-1).name.slice(0, 16), "end"));
 }

@@ -72,7 +72,8 @@ function drawGraph(report, jobs, current = -1) {
   const boxes = jobs.map((job) => {
     const status = report.status(job);
     const name = report.name[job];
-    const short = name.length > 25 ? `…${name.slice(-24)}` : name;
+    const base = name.length > 25 ? name.slice(name.lastIndexOf("/") + 1) : name;
+    const short = base.length > 25 ? `${base.slice(0, 14)}…${base.slice(-10)}` : base;
     return svg("a", {href: `#/job/${report.id[job]}`, class: `box ${status.kind}${
       job === current ? " current" : ""}`},
       svg("title", {}, `${name}: ${status.name}`),

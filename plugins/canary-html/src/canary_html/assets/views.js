@@ -7,7 +7,13 @@ function jobLink(report, job) {
 function listing(head, rows) {
   return el("table", {},
     el("thead", {}, el("tr", {}, head.map((title) => el("th", {scope: "col"}, title)))),
-    el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell))))));
+    el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell) =>
+      el("td", {class: typeof cell === "string" && cell.length < 12 ? "short" : null}, cell))))));
+}
+
+// A figure as wide as the page.
+function broad(title, ...parts) {
+  return fill(figure(title, ...parts), {class: "broad"}, []);
 }
 
 // What the overview shows beside what stands in the file already.
@@ -44,13 +50,18 @@ function reasons(report) {
   ]);
   const drawing = listing(["Status", "Jobs", "Reason", "Job"], rows);
   const more = order.length - rows.length;
-  return fill(figure("What did not pass", drawing, more > 0 ? el("p", {}, `... ${more} more reasons`)
-    : null), {class: "broad"}, []);
+  return broad("What did not pass", drawing,
+    more > 0 ? el("p", {}, `... ${more} more reasons`) : null);
 }
 
+// To all that came to the same for the same reason: what its words find, but those that a filter
+// reads otherwise.
 function outcomeLink(report, jobs) {
-  const word = report.status(jobs[0]).name.toLowerCase();
-  return el("a", {href: `#/jobs?q=outcome:${word}`}, `${(jobs.length - 1).toLocaleString("en")} more`);
+  const words = report.text("reason", jobs[0]).split(/\s+/).filter((word) => word
+    && !/^-|^(outcome|status|slower|keyword):/i.test(word)).slice(0, 20);
+  const query = [`outcome:${report.status(jobs[0]).name.toLowerCase()}`, ...words].join(" ");
+  return el("a", {href: `#/jobs?${new URLSearchParams({q: query})}`},
+    `${(jobs.length - 1).toLocaleString("en")} more`);
 }
 
 function criticalPath(report) {
@@ -143,19 +154,19 @@ function historyView(report) {
   const ms = report.ms.reduce((sum, one) => sum + Math.max(0, one), 0);
   const sessions = [...report.sessions, {name: report.session, counts, ms}];
   const last = report.past.at(-1);
-  const parts = [figure("Jobs of each session", sessionBars(sessions, report.outcomes))];
+  const parts = [broad("Jobs of each session", sessionBars(sessions, report.outcomes))];
   if (last) {
     const changed = [...report.name.keys()].filter((job) => last.outcome[job] >= 0
-      && report.outcomes[last.outcome[job]].kind !== report.status(job).kind);
+      && report.status(job).kind !== "out" && report.outcomes[last.outcome[job]].kind !== report.status(job).kind);
     changed.sort((a, b) => RANK[report.status(a).kind] - RANK[report.status(b).kind]);
-    parts.push(figure(`Changed since ${report.sessions.at(-1).name}`, changed.length
+    parts.push(broad(`Changed since ${report.sessions.at(-1).name}`, changed.length
       ? listing(["Before", "Now", "Job"], changed.slice(0, 200).map((job) => [
         badge(report.outcomes[last.outcome[job]], true), badge(report.status(job), true),
         jobLink(report, job)])) : el("p", {}, "No job came to another end.")));
     const slower = [...report.name.keys()].filter((job) => last.ms[job] >= 0 && report.ms[job] >= 0
       && Math.abs(report.ms[job] - last.ms[job]) > Math.max(50, 0.2 * last.ms[job]));
     slower.sort((a, b) => Math.abs(report.ms[b] - last.ms[b]) - Math.abs(report.ms[a] - last.ms[a]));
-    parts.push(figure("Time changed by more than a fifth", slower.length
+    parts.push(broad("Time changed by more than a fifth", slower.length
       ? listing(["Before", "Now", "Job"], slower.slice(0, 25).map((job) => [
         duration(last.ms[job]), duration(report.ms[job]), jobLink(report, job)]))
       : el("p", {}, "None.")));
