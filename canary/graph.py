@@ -41,17 +41,18 @@ class SpecGraph:
         """What a job depends on."""
         return self.edges.get(id, ())
 
-    def children(self) -> dict[str, list[str]]:
-        """Who depends on each job, in collection order."""
+    def children(self, *, if_run: bool = True) -> dict[str, list[str]]:
+        """Who depends on each job, in collection order; without `if_run` those that need it run."""
         out: dict[str, list[str]] = {}
         for id, edges in self.edges.items():
             for edge in edges:
-                out.setdefault(edge.id, []).append(id)
+                if if_run or edge.when != "if_run":
+                    out.setdefault(edge.id, []).append(id)
         return out
 
-    def descendants(self, roots: Iterable[str]) -> set[str]:
-        """The roots and everything that depends on them, directly or not."""
-        children = self.children()
+    def descendants(self, roots: Iterable[str], *, if_run: bool = True) -> set[str]:
+        """The roots and everything that depends on them, directly or not; see `children`."""
+        children = self.children(if_run=if_run)
         seen = set(roots)
         todo = deque(seen)
         while todo:

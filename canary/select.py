@@ -126,7 +126,7 @@ def choose(
         for id, spec in graph.specs.items():
             if id not in masks and not test(spec):
                 masks[id] = Mask(True, reason)
-    masked = graph.descendants(masks)
+    masked = graph.descendants(masks, if_run=False)
     behind = [id for id in graph.specs if id in masked and id not in masks]
     masks.update((id, Mask(True, MASKED_UPSTREAM)) for id in behind)
     candidates = [id for id in graph.order() if id not in masks]
@@ -235,7 +235,7 @@ def _needed(
     todo = list(chosen)
     while todo:
         for edge in graph.upstream(todo.pop()):
-            if edge.id in settled or edge.id in needed:
+            if edge.when == "if_run" or edge.id in settled or edge.id in needed:
                 continue
             last = earlier.get(edge.id)
             blocks = again and last is not None and not last.satisfies(edge.when)

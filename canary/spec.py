@@ -57,7 +57,7 @@ class Baseline:
 @dataclass(frozen=True, slots=True)
 class DependencyPattern:
     """`pattern` selects jobs, `expects` (`+ ? *` or a number) says how many, `when` what they must
-    come to.
+    come to (see `expression.compile_condition`).
 
     `line` is where it was written, for errors. `ids` short-cuts matching where the maker knows
     them.

@@ -100,7 +100,8 @@ def compile_names(text: str, *, ignore_case: bool) -> NameExpression:
 _CATEGORIES: Final = tuple(c.name.lower() for c in Category if c is not Category.NONE)
 _OUTCOMES: Final = tuple(outcome.name.lower() for outcome in Outcome)
 _RESULTS: Final = frozenset((*_CATEGORIES, *_OUTCOMES))
-_WORDS: Final[Mapping[str, str]] = {"always": "*", "on_success": "pass", "on_failure": "fail"}
+_ANY_END: Final[Mapping[str, str]] = {"always": "*", "if_run": "*"}
+_WORDS: Final[Mapping[str, str]] = {**_ANY_END, "on_success": "pass", "on_failure": "fail"}
 
 
 class _ConditionParser(_NameParser):
@@ -130,9 +131,10 @@ class Condition:
 def compile_condition(text: str | None) -> Condition:
     """Compile the `when` of a dependency.
 
-    None, an empty text, `*` and `always` hold for any end, `on_success` for category PASS,
-    `on_failure` for FAIL; otherwise an expression over these words and the names of categories and
-    outcomes, in any case. ExpressionError listing the valid names for one that is none.
+    None, an empty text, `*` and `always` hold for any end; so does `if_run`, and a job that is not
+    run then keeps nobody from running. `on_success` holds for category PASS, `on_failure` for FAIL;
+    otherwise an expression over these words and the names of categories and outcomes, in any case.
+    ExpressionError listing the valid names for one that is none.
     """
     text = (text or "").strip() or "always"
     return Condition(text, _ConditionParser(text, True).parse())

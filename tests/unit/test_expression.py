@@ -733,6 +733,7 @@ def test_substitute_gives_back_what_was_escaped(text, value):
         ("", set(Outcome)),
         ("*", set(Outcome)),
         ("always", set(Outcome)),
+        ("if_run", set(Outcome)),
         ("ALWAYS", set(Outcome)),
         ("on_success", {Outcome.SUCCESS, Outcome.XDIFF, Outcome.XFAIL}),
         ("pass", {Outcome.SUCCESS, Outcome.XDIFF, Outcome.XFAIL}),

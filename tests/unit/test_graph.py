@@ -214,6 +214,14 @@ def test_descendants():
     assert made.descendants([]) == set()
 
 
+def test_descendants_that_need_a_job_run():
+    last = spec("last", DependencyPattern("first", "if_run"))
+    made = build(spec("first"), last, spec("after", "last"))
+    assert made.descendants(["first-id"]) == {"first-id", "last-id", "after-id"}
+    assert made.descendants(["first-id"], if_run=False) == {"first-id"}
+    assert made.descendants(["last-id"], if_run=False) == {"last-id", "after-id"}
+
+
 @given(st.data(), st.integers(1, 25))
 def test_every_graph_without_a_cycle_has_an_order(data, n):
     rows = [data.draw(st.sets(st.integers(0, i - 1), max_size=3)) if i else set() for i in range(n)]

@@ -156,6 +156,19 @@ def test_a_reason_that_is_not_given_is_counted_too():
     assert choose([spec("a", mask=Mask(True))]).reasons() == {"masked": 1}
 
 
+def test_what_waits_for_a_job_only_if_it_is_run_runs_without_it():
+    """Left out by a mask or by a name; and it still runs whenever one of them does."""
+    wait = tuple(DependencyPattern(x, "if_run") for x in ("a", "b"))
+    last = spec("last", dependencies=(*wait, DependencyPattern("up", "always")))
+    specs = [spec("up", renew=True), spec("a", "up"), spec("b", "up"), last]
+    plan = choose(specs, masks={"b": Mask(True, "off")})
+    assert plan.run == ("up", "a", "last")
+    assert choose(specs, named=frozenset({"a"})).run == ("up", "a", "last")
+    passed = dict.fromkeys(("up", "a", "last"), "SUCCESS")
+    assert choose(specs, {**passed, "b": "FAILED"}).run == ("up", "b", "last")
+    assert choose(specs, masks={"up": Mask(True, "off")}).run == ()
+
+
 def test_masks_spread_without_recursion():
     specs = [spec("j0", mask=Mask(True, "off"))]
     specs += [spec(f"j{i}", f"j{i - 1}") for i in range(1, 5000)]

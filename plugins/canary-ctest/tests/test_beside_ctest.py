@@ -109,6 +109,13 @@ ALIKE = {
         sh("yes", "echo all is well; exit 3", PASS_REGULAR_EXPRESSION="nothing;is.well")
         + sh("no", "echo all is well", PASS_REGULAR_EXPRESSION="^nothing$")
     ),
+    "expressions of CMake": (
+        sh("brackets", r"printf '%s\n' 'x\y'", PASS_REGULAR_EXPRESSION=r"x[\]y")
+        + sh("letter", "echo dig", PASS_REGULAR_EXPRESSION=r"^\d")
+        + sh("word", "echo a word", PASS_REGULAR_EXPRESSION=r"\bword\b")
+        + sh("braces", "echo 'x{2}'", PASS_REGULAR_EXPRESSION="x{2}")
+        + sh("after", "echo x", TIMEOUT=30, TIMEOUT_AFTER_MATCH=r"30;x[\]y")
+    ),
     "FAIL_REGULAR_EXPRESSION": (
         sh("yes", "echo error 7 >&2", FAIL_REGULAR_EXPRESSION="error [0-9]+")
         + sh("no", "echo error", FAIL_REGULAR_EXPRESSION="error [0-9]+")

@@ -88,6 +88,16 @@ add_canary_test(NAME after COMMAND program 0 DEPENDS_ON bad)
     assert "3" in by_canary.jobs["bad"]["status"]["reason"]
 
 
+def test_words_that_cmake_takes_for_false(project, by_canary):
+    root = project(
+        "add_canary_test(NAME off COMMAND false KEYWORDS no)\nadd_canary_test(NAME 0 SCRIPT n)\n",
+        {"n": "# passes\n"},
+        build=False,
+    )
+    assert by_canary(root, expect=8) == {"off": "FAIL (FAILED)", "n": "PASS (SUCCESS)"}
+    assert '"no"' in (root / "off.pyt").read_text()
+
+
 def test_a_script(project, by_canary):
     script = (
         'import sys\n\nif __name__ == "__main__":\n    sys.exit(0 if "@WORD@" == "yes" else 1)\n'
@@ -195,9 +205,10 @@ def test_configuration(project, canary):
     data = yaml.safe_load(text)
     assert data["build"]["build_directory"] == str(root)
     assert data["cmake"]["compiler"].keys() >= {"vendor", "version", "cc"}
-    shown = canary("-f", root / "canary.yaml", "config", "show", expect=0).stdout
-    assert 'project = "Demo"' in shown
-    assert f'vendor = "{data["cmake"]["compiler"]["vendor"]}"' in shown
+    done = canary("-f", root / "canary.yaml", "config", "show", expect=0)
+    assert 'project = "Demo"' in done.stdout
+    assert f'vendor = "{data["cmake"]["compiler"]["vendor"]}"' in done.stdout
+    assert done.stderr == ""
 
 
 @pytest.mark.skipif(shutil.which("ninja") is None, reason="needs ninja")

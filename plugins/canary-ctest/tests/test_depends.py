@@ -35,7 +35,7 @@ def test_fixtures():
     }
     want = {
         "use": {"up": "on_success"},
-        "down": {"up": "always", "use": "always"},
+        "down": {"up": "always", "use": "if_run"},
     }
     assert edges(rows(**plain)) == want
     plain["use"]["DEPENDS"] = ["up"]
@@ -55,7 +55,27 @@ def test_a_cleanup_may_need_another_fixture():
     }
 
 
-def test_a_cleanup_does_not_wait_for_who_does_not_run():
+def test_a_cleanup_needs_the_setups_and_not_the_users():
+    """Also of those that are both."""
+    made = rows(
+        up={"FIXTURES_SETUP": ["db"], "FIXTURES_REQUIRED": ["net"]},
+        use={"FIXTURES_REQUIRED": ["db"]},
+        down={"FIXTURES_CLEANUP": ["db", "net"]},
+    )
+    assert edges(made)["down"] == {"up": "always", "use": "if_run"}
+
+
+def test_nobody_waits_for_who_is_disabled():
+    made = rows(
+        off={"FIXTURES_SETUP": ["db"], "DISABLED": True},
+        up={"FIXTURES_SETUP": ["db"]},
+        use={"FIXTURES_REQUIRED": ["db"]},
+        after={"DEPENDS": ["off", "up"]},
+    )
+    assert edges(made) == {"use": {"up": "on_success"}, "after": {"up": "on_success"}}
+
+
+def test_a_cleanup_does_not_wait_for_who_is_disabled():
     made = rows(
         up={"FIXTURES_SETUP": ["db"]},
         off={"FIXTURES_REQUIRED": ["db"], "DISABLED": True},

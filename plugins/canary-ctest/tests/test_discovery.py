@@ -68,9 +68,9 @@ def test_discovered_tests(built, by_ctest, by_canary, mode):
     assert "Many/Sizes.fits/0" in output.read_text()
 
 
-def test_before_the_build_there_is_nothing_to_run(built, canary):
-    """What has yet to be built is left out, with its reason."""
+def test_before_the_build_nothing_is_green(built, by_canary):
+    """What has yet to be built is not run, and says so."""
     files = {"sub/CMakeLists.txt": SUB.format(mode="POST_BUILD"), "sub/program.c": PROGRAM}
     root = built(PROJECT, files)
-    done = canary("run", root, expect=7)
-    assert "not built" in done.stderr
+    assert set(by_canary(root, expect=8).values()) == {"FAIL (BROKEN)"}
+    assert all("build it" in j["status"]["reason"] for j in by_canary.jobs.values())

@@ -165,8 +165,23 @@ def test_who_is_left_out_says_why(tree, specs):
     found = specs(root)
     assert found["off"].mask
     assert "DISABLED" in found["off"].mask.reason
-    assert found["gone"].mask
-    assert "program" in found["gone"].mask.reason
+    assert not found["gone"].mask
+    assert found["gone"].command == ()
+
+
+def test_a_script_without_a_head_is_for_the_shell(tree, specs, tmp_path):
+    """So `execvp` has it, and ctest with it."""
+    texts = {"plain": "exit 0\n", "empty": "", "headed": "#!/bin/sh\n", "closed": "exit 0\n"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o644 if name == "closed" else 0o755)
+    root = tree(
+        "".join(f'add_test({name} "{tmp_path}/{name}" "w")\n' for name in texts)
+        + 'add_test(program "/bin/true" "w")\n'
+    )
+    found = specs(root)
+    assert {name for name in found if found[name].command[0] == "/bin/sh"} == {"plain", "empty"}
+    assert found["plain"].command == ("/bin/sh", f"{tmp_path}/plain", "w")
 
 
 def test_two_tests_of_one_name_are_two_jobs(tree, specs):
@@ -203,6 +218,8 @@ def test_limits_that_are_watched():
     assert limit > 25
     assert watched(["x"], match, 0.0)[1] == 0
     assert watched([], match, 3.0) == ([], 3.0)
+    brackets = {"TIMEOUT_AFTER_MATCH": {"timeout": 5.0, "regex": [r"x[\]\d"]}}
+    assert json.loads(watched(["x"], brackets, 20.0)[0][-2])["match"] == [r"x[\\]d"]
     signal = {"TIMEOUT_SIGNAL_NAME": "SIGUSR1", "TIMEOUT_SIGNAL_GRACE_PERIOD": 4.0}
     command, limit = watched(["x"], signal, 20.0)
     assert json.loads(command[-2]) == {"timeout": 20.0, "signal": "SIGUSR1", "grace": 4.0}

@@ -111,6 +111,30 @@ def test_environment(tree, by_canary):
     assert path.split(":")[1] == "/first"
 
 
+@pytest.mark.parametrize("reader", ["auto", "ctest"])
+def test_expressions_that_cmake_cannot_compile(tree, by_canary, tmp_path, reader):
+    """They fail their test, and nothing else; ctest complains where it is asked for JSON."""
+    (tmp_path / "canary.toml").write_text(f'[ctest]\nreader = "{reader}"\n')
+    root = tree(
+        sh("a", "exit 0")
+        + sh("p", "echo x", PASS_REGULAR_EXPRESSION="y;(?i)x")
+        + sh("f", "echo y", FAIL_REGULAR_EXPRESSION="x**")
+        + sh("s", "echo y", SKIP_REGULAR_EXPRESSION="[x")
+    )
+    broken = "FAIL (BROKEN)"
+    assert by_canary(root, expect=8) == {"a": PASS, "p": broken, "f": broken, "s": broken}
+    reason = by_canary.jobs["p"]["status"]["reason"]
+    assert reason.startswith(f"{root}/CTestTestfile.cmake: p was not run: ")
+    assert "PASS_REGULAR_EXPRESSION '(?i)x'" in reason
+    assert ("WARNING" in by_canary.done.stderr) == (reader == "ctest")
+
+
+def test_a_limit_after_an_expression_that_cannot_be_compiled(tree, by_canary):
+    root = tree(sh("a", "exit 0", TIMEOUT_AFTER_MATCH="9;(x") + sh("b", "exit 0"))
+    assert by_canary(root, expect=8) == {"a": "FAIL (BROKEN)", "b": PASS}
+    assert "TIMEOUT_AFTER_MATCH '(x'" in by_canary.jobs["a"]["status"]["reason"]
+
+
 # --- order ---------------------------------------------------------------------------------------
 
 
@@ -152,6 +176,58 @@ def test_a_fixture_that_cannot_be_set_up(tree, by_canary):
         "down": PASS,
     }
     assert order(root) == ["up", "down"]
+
+
+def test_a_fixture_is_cleaned_up_whichever_of_its_users_are_run(tree, canary, by_canary):
+    """Left out by a filter, by a name, or because they passed before; from the store, too."""
+    root = tree(fixture_tree(use="exit 1"))
+    results = by_canary(root, "-k", "not use2", expect=8)
+    assert results == {"up": PASS, "use1": FAIL, "down": PASS}
+    assert order(root) == ["up", "use1", "down"]
+    (root / "order").unlink()
+    canary("run", "-k", "not use1", expect=0)
+    assert order(root) == ["up", "use2", "down"]
+    (root / "order").unlink()
+    canary("run", f"/{by_canary.jobs['use1']['id']}", expect=8)
+    assert order(root) == ["up", "use1", "down"]
+
+
+def test_a_fixture_with_a_setup_that_is_disabled(tree, by_ctest, by_canary):
+    root = tree(
+        sh("up", "echo up >> order", FIXTURES_SETUP="db")
+        + sh("off", "exit 1", FIXTURES_SETUP="db", DISABLED="TRUE")
+        + sh("use", "echo use >> order; exit 1", FIXTURES_REQUIRED="db")
+        + sh("after", "echo after >> order; exit 1", DEPENDS="off")
+        + sh("down", "echo down >> order", FIXTURES_CLEANUP="db")
+    )
+    by_ctest(root)
+    theirs = order(root)
+    (root / "order").unlink()
+    assert by_canary(root, expect=8) == {"up": PASS, "use": FAIL, "after": FAIL, "down": PASS}
+    assert sorted(order(root)) == sorted(theirs)
+    assert [name for name in order(root) if name != "after"] == ["up", "use", "down"]
+
+
+def test_what_is_not_built_is_not_green(tree, by_ctest, by_canary):
+    """Nor are the users of a fixture whose setup it is; `_NOT_BUILT` is what GoogleTest's module
+    writes."""
+    root = tree(
+        sh("on", "exit 0")
+        + "add_test(g_NOT_BUILT g_NOT_BUILT)\n"
+        + 'add_test(up "/no/such/program")\n'
+        + "set_tests_properties(up PROPERTIES FIXTURES_SETUP db)\n"
+        + sh("use", "exit 0", FIXTURES_REQUIRED="db")
+    )
+    theirs = by_ctest(root)
+    assert {name for name, verdict in theirs.items() if verdict == "passed"} == {"on"}
+    assert by_canary(root, expect=8) == {
+        "on": PASS,
+        "g_NOT_BUILT": "FAIL (BROKEN)",
+        "up": "FAIL (BROKEN)",
+        "use": "NOTRUN (BLOCKED)",
+    }
+    assert "no program" in by_canary.jobs["up"]["status"]["reason"]
+    assert str(root) in by_canary.jobs["up"]["status"]["reason"]
 
 
 def test_a_rerun_sets_the_fixture_up_again(tree, canary):
@@ -329,6 +405,20 @@ def test_more_than_there_is(tree, by_canary, spec_file):
     assert found == {"a.chips=2": "NOTRUN (OVERSIZED)"}
 
 
+def test_a_resource_that_is_not_there(tree, by_ctest, by_canary, spec_file):
+    """None of a type, one slot of no type, and no slot of a type that is there."""
+    said = "echo $CTEST_RESOURCE_GROUP_COUNT ${CTEST_RESOURCE_GROUP_0_GPUS#*,}"
+    root = tree(
+        sh("a", "exit 0", RESOURCE_GROUPS="nosuch:1") + sh("b", said, RESOURCE_GROUPS="gpus:0")
+    )
+    theirs = by_ctest(root, "--resource-spec-file", spec_file)
+    assert theirs == {"a": "not run", "b": "passed"}
+    found = by_canary(root, "--ctest-resource-spec-file", spec_file, expect=8)
+    assert found == {"a.nosuch=1": "FAIL (BROKEN)", "b.gpus=0": PASS}
+    assert str(spec_file) in by_canary.jobs["a.nosuch=1"]["status"]["reason"]
+    assert (by_canary.results / "b.gpus=0/canary-out.txt").read_text() == "1 slots:0\n"
+
+
 def test_without_a_file_the_groups_are_not_there(tree, by_canary):
     """As with ctest: the count is what tests ask for, to know whether slots were assigned."""
     root = tree(sh("a", 'test -z "$CTEST_RESOURCE_GROUP_COUNT"', RESOURCE_GROUPS="widgets:1"))
@@ -452,15 +542,9 @@ def test_without_ctest_its_tests_are_left_out(tree, canary, tmp_path):
 
 
 def test_masked_tests_say_why(tree, canary, by_canary):
-    root = tree(
-        sh("on", "exit 0")
-        + sh("off", "exit 0", DISABLED="TRUE")
-        + 'add_test(unbuilt "/no/such/program")\n'
-    )
+    root = tree(sh("on", "exit 0") + sh("off", "exit 0", DISABLED="TRUE"))
     assert by_canary(root, expect=0) == {"on": PASS}
-    shown = canary("status", "--show-excluded").stdout
-    assert "DISABLED" in shown
-    assert "no program" in shown
+    assert "DISABLED" in canary("status", "--show-excluded").stdout
 
 
 def test_options_are_accepted(tree, by_canary):

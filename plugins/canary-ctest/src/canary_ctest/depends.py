@@ -25,6 +25,7 @@ class Fixtures:
         self._named: dict[str, list[int]] = {}
         for i, row in enumerate(rows):
             self._named.setdefault(row["name"], []).append(i)
+        self._disabled = {i for i, row in enumerate(rows) if row["properties"].get("DISABLED")}
 
     def _members(self, key: str) -> dict[str, list[int]]:
         out: dict[str, list[int]] = {}
@@ -37,27 +38,21 @@ class Fixtures:
         """What test `i` waits for, `{position: when}`.
 
         A test waits for the success of what it DEPENDS on and of those that set its fixtures up; a
-        cleanup for the end, whatever it is, of all that have to do with its fixture and run at all.
+        cleanup for the end, whatever it is, of those that set up and of the users that are run.
+        Nobody waits for a test that is DISABLED, as with ctest.
         """
         properties = self.rows[i]["properties"]
         out: dict[int, str] = {}
-        for name in properties.get("DEPENDS") or ():
-            out.update((j, "on_success") for j in self._named.get(name, ()))
-        for fixture in properties.get("FIXTURES_REQUIRED") or ():
-            out.update((j, "on_success") for j in self.setup.get(fixture, ()))
-        for fixture in properties.get("FIXTURES_CLEANUP") or ():
-            for j in (*self.setup.get(fixture, ()), *self.required.get(fixture, ())):
-                if self._runs(j):
-                    out[j] = "always"
-                else:
-                    # disabled, so that there is nothing to wait for: ctest cleans up all the same
-                    out.pop(j, None)
+        for key, members, when in (
+            ("DEPENDS", self._named, "on_success"),
+            ("FIXTURES_REQUIRED", self.setup, "on_success"),
+            ("FIXTURES_CLEANUP", self.required, "if_run"),
+            ("FIXTURES_CLEANUP", self.setup, "always"),
+        ):
+            for name in properties.get(key) or ():
+                out.update((j, when) for j in members.get(name, ()) if j not in self._disabled)
         out.pop(i, None)
         return out
-
-    def _runs(self, i: int) -> bool:
-        row = self.rows[i]
-        return bool(row["command"]) and not row["properties"].get("DISABLED")
 
     def patterns(self, i: int, ids: Sequence[str]) -> tuple[DependencyPattern, ...]:
         """The same for a spec; `ids` are those of the tests by position."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from canary.frozen import EMPTY, FrozenDict
 from canary.spec import Artifact, ExpandContext, JobSpec, Mask, SpecFile, job_id, job_name, maker
-from canary_ctest import measures, watch
+from canary_ctest import expressions, measures, watch
 from canary_ctest.depends import Fixtures
 from canary_ctest.environment import variables
 from canary_ctest.groups import groups_of, pieces, totals
@@ -142,6 +142,9 @@ class _Kind:
         measured = properties.get("MEASUREMENT")
         if measured:
             out["measurement"] = {m["measurement"]: m["value"] for m in measured}
+        fault = expressions.fault(properties)
+        if fault:
+            out["fault"] = fault
         attached = {
             when: files
             for when, files in (
@@ -230,13 +233,13 @@ class _Tree:
         others: dict[str, Any] = {}
         if kind.generated:
             attributes["resource_spec_file"] = os.path.join(self.root, kind.generated)
-        if kind.watched:
+        if kind.watched and "fault" not in shared:
             attributes["watched"] = True
             command, others["timeout"] = watched(command, kind.properties, kind.timeout)
         if kind.groups:
             others["pieces"] = _pieces(test)
-        if kind.disabled or not command:
-            others["mask"] = _DISABLED if kind.disabled else _UNFOUND
+        if kind.disabled:
+            others["mask"] = _DISABLED
         return make(
             test.id,
             test.name,
@@ -260,9 +263,6 @@ def _pieces(test: Test) -> Mapping[str, tuple[int, ...]]:
 _BOUND: Final[FrozenDict[str, Any]] = FrozenDict(affinity=True)
 _WATCHED: Final = frozenset({"TIMEOUT_AFTER_MATCH", "TIMEOUT_SIGNAL_NAME"})
 _DISABLED: Final = Mask(True, "its property DISABLED is set")
-_UNFOUND: Final = Mask(
-    True, "ctest finds no program to run for it: not built, or --ctest-config is missing"
-)
 
 
 def _weight(cost: float | None) -> float | None:
@@ -296,7 +296,8 @@ def watched(
     longest = max(timeout, 0.0)
     match = properties.get("TIMEOUT_AFTER_MATCH")
     if match:
-        limits |= {"after": float(match["timeout"]), "match": match["regex"]}
+        texts = [expressions.translated(text) for text in match["regex"]]
+        limits |= {"after": float(match["timeout"]), "match": texts}
         longest += limits["after"]
     name = properties.get("TIMEOUT_SIGNAL_NAME")
     if name:

@@ -8,7 +8,6 @@ and expands is imported when there is a tree: a run of other formats does withou
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -58,14 +57,14 @@ class CTestGenerator(SpecGenerator):
         directory = os.path.dirname(file.file)
         rows: list[query.Row] = []
         try:
-            rows = query.read(directory, self.config, ask_always=self.ask_always)
+            rows = query.as_started(query.read(directory, self.config, ask_always=self.ask_always))
         except query.NoCTestError as e:
-            _warn(f"{e.located(file=file.file)}; its tests are left out")
+            query.warn(f"{e.located(file=file.file)}; its tests are left out")
         else:
             others = 0 if rows else query.unavailable(directory, self.config)
             if others:
                 text = f"{file.file}: {others} tests are there, none of them in this configuration"
-                _warn(f"{text} [say which with --ctest-config]")
+                query.warn(f"{text} [say which with --ctest-config]")
         return Loaded({"tests": rows})
 
     def expand(self, file: SpecFile, data: Any, context: ExpandContext) -> list[JobSpec]:
@@ -85,8 +84,3 @@ class CTestGenerator(SpecGenerator):
         if labels:
             out["labels"] = list(labels)
         return out
-
-
-def _warn(text: str) -> None:
-    """Loading happens in a process of its own, whose error stream is the terminal's."""
-    sys.stderr.write(f"WARNING: {text}\n")

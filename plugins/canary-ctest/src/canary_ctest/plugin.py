@@ -34,7 +34,7 @@ class CTestPlugin:
 
     def __init__(self) -> None:
         self.generator = CTestGenerator()
-        self.slots_are_known = False
+        self.resource_spec_file: str | None = None
 
     @hookimpl
     def canary_settings(self) -> Iterable[type[Settings]]:
@@ -50,7 +50,8 @@ class CTestPlugin:
                 "--ctest-resource-spec-file and a resource pool file both describe the machine",
                 hint="give one of them",
             )
-        self.slots_are_known = settings.resource_spec_file is not None
+        path = settings.resource_spec_file
+        self.resource_spec_file = str(Path(config.cwd, path)) if path else None
         limit = test_timeout(settings, os.environ)
         self.generator = CTestGenerator(
             settings.config, limit, ask_always=settings.reader == "ctest"
@@ -73,23 +74,32 @@ class CTestPlugin:
 
     @hookimpl
     def canary_job_setup(self, job: Job) -> None:
-        """Refuse a test whose required files are absent, or whose properties make no sense."""
+        """Refuse a test that has no program, whose required files are absent, that wants resources
+        which are not there, or whose properties make no sense."""
         spec = job.spec
         if spec.generator != NAME:
             return
         attributes = spec.attributes
+        if not spec.command:
+            raise SpecError(
+                f"{spec.name} was not run: ctest found no program for it",
+                hint="build it, or say with --ctest-config what was built",
+                file=attributes["ctestfile"],
+            )
         for path in attributes["required_files"]:
             if not os.path.exists(os.path.join(spec.cwd, path)):
                 raise SpecError(
                     f"{spec.name} was not run: its required file {path} does not exist",
                     file=attributes["ctestfile"],
                 )
-        _changes(job)
-        if attributes.get("resource_spec_file") and not _groups(job):
-            raise ResourceError(
-                f"{spec.name} was not run: it wants more than there is",
-                file=attributes["resource_spec_file"],
+        if "fault" in attributes:
+            raise SpecError(
+                f"{spec.name} was not run: {attributes['fault']}", file=attributes["ctestfile"]
             )
+        _changes(job)
+        file = attributes.get("resource_spec_file") or self.resource_spec_file
+        if file and attributes["resource_groups"] and not _groups(job, file):
+            raise ResourceError(f"{spec.name} was not run: it wants more than there is", file=file)
 
     @hookimpl
     def canary_job_env(self, job: Job) -> Mapping[str, str | None] | None:
@@ -97,8 +107,8 @@ class CTestPlugin:
         spec = job.spec
         if spec.generator != NAME:
             return None
-        out: dict[str, str | None] = {**_changes(job), **_groups(job)}
-        if self.slots_are_known:
+        out: dict[str, str | None] = {**_changes(job), **_groups(job, self.resource_spec_file)}
+        if self.resource_spec_file is not None:
             out.setdefault(COUNT, "0")
         if spec.attributes.get("watched"):
             from canary_ctest import watch
@@ -152,8 +162,9 @@ def _changes(job: Job) -> dict[str, str | None]:
     return environment.modified(entries, {**base, **own})
 
 
-def _groups(job: Job) -> dict[str, str]:
-    """The variables of RESOURCE_GROUPS; none if the pool did not assign what they ask for."""
+def _groups(job: Job, machine: str | None) -> dict[str, str]:
+    """The variables of RESOURCE_GROUPS; none if the pool did not assign what they ask for.
+    `machine` is the file that describes it, if there is one."""
     attributes = job.spec.attributes
     wanted = attributes["resource_groups"]
     if not wanted:
@@ -162,6 +173,9 @@ def _groups(job: Job) -> dict[str, str]:
 
     generated = attributes.get("resource_spec_file")
     given = groups.read_spec(generated) if generated else job.resources
+    if machine and not generated and not all(groups.totals(wanted).values()):
+        # who wants no slot of a type is assigned none, and told of an instance
+        given = {**groups.read_spec(machine), **{t: x for t, x in given.items() if x}}
     return groups.variables(wanted, given)
 
 

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ NEEDED: Final = (3, 21)
 _ERROR: Final = re.compile(
     r"^CMake Error at (?P<file>[^\n]*?):(?P<line>\d+)(?: \([^\n]*\))?:\s*(?P<text>.*)"
 )
+_OPENED: Final = re.compile(r"^\{", re.MULTILINE)  # complaints may stand before it
 _GENERATED: Final = re.compile(
     r"GENERATED_RESOURCE_SPEC_FILE\s+(?:\"(?P<quoted>[^\"]*)\"|\[(?P<fence>=*)\[(?P<raw>.*?)\](?P=fence)\])",
     re.DOTALL,
@@ -141,12 +143,24 @@ def _call(
 
 
 def _answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any] | None:
+    begin = _OPENED.search(done.stdout)
+    if done.returncode or begin is None:
+        return None
+    said = dict.fromkeys(done.stdout[: begin.start()].splitlines())
     try:
-        answer = json.loads(done.stdout) if done.returncode == 0 else None
+        answer = json.loads(done.stdout[begin.start() :])
     except ValueError:
         return None
-    good = isinstance(answer, dict) and answer.get("kind") == "ctestInfo"
-    return answer if good else None
+    if answer.get("kind") != "ctestInfo":
+        return None
+    if said:
+        warn(f"{done.args[1]}: ctest says: {' '.join(said)}")
+    return answer  # type: ignore[no-any-return]  # JSON that begins so is an object
+
+
+def warn(text: str) -> None:
+    """Loading happens in a process of its own, whose error stream is the terminal's."""
+    sys.stderr.write(f"WARNING: {text}\n")
 
 
 def _check_version(ctest: str) -> None:
@@ -207,6 +221,31 @@ def _row(test: Mapping[str, Any], places: Places, graph: _Graph, directory: str)
     }
 
 
+def as_started(rows: list[Row]) -> list[Row]:
+    """The rows with a shell before scripts without a `#!` line, as `execvp` has it for ctest."""
+    known: dict[str, bool] = {}
+    for row in rows:
+        for program in (row["command"] or ())[:1]:
+            if program not in known:
+                known[program] = _needs_shell(program)
+            if known[program]:
+                row["command"] = ["/bin/sh", *row["command"]]
+    return rows
+
+
+def _needs_shell(path: str) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            head = os.read(fd, 4)
+        finally:
+            os.close(fd)
+    except OSError:
+        return False
+    is_text = head.isascii() and b"\0" not in head
+    return is_text and not head.startswith((b"#!", b"\x7fELF", b"MZ")) and os.access(path, os.X_OK)
+
+
 def without_implied(rows: list[Row]) -> list[Row]:
     """The rows without the names in DEPENDS that fixtures imply: ctest 4 shows these there, too."""
     members: dict[str, set[str]] = {}
@@ -259,4 +298,4 @@ def _names(line: str, name: str) -> bool:
     return bool(re.search(rf"[\[(\"\s]{re.escape(name)}[\])\"\s]", head))
 
 
-__all__ = ["TESTFILE", "NoCTestError", "Row", "explain", "find_ctest", "read"]
+__all__ = ["TESTFILE", "NoCTestError", "Row", "explain", "find_ctest", "read", "warn"]

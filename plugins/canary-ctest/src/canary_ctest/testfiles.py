@@ -302,6 +302,8 @@ def _commands(text: str) -> Iterator[tuple[str, list[str], int]]:
             word = token[1]
             words.append(_ESCAPED.sub(r"\1", word) if "\\" in word else word)
         elif (kind in (3, 6)) and name:
+            if kind == 3 and f"]{token[2]}]" in f"{token[3]}]{token[2]}":
+                raise NotPlain(token[0])  # it ends before, and more follows
             words.append(token[kind])
         elif kind == 4 and not name:
             name, words, start = token[4], [], token.start(4)

@@ -16,13 +16,6 @@ _ON: Final = frozenset({"1", "ON", "YES", "TRUE", "Y"})
 _OFF: Final = frozenset({"0", "OFF", "NO", "FALSE", "N"})
 _NUMBER: Final = re.compile(r"\d{1,9}(?:\.\d{1,6})?", re.ASCII)
 _WHOLE: Final = re.compile(r"\d{1,6}", re.ASCII)
-# of CMake's regular expressions those that are certainly good: ctest complains of the others
-_SET: Final = r"\[\^?(?:a-z|A-Z|0-9|[\w .,:/+=<>!#%&'\"])+\]"
-_PIECE: Final = rf"(?:[^\\\[\]()*+?|^$]|\\[^\w\s]|{_SET})[*+?]?"
-_ITEM: Final = rf"(?:{_PIECE}|\((?:{_PIECE})+(?:\|(?:{_PIECE})+)*\))"
-_BRANCH: Final = rf"\^?{_ITEM}+\$?"
-_EXPRESSION: Final = re.compile(rf"{_BRANCH}(?:\|{_BRANCH})*", re.ASCII)
-_MOST_GROUPS: Final = 8
 
 
 def listed(text: str) -> Any:
@@ -38,16 +31,6 @@ def sorted_set(text: str) -> Any:
     """A list in the order of its bytes, each once."""
     words = listed(text)
     return sorted(set(words)) if isinstance(words, list) else words
-
-
-def expressions(text: str) -> Any:
-    """A list of regular expressions."""
-    words = listed(text)
-    if isinstance(words, list) and not all(
-        _EXPRESSION.fullmatch(word) and word.count("(") <= _MOST_GROUPS for word in words
-    ):
-        return UNKNOWN
-    return words
 
 
 def truth(text: str) -> Any:
@@ -89,11 +72,9 @@ VALUES: Final[Mapping[str, Callable[[str], Any]]] = {
         (
             *("ATTACHED_FILES", "ATTACHED_FILES_ON_FAIL", "DEPENDS", "REQUIRED_FILES"),
             *("ENVIRONMENT", "ENVIRONMENT_MODIFICATION"),
+            *(f"{kind}_REGULAR_EXPRESSION" for kind in ("FAIL", "PASS", "SKIP")),
         ),
         listed,
-    ),
-    **dict.fromkeys(
-        (f"{kind}_REGULAR_EXPRESSION" for kind in ("FAIL", "PASS", "SKIP")), expressions
     ),
     **dict.fromkeys(
         (*(f"FIXTURES_{kind}" for kind in ("CLEANUP", "REQUIRED", "SETUP")), "LABELS"), sorted_set

@@ -8,13 +8,13 @@ for ctest, and a crash is nothing to be green about.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from canary.clock import time_limit
 from canary.status import Category, Outcome, Status, judge_exit_code
+from canary_ctest.expressions import BadExpressionError, translated
 
 SECONDS: Final = 10.0  # some expressions take for ever on some texts
 
@@ -40,8 +40,8 @@ def judge(attributes: Mapping[str, Any], code: int, output: Callable[[], str]) -
         except TimeoutError as e:
             reason = f"looking for regular expressions in the output: {e}"
             return Status.make(outcome=Outcome.FAILED, reason=reason, code=code)
-        except re.error as e:
-            reason = f"the regular expression {e.pattern!r} cannot be read: {e.msg}"
+        except BadExpressionError as e:
+            reason = f"one of its regular expressions cannot be compiled: {e}"
             return Status.make(outcome=Outcome.FAILED, reason=reason, code=code)
     elif code == skip_code:
         status = _skipped(code)
@@ -84,11 +84,7 @@ def _first(expressions: Sequence[str], text: str) -> str | None:
     CMake.
     """
     for expression in expressions:
-        with warnings.catch_warnings():
-            # `[[` in a CMake expression is two signs, and no hint of sets to come
-            warnings.simplefilter("ignore", FutureWarning)
-            found = re.compile(expression, re.MULTILINE | re.DOTALL).search(text)
-        if found:
+        if re.search(translated(expression), text, re.MULTILINE | re.DOTALL):
             return expression
     return None
 

@@ -36,7 +36,7 @@ class Watch:
         self.limits = limits
         self.scale = scale
         self.mark = mark
-        self.patterns = [re.compile(p.encode()) for p in limits.get("match", ())]
+        self.patterns = [re.compile(os.fsencode(p)) for p in limits.get("match", ())]
         self.rest = b""
         self.deadline = self._from_now(limits.get("timeout"))
         self.limit: float = limits.get("timeout") or 0.0
