@@ -37,7 +37,10 @@ _ELSEWHERE = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; nothing is raised but by a second Ctrl-C."""
+    """Run the command line and return its exit code; nothing is raised but by a second Ctrl-C.
+
+    What is asked to end by another signal ends as with Ctrl-C.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     if words == ["--version"]:
         from canary import version
@@ -51,22 +54,37 @@ def main(argv: Sequence[str] | None = None) -> int:
         pass  # that stream was closed: no file of ours must get its number
     os.close(null)
     sys.stdout, sys.stderr = (s or open(os.devnull, "w") for s in (sys.stdout, sys.stderr))  # noqa: SIM115 - it is left open for as long as we live
+    from canary.signals import ENDING, heard
+
+    sent: list[int] = []
+
+    def end(number: int) -> None:
+        if number not in sent:  # a terminal that is closed sends several, and one is enough
+            sent.append(number)
+            raise KeyboardInterrupt
+
     try:
         for stream in (sys.stdout, sys.stderr):
             # names of files need not be text in the encoding of the terminal
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        code = _guarded(words)
+        with heard({number: end for number in ENDING[1:]}):
+            code = _guarded(words)
         sys.stdout.flush()
     except BrokenPipeError:
         # whoever read our output has had enough; the interpreter must not complain when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except KeyboardInterrupt as e:
+        from canary import fsio
         from canary.table import say
 
-        say("error", " ".join(["interrupted", *map(str, e.args)]))
-        return 130
+        try:
+            say("error", " ".join(["interrupted", *map(str, e.args)]))
+        except OSError:
+            pass  # the terminal is gone
+        fsio.drop_output()
+        return 128 + (sent or [2])[0]
     return code
 
 
@@ -228,6 +246,7 @@ class _Boot:
         from canary import discovery
         from canary.plugins import PluginManager
 
+        self.refuse_shared()
         manager = PluginManager(
             blocked=self.blocked,
             policy=self.first.main.plugin_errors,
@@ -250,6 +269,15 @@ class _Boot:
             if not discovery.names((name,)) <= known:
                 self.call.say("WARNING", f"no:{name} blocks nothing: there is no such plugin")
         return manager
+
+    def refuse_shared(self) -> None:
+        """Take no code from files that others may write to, unless that is allowed elsewhere."""
+        from canary import home
+
+        own = self.first.origin("run.shared_workspace").startswith(("project ", "workspace "))
+        allowed = self.first.run.shared_workspace and not own
+        if not (allowed or _has(self.main.rest, "--shared-workspace")):
+            home.refuse_shared(*self.places.unnamed())
 
     def overview(self) -> int:
         """`canary --help`."""
@@ -280,7 +308,7 @@ class _Boot:
                 schema = _schema(self.core, self.installed)
                 return self.execute(command, rest, schema, None)
             # the help of a reporter is the reporter's
-            if _wants_help(rest) and not (word == "report" and not rest[0].startswith("-")):
+            if _has(rest, "-h", "--help") and not (word == "report" and rest[0][:1] != "-"):
                 schema = _schema(self.core, self.cached())
                 if self.names or self.places.hooks:
                     options = list(schema.options.values())
@@ -303,6 +331,7 @@ class _Boot:
         seen = set()
         while word in aliases and word not in known and word not in seen:
             seen.add(word)
+            self.refuse_shared()
             package = os.path.dirname(__file__)  # noqa: PTH120 - a text for a text
             body = split(aliases[word].replace("$canary", package))
             if not body:
@@ -393,9 +422,9 @@ def _profiled(run: Callable[[], int]) -> int:
         pstats.Stats(profile, stream=sys.stderr).sort_stats("cumulative").print_stats(40)
 
 
-def _wants_help(words: list[str]) -> bool:
+def _has(words: list[str], *names: str) -> bool:
     own = words[: words.index("--")] if "--" in words else words
-    return "-h" in own or "--help" in own
+    return any(name in own for name in names)
 
 
 def _usage(message: str, hint: str | None = None) -> Exception:

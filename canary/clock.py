@@ -240,10 +240,10 @@ class Timekeeper:
 
 
 def ran_for(times: Mapping[str, float]) -> float:
-    """Seconds that a command ran by the stamps of its timekeeper, its pauses included; -1 if it
+    """Seconds that a command ran by the stamps of its timekeeper, without its pauses; -1 if it
     did not."""
     start, stop = times.get("started", -1.0), times.get("stopped", -1.0)
-    return stop - start if 0 < start <= stop else -1.0
+    return _between(start, stop, times.get("paused", 0.0)) if 0 < start <= stop else -1.0
 
 
 def _between(begin: float, end: float, less: float = 0.0) -> float:

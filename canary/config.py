@@ -44,6 +44,13 @@ class Places(NamedTuple):
     project: Path | None
     workspace: Path | None
 
+    def unnamed(self) -> list[Path]:
+        """What is obeyed though nobody named it: files of project and workspace, hook files, and
+        their directories where these are ours alone."""
+        found = [path for scope, path in self.files if scope in ("project", "workspace")]
+        found += [path.parent for scope, path in self.files if scope == "workspace"]
+        return [*found, *self.hooks, *(path for d in self.hooks for path in d.glob("*.py"))]
+
 
 def find_places(cwd: Path, environ: Mapping[str, str], workspace: Path | None = None) -> Places:
     """Look from `cwd` upwards for project and workspace, and in the directories of site and user.
@@ -327,6 +334,8 @@ class _Merge:
     def _unknown(self, layer: Layer, entry: Entry) -> None:
         top = entry.path[:1]
         if not self.strict and not self.schema.is_section(top):
+            return
+        if layer.lenient and top == ("build",):  # facts for people, as CMake's functions write them
             return
         if self.schema.is_section(entry.path):
             self._report(layer, entry, ConfigError("must be a table"))

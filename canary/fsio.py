@@ -58,14 +58,26 @@ def sync(fd: int) -> None:
 
 def copy_or_link(src: str, dst: str, *, link: bool) -> None:
     """Put `src` at `dst`: a symbolic link, or a copy (a directory as a tree, links in it kept as
-    links)."""
+    links); OSError, its first where a tree has many."""
     fault("stage")
     if link:
         os.symlink(src, dst)
-    elif os.path.isdir(src):
-        shutil.copytree(src, dst, symlinks=True)
+    elif not os.path.isdir(src):
+        _copy_file(src, dst)
+    elif os.path.realpath(dst).startswith(os.path.join(os.path.realpath(src), "")):
+        raise OSError(f"{src}: a directory cannot be copied into itself")
     else:
-        shutil.copy2(src, dst)
+        try:
+            shutil.copytree(src, dst, symlinks=True, copy_function=_copy_file)
+        except shutil.Error as e:
+            raise OSError(e.args[0][0][-1]) from None
+
+
+def _copy_file(src: str, dst: str) -> None:
+    """A device or a pipe would be read for ever."""
+    if not os.path.isfile(src):
+        raise OSError(f"{src}: neither a file nor a directory")
+    shutil.copy2(src, dst)
 
 
 def drop_output() -> None:

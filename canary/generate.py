@@ -3,8 +3,9 @@ loaded again.
 
 Loading may run the user's code, so it happens in a child that was forked for it: nothing a file
 does (chdir, exit, signals, prints, threads, forks) reaches the runner, and a file that kills or
-hangs the child is one error naming it, after which a new child goes on with the next. All errors of
-all files are returned together.
+hangs the child is one error naming it, after which a new child goes on with the next. Between the
+runner and the child stands a keeper, which ends with either of them and leaves nothing running that
+a file has started. All errors of all files are returned together.
 """
 
 from __future__ import annotations
@@ -12,25 +13,38 @@ from __future__ import annotations
 import fcntl
 import marshal
 import os
+import resource
 import select
 import signal
+import socket
 import struct
 import sys
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+import threading
+import time
+import zlib
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
+from canary import fsio, procfs
 from canary.errors import CanaryError, CanaryErrors, SpecError
 from canary.faults import fault
+from canary.reaper import TreeReaper
+from canary.signals import ASKING, ENDING
 from canary.spec import ExpandContext, JobSpec, SpecFile, SpecGenerator
 
 FILE_SECONDS: Final = 60.0
 # below this many files a second collector costs more than it brings
 PARALLEL_FROM: Final = 1500
 HIGHEST: Final = 1 << 20  # no process here has a file with a higher number
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WORD_SECONDS: Final = 5.0  # in which a keeper says how its child ended
+KILL_SECONDS: Final = 2.0  # in which it kills what the child has left
+_HANDLED: Final = (*ENDING, *ASKING)  # what the runner may have handlers for
+_LIMITS: Final = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
 _LENGTH: Final = struct.Struct("<I")
+_WHOLE: Final = 0x2144DF1C  # the checksum of any data with its own checksum behind it
 
 
 @dataclass(slots=True)
@@ -65,11 +79,9 @@ def expand(
     loaded: dict[int, Any] = {}
     for i, file in enumerate(files):
         key, raw = cache.known.get(file.file, ("", b""))
-        if key == keys[i]:
-            try:
+        if key == keys[i] and zlib.crc32(raw) == _WHOLE:  # a damaged entry is none
+            with suppress(ValueError, TypeError, EOFError):  # nor is one of another Python
                 loaded[i] = marshal.loads(raw)
-            except (ValueError, TypeError, EOFError):
-                pass  # a damaged entry is none
     todo = [i for i in range(len(files)) if i not in loaded]
     cache.loaded = len(todo)
     specs: list[JobSpec] = []
@@ -148,80 +160,91 @@ def _collected(
 
 @dataclass(eq=False)
 class _Collector:
-    """One child at a time that loads files in order; started again after the one that killed or
-    hung it."""
+    """One child at a time that loads files in order; started again after a file that killed, hung
+    or marked it. Its parent is the keeper, `pid`; `first` is the first file that it loads, and
+    `ends` are those of its pipe and of the keeper's line."""
 
     files: Sequence[SpecFile]
     part: Sequence[int]
     generators: Mapping[str, SpecGenerator]
     limit: float
     done: int = 0
+    first: int = 0
     pid: int = 0
-    fd: int = -1
+    ends: list[int] = field(default_factory=list)
 
     def start(self) -> None:
-        """Fork the child; an interrupt comes before or after, and finds it known."""
-        fault("fork")
-        r, w = os.pipe()
-        _widen(w)
+        """Fork the keeper; an interrupt comes before or after, and finds it known."""
         sys.stdout.flush()
         sys.stderr.flush()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+        todo = [self.files[i] for i in self.part[self.done :]]
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         try:
+            fault("fork")
+            r, w = os.pipe()
+            _widen(w)
+            near, far = (end.detach() for end in socket.socketpair())
             self.pid = os.fork()
             if self.pid == 0:
-                os.close(r)
-                _serve(w, [self.files[i] for i in self.part[self.done :]], self.generators, before)
+                _keep(far, partial(_serve, w, todo, self.generators, before))
             os.close(w)
-            self.fd = r
+            os.close(far)
+            self.first, self.ends = self.done, [r, near]
+        except OSError as e:
+            raise fsio.explain(e, todo[0].file, "start a process that reads it") from None
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def answers(self) -> Iterator[Answer]:
+        """One for each file. One that ends a child which other files have used is tried again, in
+        a new one: it may have been their doing."""
         buffer = bytearray()
         while self.done < len(self.part):
             chunk, why = self._read()
             buffer += chunk
-            for answer in _frames(buffer):
-                yield answer
-                self.done += 1
+            try:
+                for answer in _frames(buffer):
+                    yield answer
+                    self.done += 1
+            except (ValueError, TypeError, EOFError, LookupError, MemoryError):
+                why = "wrote to the collector's pipe"
             if why:
                 self.end()
-                yield SpecError(why, hint="loading this file ended the collector")
-                self.done += 1
                 buffer.clear()
+                if self.done == self.first:
+                    yield SpecError(why, hint="loading this file ended the collector")
+                    self.done += 1
                 if self.done < len(self.part):
                     self.start()
 
     def _read(self) -> tuple[bytes, str]:
-        poll = select.poll()
-        poll.register(self.fd, select.POLLIN)
-        if not poll.poll(self.limit * 1000):
+        """What the child sends; or nothing, and why there will be no more."""
+        pipe, line = self.ends
+        if not _readable(pipe, self.limit):
+            self.first = self.done  # it has had its time: it is not tried again
             return b"", f"still loading after {self.limit:g} s"
-        chunk = os.read(self.fd, 1 << 20)
-        if chunk:
+        if chunk := os.read(pipe, 1 << 20):
             return chunk, ""
-        os.kill(self.pid, signal.SIGKILL)  # or it has closed all its files and goes on
-        _, status = os.waitpid(self.pid, 0)
-        self.pid = 0
-        code = os.waitstatus_to_exitcode(status)
-        if code < 0:
-            return b"", f"killed the collector with signal {-code}"
-        return b"", f"ended the collector with exit code {code}"
+        if _readable(line, WORD_SECONDS):
+            return b"", os.read(line, 1000).decode() or "ended the collector and its keeper"
+        self.first = self.done
+        return b"", "closed the collector's files and went on"
 
     def end(self) -> None:
-        """Kill what is left of the child and whatever it started in its session."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        """Let the keeper kill what is left of the child and whatever that has started."""
+        while self.ends:
+            os.close(self.ends.pop())
         if self.pid:
-            for kill in (os.killpg, os.kill):
-                try:
-                    kill(self.pid, signal.SIGKILL)
-                except OSError:
-                    pass
-            os.waitpid(self.pid, 0)
+            with suppress(ChildProcessError):  # the runner was started with SIGCHLD ignored
+                os.waitpid(self.pid, 0)
             self.pid = 0
+
+
+def _readable(fd: int, seconds: float) -> bool:
+    """Wait until there is something to read, or nothing more will be."""
+    waiter = select.poll()
+    waiter.register(fd, select.POLLIN)
+    return bool(waiter.poll(seconds * 1000))
 
 
 def _widen(pipe: int) -> None:
@@ -253,6 +276,59 @@ def _frames(buffer: bytearray) -> Iterator[Answer]:
     del buffer[:at]
 
 
+def _keep(line: int, serve: Callable[[], None]) -> None:
+    """The keeper: forks the child, kills it once the runner closes the line or is no more, says how
+    it ended, and then kills all that it left. Never returns."""
+    over = threading.Event()
+
+    def follow() -> None:
+        os.read(line, 1)
+        with suppress(OSError):  # it may be over at this very moment
+            if not over.is_set():
+                os.kill(child, signal.SIGKILL)
+
+    try:
+        os.setsid()
+        if procfs.has_pidfd():
+            TreeReaper().open()  # orphans below come to this process
+        child = os.fork()
+        if child == 0:
+            serve()
+        _close_but(line)
+        threading.Thread(target=follow, daemon=True).start()
+        pid = 0
+        while pid != child:  # orphans that are over may come first
+            pid, status = os.wait()
+        over.set()
+        code = os.waitstatus_to_exitcode(status)
+        how = f"ended the collector with exit code {code}"
+        if code < 0:
+            how = f"killed the collector with signal {-code}"
+        with suppress(OSError):
+            os.killpg(child, signal.SIGKILL)  # all that is known where orphans do not come here
+    except (OSError, RuntimeError) as e:  # no process, or no thread
+        how = f"cannot be loaded, as no process can be started: {e}"
+    try:
+        with suppress(OSError):  # the runner may be gone
+            os.write(line, how.encode())
+        _kill_orphans()
+    finally:
+        os._exit(0)
+
+
+def _kill_orphans() -> None:
+    """Kill all children of this process, and what is below them."""
+    end = time.monotonic() + KILL_SECONDS
+    while time.monotonic() < end:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        table, me = procfs.Table(), os.getpid()
+        procfs.kill([table[pid] for pid in table.below([me]) - {me}], end - time.monotonic())
+
+
 def _serve(
     w: int,
     files: Sequence[SpecFile],
@@ -264,8 +340,8 @@ def _serve(
         os.setsid()
         _quieten()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        os.closerange(3, w)  # a runner's lock must not be held by what outlives it
-        os.closerange(w + 1, HIGHEST)
+        _close_but(w)
+        marks = _marks()
         me, cwd, environ = os.getpid(), os.getcwd(), dict(os.environ)
         for file in files:
             frame = marshal.dumps(_load(file, generators[file.generator]))
@@ -278,9 +354,24 @@ def _serve(
                 os.environ.clear()
                 os.environ.update(environ)
             _write(w, _LENGTH.pack(len(frame)) + frame)
+            if _marks() != marks:
+                break  # the next file gets a child of its own
         os._exit(0)
     except BaseException:  # noqa: BLE001 - a child of fork must not run its parent's code
         os._exit(70)
+
+
+def _marks() -> tuple[object, ...]:
+    """What a file may leave behind that can end the child while it loads another."""
+    timer = signal.getitimer(signal.ITIMER_REAL)
+    return (threading.active_count(), timer, *map(resource.getrlimit, _LIMITS))
+
+
+def _close_but(fd: int) -> None:
+    """Close all files but this and the standard three: a runner's lock, for one, must not be held
+    by what outlives it."""
+    os.closerange(3, fd)
+    os.closerange(fd + 1, HIGHEST)
 
 
 def _flush() -> None:
@@ -303,14 +394,15 @@ def _quieten() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(2, 1)
-    for number in _ENDING:
+    for number in _HANDLED:
         signal.signal(number, signal.SIG_DFL)
 
 
 def _load(file: SpecFile, generator: SpecGenerator) -> tuple[Any, ...]:
     try:
         found = generator.load(file)
-        return ("data", marshal.dumps(found.data), found.cacheable)
+        raw = marshal.dumps(found.data)
+        return ("data", raw + zlib.crc32(raw).to_bytes(4, "little"), found.cacheable)
     except BaseException as error:  # noqa: BLE001 - whatever a file raises is that file's error
         several = _each(_foreseen(error, generator.name, "loaded"))
         return ("errors", [(e.message, e.hint, e.file, e.line, e.key, e.column) for e in several])

@@ -70,7 +70,10 @@ class Workspace:
     def session_names(self) -> list[str]:
         """What is in the directory of sessions, oldest first; other names than times are nobody's
         session."""
-        return sorted(name for name in os.listdir(self.sessions) if name[:1].isdigit())
+        try:
+            return sorted(name for name in os.listdir(self.sessions) if name[:1].isdigit())
+        except OSError:
+            return []
 
     def point_to(self, session: str) -> None:
         """Make `session` the newest."""
@@ -148,15 +151,26 @@ def _checked(root: Path) -> Workspace:
     return Workspace(root)
 
 
-def refuse_shared(workspace: Workspace) -> None:
-    """WorkspaceError if anybody may write to it: who does could choose what is run, and as whom."""
-    mode = workspace.root.stat().st_mode
-    if mode & stat.S_IWOTH:
-        raise WorkspaceError(
-            "anybody may write to this workspace",
-            hint=f"chmod o-w {workspace.root}, or --shared-workspace if that is meant",
-            file=str(workspace.root),
-        )
+def refuse_shared(*paths: Path) -> None:
+    """WorkspaceError for the first of `paths` that anybody may write to, or that is another user's:
+    who it is could choose what is run, and as whom.
+
+    Whoever owns canary itself can do so anyway. To root, users are no others, as in containers, but
+    for what they put where anybody may: in /tmp, say. Where CI is set, what anybody may write to is
+    taken: CI systems check files out so.
+    """
+    me = os.geteuid()
+    open_to_all = 0 if os.environ.get("CI") else stat.S_IWOTH
+    hint = "canary --shared-workspace ... if that is meant"
+    for path in filter(Path.exists, paths):
+        others = {path.stat().st_uid, path.lstat().st_uid} - {0, me, os.stat(__file__).st_uid}
+        if path.stat().st_mode & open_to_all:
+            text, hint = "anybody may write to it", f"chmod o-w {path}, or {hint}"
+        elif others and (me or path.parent.stat().st_mode & open_to_all):
+            text = "it belongs to another user"
+        else:
+            continue
+        raise WorkspaceError(text, hint=hint, file=str(path))
 
 
 def is_foreign(workspace: Workspace) -> bool:
@@ -190,17 +204,15 @@ def set_aside(directory: Path) -> Workspace:
     return Workspace(aside)
 
 
-def create(directory: Path, *, wipe: bool = False) -> Workspace:
-    """Make a workspace in `directory`; UsageError if there is one and `wipe` is not asked for."""
+def create(directory: Path) -> Workspace:
+    """Make a workspace in `directory`; UsageError if there is one."""
     root = directory.absolute() / DIRECTORY
-    if root.exists() or root.is_symlink():
-        if not wipe:
-            raise UsageError(f"a workspace exists at {root}", hint="use -w to wipe it first")
-        remove(Workspace(root))
+    if os.path.lexists(root):
+        raise UsageError(f"a workspace exists at {root}", hint="use -w to wipe it first")
     try:
         root.mkdir(mode=0o775, parents=True)
         for name in ("sessions", "refs", "logs"):
-            (root / name).mkdir()
+            (root / name).mkdir(mode=0o775)
         (root / "VERSION").write_text(VERSION + "\n", encoding="utf-8")
         (root / TAG).write_text(_TAG_TEXT, encoding="utf-8")  # it is found from here on
     except OSError as e:
@@ -208,16 +220,12 @@ def create(directory: Path, *, wipe: bool = False) -> Workspace:
     return Workspace(root)
 
 
-def remove(workspace: Workspace) -> None:
-    """Delete `.canary`, but not its views; refuses what has no tag."""
+def refuse_removal(workspace: Workspace) -> None:
+    """WorkspaceError for what has no tag, unless its making was cut off."""
     root = workspace.root
     known = root.is_dir() and ((root / TAG).is_file() or not any(root.iterdir()))
     if root.is_symlink() or not known:
         raise WorkspaceError("this is no workspace, so it is not removed", file=str(root))
-    try:
-        fsio.remove_tree(root)
-    except OSError as e:
-        raise fsio.explain(e, root, "remove the workspace") from None
 
 
 def relative(path: str | os.PathLike[str]) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from canary import faults, fsio
+from canary.errors import RecordError
 from canary.events import (
     Event,
     JobFinished,
@@ -30,6 +31,8 @@ from canary.status import Status
 
 SCHEMA: Final = 1
 LOG: Final = "events.jsonl"
+# what is raised by values that are not what we write, and by times that no calendar has
+WRONG: Final = (LookupError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 
 _KINDS: Final[Mapping[str, type[Any]]] = {
     c.kind: c
@@ -103,17 +106,25 @@ def decode_line(raw: bytes) -> dict[str, Any] | None:
     body, _, tail = raw.rpartition(b',"c":"')
     if len(tail) != 11 or not tail.endswith(b'"}\n') or tail[:8] != b"%08x" % zlib.crc32(body):
         return None
-    data: dict[str, Any] = json.loads(raw)
+    try:
+        data: dict[str, Any] = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
     return data
 
 
-def read_lines(path: Path, damaged: Callable[[int], object] = int) -> Iterator[dict[str, Any]]:
-    """The sound lines of a log in order; damaged ones are left out, and `damaged` is called with
-    their number. A torn last line is what a killed runner leaves: it is left out, and no damage."""
+def read_lines(
+    path: Path,
+    damaged: Callable[[int], object] = int,
+    take: Callable[[dict[str, Any]], bool] = bool,
+) -> Iterator[dict[str, Any]]:
+    """The sound lines of a log in order; damaged ones, and those that `take` does not, are left
+    out, and `damaged` is called with their number. A torn last line is what a killed runner
+    leaves: it is left out, and no damage."""
     with open(path, "rb") as f:
         for number, raw in enumerate(f, 1):
             line = decode_line(raw)
-            if line is not None:
+            if line is not None and take(line):
                 yield line
             elif raw.endswith(b"\n"):
                 damaged(number)
@@ -129,14 +140,15 @@ def encode_event(event: Event) -> dict[str, Any]:
 
 
 def decode_event(data: Mapping[str, Any]) -> Event | None:
-    """Read what `encode_event` wrote; None for a kind of line that is no event."""
-    cls = _KINDS.get(data.get("e", ""))
-    if cls is None:
+    """Read what `encode_event` wrote; None for a line that is no event, or lacks a part of it."""
+    try:
+        cls = _KINDS[data["e"]]
+        values = {n: data[n] for n in cls.__dataclass_fields__ if n in data and n != "kind"}
+        if "status" in values:
+            values["status"] = Status.fromdict(values["status"])
+        if "argv" in values:
+            values["argv"] = tuple(values["argv"])
+        event: Event = cls(**values)
+    except (*WRONG, RecordError):
         return None
-    values = {n: data[n] for n in cls.__dataclass_fields__ if n in data and n != "kind"}
-    if "status" in values:
-        values["status"] = Status.fromdict(values["status"])
-    if "argv" in values:
-        values["argv"] = tuple(values["argv"])
-    event: Event = cls(**values)
     return event

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import stat
 import sys
 import traceback
 from dataclasses import dataclass
@@ -66,13 +65,6 @@ def load_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-def load_hook_file(path: Path) -> ModuleType:
-    """The same, of a file that nobody has named."""
-    if path.stat().st_mode & stat.S_IWOTH:
-        raise PermissionError("everybody may write to it")
-    return load_file(path)
 
 
 def file_of(part: object) -> str | None:

@@ -29,11 +29,20 @@ REBUILD: Final = "canary doctor --rebuild writes it anew"
 MAX_BYTES: Final = 64 << 20
 # what a name has in it whose value nobody should read later
 _SECRET: Final = re.compile(
-    "TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|PRIVATE_KEY", re.IGNORECASE
+    r"TOKEN|SECRET|PASS(?:WORD|WD|PHRASE|(?<![^\W_]PASS)(?![\w.-]))|SSHPASS|CREDENTIAL|API_?KEY"
+    r"|PRIVATE_KEY|AUTH_CONFIG",
+    re.IGNORECASE,
 )
-_SECRET_WORD: Final = re.compile(
-    rf"([^=]*(?:{_SECRET.pattern})[^=:]*[=:]).*", re.IGNORECASE | re.DOTALL
+# what stands before such a value: `--name `, `NAME=`, `"name": `, `section:NAME:`
+_SECRET_FLAG: Final = re.compile(
+    rf"(?<!\S)--?[\w.-]{{0,99}}(?:{_SECRET.pattern})[\w.-]{{0,99}}", re.IGNORECASE
 )
+_SECRET_GIVEN: Final = re.compile(
+    rf"{_SECRET_FLAG.pattern}\s+|(?:{_SECRET.pattern})[\w.-]{{0,99}}\\?[\"']?\s*[=:]",
+    re.IGNORECASE,
+)
+_GIVES: Final = re.compile(r"[=:\s]")  # few words do, and to look is cheap
+_URL_PASSWORD: Final = re.compile(r"(://[^/@\s:]*:)[^/?#\s]+@")
 # stands for infinity until the text is made
 _INFINITE: Final = "canary:infinity"
 
@@ -54,19 +63,27 @@ def dump(data: Mapping[str, Any]) -> str:
 
 
 def public_environment(environment: Mapping[str, T]) -> dict[str, T]:
-    """The environment as it is stored: variables whose name speaks of a secret are left out."""
-    return {k: v for k, v in environment.items() if not _SECRET.search(k)}
+    """The environment as it is stored: variables whose name speaks of a secret are left out, and
+    so are passwords in URLs, and secrets in what is canary's own."""
+    kept: dict[str, Any] = {k: v for k, v in environment.items() if not _SECRET.search(k)}
+    for name, value in kept.items():
+        if isinstance(value, str) and ("://" in value or name.startswith("CANARY_")):
+            kept[name] = public(value)
+    return kept
 
 
 def public(data: Any) -> Any:
     """Plain data as it is stored: without what a name says to be a secret, in mappings and in words
-    such as `NAME=VALUE` and `section:NAME:VALUE`."""
+    such as `NAME=VALUE`, `section:NAME:VALUE` and `--name VALUE`."""
+    if isinstance(data, str):
+        found = _GIVES.search(data) and _SECRET_GIVEN.search(data)
+        return _URL_PASSWORD.sub(r"\1...@", f"{data[: found.end()]}..." if found else data)
     if isinstance(data, Mapping):
         return {k: public(v) for k, v in public_environment(data).items()}
     if isinstance(data, (list, tuple)):
-        return [public(v) for v in data]
-    found = _SECRET_WORD.match(data) if isinstance(data, str) else None
-    return f"{found[1]}..." if found else data
+        flags = [isinstance(v, str) and _SECRET_FLAG.fullmatch(v) for v in data]
+        return ["..." if i and flags[i - 1] else public(v) for i, v in enumerate(data)]
+    return data
 
 
 def _finite(data: Any) -> Any:

@@ -25,7 +25,7 @@ from canary.history import RunHistory
 from canary.home import Workspace
 from canary.job import Dependency, Job, JobPhase, load_job_from_file, load_job_from_state
 from canary.journal import decode_line, encode_line
-from canary.recovery import Folded, fold, fold_session, restore, unfinished
+from canary.recovery import Folded, close, fold, fold_session, restore, unfinished
 from canary.status import Outcome
 from canary.store import RESULT_STATEMENT, Result, Store, read_object
 from canary.table import counted
@@ -41,7 +41,8 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
     _remove(new)
     with closing(Catalog(new, writable=True)) as book, closing(_old(database)) as before:
         histories: dict[str, RunHistory] = {}
-        directories = _directories(workspace)
+        book.write([(record.SESSION_STATEMENT, _still(before.query, _SESSIONS))])
+        open_ones, directories = unfinished(workspace), sessions_of(workspace)
         for directory in directories:
             try:
                 folded = _mended(directory, before, say)
@@ -50,7 +51,10 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
                 continue
             except OSError as e:
                 raise fsio.explain(e, directory, "mend the log of a session") from None
-            restore(book, directory.name, directory, folded)
+            known = restore(book, directory.name, directory, folded)
+            over = known["returncode"] is not None or directory.name not in open_ones
+            if over and not _is_locked(directory):
+                close(directory, known, folded)
             _learn(histories, folded)
         rows = [(id, json.dumps(h.asdict())) for id, h in histories.items()]
         book.write([(record.HISTORY_STATEMENT, rows)])
@@ -88,10 +92,18 @@ def _old(database: Path) -> Catalog:
         return Catalog(database.with_suffix(".none"))
 
 
-def _directories(workspace: Workspace) -> list[Path]:
-    """Those of all sessions; one into which nothing was written is none."""
+def sessions_of(workspace: Workspace) -> list[Path]:
+    """The directories of all sessions; one into which nothing was written is none."""
     found = [d for n in workspace.session_names() if (d := workspace.sessions / n).is_dir()]
     return [d for d in found if any(x.is_dir() or x.lstat().st_size for x in d.iterdir())]
+
+
+def _is_locked(directory: Path) -> bool:
+    """Has the session a lock that can be read?"""
+    try:
+        return "returncode" in json.loads((directory / record.LOCK).read_bytes())
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def _mended(directory: Path, before: Catalog, say: Callable[[str], None]) -> Folded:
@@ -132,7 +144,8 @@ def _mended(directory: Path, before: Catalog, say: Callable[[str], None]) -> Fol
     if lines or folded.damaged:
         with open(log, "a+b") as f:
             f.seek(0)
-            sound = [raw for raw in f if decode_line(raw)]
+            raws = (raw for n, raw in enumerate(f, 1) if n not in folded.damaged)
+            sound = [raw for raw in raws if decode_line(raw)]
         fsio.write_atomic(log, b"".join([*sound, *lines]), durable=True)
     return fold_session(directory)
 
@@ -179,12 +192,16 @@ def unreadable_locks(book: Store) -> Iterator[Result]:
         here = os.path.isdir(f"{book.path.parent}/sessions/{result.session}")  # not taken over
         if here and result.had_directory and os.path.isdir(result.workspace):
             try:
-                lockfile.read(result.workspace)
+                if lockfile.read(result.workspace)["spec"]["id"] != result.id:
+                    yield result
+            except (LookupError, TypeError):
+                yield result
             except RecordError as e:
                 if e.hint != lockfile.NEWER:
                     yield result
 
 
+_SESSIONS: Final = "select name, data from sessions"
 _TAKEN: Final = (
     ("selections", "tag, spec_id"),
     ("selection_meta", "tag, data"),
@@ -195,10 +212,8 @@ _TAKEN: Final = (
 def _salvage(book: Catalog, before: Catalog) -> None:
     """Take over what no log holds: tests that were collected but never run, tags, and results of
     which there is no log, or no spec. Where the old store is damaged, what else it has is kept."""
-    known, here = book.specs(), set(book.sessions())
+    known = book.specs()
     have = set(book.query("select spec_id, session from results"))
-    sessions = _still(before.query, "select name, data from sessions")
-    sessions = [row for row in sessions if row[0] not in here]
     names = _still(before.query, "select distinct session from results")
     rows = [r for (name,) in names for r in _still(before.results, name)]
     rows = [r for r in rows if (r.id, r.session) not in have and r.outcome != "NONE"]
@@ -208,7 +223,7 @@ def _salvage(book: Catalog, before: Catalog) -> None:
     for table, columns in _TAKEN:
         taken = _still(before.query, f"select {columns} from {table}")
         batch.append((f"insert or ignore into {table} values(?,?)", taken))
-    book.write([*batch, (RESULT_STATEMENT, rows), (record.SESSION_STATEMENT, sessions)])
+    book.write([*batch, (RESULT_STATEMENT, rows)])
 
 
 def _still(ask: Callable[..., Iterable[_T]], *words: str) -> list[_T]:
@@ -231,10 +246,12 @@ def differences(workspace: Workspace, book: Catalog) -> Iterator[str]:
     Sessions that run, or were cut off, are left out.
     """
     open_ones = set(unfinished(workspace))
-    for directory in _directories(workspace):
+    for directory in sessions_of(workspace):
         name = directory.name
         if name in open_ones:
             continue
+        if not _is_locked(directory):
+            yield f"session {name}: its lock is missing or damaged: canary doctor --rebuild"
         folded = fold(directory / journal.LOG)
         if not folded.header:
             yield f"session {name}: its log is missing or damaged: canary doctor --rebuild"

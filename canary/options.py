@@ -200,11 +200,11 @@ def _number(text: str) -> int | float | str:
 
 
 def _size(data: Any) -> int | None:
-    if isinstance(data, int):
-        return data if data >= 0 else None
-    text = str(data).strip().upper().removesuffix("B").removesuffix("I")
-    power = _UNITS.find(text[-1:]) + 1 if text else 0
-    return int(float(text[:-1] if power else text) * 1024**power)
+    if not isinstance(data, int):
+        text = str(data).strip().upper().removesuffix("B").removesuffix("I")
+        power = _UNITS.find(text[-1:]) + 1 if text else 0
+        data = int(float(text[:-1] if power else text) * 1024**power)
+    return data if data >= 0 else None
 
 
 def _shown(data: Any) -> str:

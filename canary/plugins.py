@@ -29,7 +29,7 @@ from canary import discovery, hookspecs, oldtool, table
 from canary.declare import Command, Reporter, Settings
 from canary.discovery import Declared, EntryPoint, Installed
 from canary.errors import CanaryError, PluginError, PluginStop
-from canary.loader import PluginInfo, explain, file_of, load_file, load_hook_file
+from canary.loader import PluginInfo, explain, file_of, load_file
 from canary.options import Option, Schema, options_of
 
 GROUP: Final = "canary.plugins"
@@ -157,7 +157,7 @@ class PluginManager:
             if self.blocked & discovery.names((path.stem, str(path))):
                 self._infos[name] = replace(info, state="blocked")
             else:
-                self._load(info, partial(load_hook_file, path))
+                self._load(info, partial(load_file, path))
 
     def load_named(self, name: str, source: str, cwd: Path) -> None:
         """Load a module, a `.py` file or a package directory that somebody asked for by name."""

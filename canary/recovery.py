@@ -14,21 +14,22 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from canary import fsio, journal, lockfile, record
+from canary import fsio, home, journal, lockfile, record, view
 from canary.catalog import Catalog, spec_rows
 from canary.clock import Timekeeper
-from canary.errors import RecordError, WorkspaceError
+from canary.errors import CanaryError, RecordError, WorkspaceError
 from canary.events import JobFinished
 from canary.faults import fault
 from canary.graph import Edge
 from canary.home import Workspace
 from canary.procfs import process
+from canary.signals import telling
 from canary.spec import JobSpec
 from canary.status import Category, Outcome, Status
 from canary.store import RESULT_STATEMENT
@@ -58,7 +59,7 @@ class Runner(NamedTuple):
         """Read what `asdict` wrote; None if it is anything else."""
         try:
             return cls(str(data["host"]), int(data["pid"]), int(data["start"]), str(data["boot"]))
-        except (KeyError, TypeError, ValueError):
+        except journal.WRONG:
             return None
 
     def lives(self) -> bool | None:
@@ -72,39 +73,41 @@ class Runner(NamedTuple):
 
 
 @contextmanager
-def run_lock(
-    workspace: Workspace, say: Callable[[str], None], *, force: bool = False
-) -> Iterator[None]:
+def run_lock(workspace: Workspace, say: Callable[[str], None]) -> Iterator[None]:
     """Hold the workspace for one run; a second run of this host waits until the first is over.
 
     The lock is the kernel's, so that a killed holder never keeps it; who holds it stands in the
     file, because the kernel's lock may not reach other hosts of a shared file system.
     """
     path = workspace.root / RUN_LOCK
-    try:
-        fault("lock")
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as e:
-        raise fsio.explain(e, path, "lock the workspace") from None
-    try:
-        _lock(fd, path, say)
-        holder = Runner.fromdict(_content(fd))
-        if holder is not None and holder.lives() is None and not force:
-            raise WorkspaceError(
-                f"a run of {holder.host} (process {holder.pid}) holds this workspace",
-                hint=f"wait for it; if that host is gone, remove {path}",
-            )
+    while True:
         try:
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, json.dumps(Runner.this()._asdict()).encode(), 0)
+            fault("lock")
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except OSError as e:
             raise fsio.explain(e, path, "lock the workspace") from None
         try:
-            yield
+            _lock(fd, path, say)
+            if not (path.exists() and os.path.samefile(fd, path)):
+                continue  # whoever held it has removed the workspace, and perhaps made a new one
+            holder = Runner.fromdict(_content(fd))
+            if holder is not None and holder.lives() is None:
+                raise WorkspaceError(
+                    f"a run of {holder.host} (process {holder.pid}) holds this workspace",
+                    hint=f"wait for it; if that host is gone, remove {path}",
+                )
+            try:
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, json.dumps(Runner.this()._asdict()).encode(), 0)
+            except OSError as e:
+                raise fsio.explain(e, path, "lock the workspace") from None
+            try:
+                yield
+            finally:
+                os.ftruncate(fd, 0)
+            return
         finally:
-            os.ftruncate(fd, 0)
-    finally:
-        os.close(fd)
+            os.close(fd)
 
 
 def _lock(fd: int, path: Path, say: Callable[[str], None]) -> None:
@@ -114,17 +117,45 @@ def _lock(fd: int, path: Path, say: Callable[[str], None]) -> None:
     except OSError as e:
         if e.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise fsio.explain(e, path, "lock the workspace") from None
-    holder = Runner.fromdict(_content(fd))
-    who = f"process {holder.pid}" if holder else "another process"
-    say(f"{who} runs in this workspace: waiting for its end")
-    fcntl.flock(fd, fcntl.LOCK_EX)
+
+    def tell() -> None:
+        holder = Runner.fromdict(_content(fd))
+        who = f"process {holder.pid}" if holder else "another process"
+        say(f"{who} runs in this workspace: waiting for its end")
+
+    tell()
+    with telling(tell):
+        fcntl.flock(fd, fcntl.LOCK_EX)
 
 
 def _content(fd: int) -> Any:
     try:
         return json.loads(os.pread(fd, 4096, 0) or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
+
+
+def wipe(workspace: Workspace, say: Callable[[str], None], *, anew: bool = False) -> Workspace:
+    """Remove a workspace and its views, and make it `anew`; what is not of canary's making is left
+    in the views.
+
+    A run that is under way is waited for, and what a killed one left is killed.
+    """
+    home.refuse_removal(workspace)
+    aside = workspace.root.with_name(f"{workspace.root.name}.{os.getpid()}~")
+    try:
+        try:
+            with run_lock(workspace, say):
+                for name in unfinished(workspace):
+                    directory = workspace.sessions / name
+                    _end_survivors(fold(directory / journal.LOG), directory)
+                view.remove_all(workspace.home)
+                workspace.root.rename(aside)  # at once: nobody begins in what is half removed
+                return home.create(workspace.home) if anew else workspace
+        finally:
+            fsio.remove(aside)  # NFS lets no directory go while a file in it is open, as the lock
+    except OSError as e:
+        raise fsio.explain(e, e.filename or aside, "remove the workspace") from None
 
 
 @dataclass(slots=True)
@@ -135,13 +166,52 @@ class Folded:
     header: dict[str, Any] = field(default_factory=dict)
     specs: dict[str, dict[str, Any]] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
-    edges: dict[str, list[list[Any]]] = field(default_factory=dict)
+    edges: dict[str, list[Edge]] = field(default_factory=dict)
     ends: dict[str, JobFinished] = field(default_factory=dict)
     running: dict[str, Cut] = field(default_factory=dict)
     excluded: list[tuple[str, str, str]] = field(default_factory=list)
     removed: set[str] = field(default_factory=set)
     exit_code: int | None = None
     damaged: list[int] = field(default_factory=list)
+
+    def take(self, line: Mapping[str, Any]) -> bool:
+        """Add a line of the log; False if it lacks what such a line has."""
+        kind = line.get("e")
+        try:
+            if kind == "plan":
+                if line.get("schema", 0) > journal.SCHEMA:
+                    raise RecordError("this log is of a newer release", hint=lockfile.NEWER)
+                record.dated(line)
+                self.header = {k: v for k, v in line.items() if k not in ("e", "c", "schema")}
+            elif kind == "job":
+                self.edges[line["id"]] = [Edge(i, w) for i, w in line["edges"]]
+                self.paths[line["id"]] = str(line["path"])
+                self.specs[line["id"]] = line["spec"]
+            elif kind == "job_submitted":
+                self.running[line["id"]] = Cut("", int(line["attempt"]))
+            elif kind == "job_started":
+                at = float(line["at"])
+                self.running[line["id"]] = Cut(str(line["ticket"]), int(line["attempt"]), at)
+            elif kind == "job_finished":
+                end = journal.decode_event(line)
+                if not isinstance(end, JobFinished):
+                    return False
+                Timekeeper.fromdict(end.times)
+                self.running.pop(end.id, None)
+                if not end.retry:
+                    self.ends[end.id] = end
+            elif kind == REMOVED:
+                self.ends.pop(line["id"], None)
+                self.removed.add(line["id"])
+            elif kind == "excluded":
+                self.excluded.append((line["id"], line["fullname"], line["reason"]))
+            elif kind == "session_finished":
+                self.exit_code = int(line["exit_code"])
+        except (CanaryError, *journal.WRONG) as e:
+            if isinstance(e, CanaryError) and e.hint == lockfile.NEWER:
+                raise
+            return False
+        return True
 
 
 class Cut(NamedTuple):
@@ -155,36 +225,12 @@ class Cut(NamedTuple):
 def fold(log: Path) -> Folded:
     """Read a log to its end; one that is not there says nothing."""
     out = Folded()
-    if not log.exists():
-        return out
-    for line in journal.read_lines(log, out.damaged.append):
-        kind = line.get("e")
-        if kind == "plan":
-            if line.get("schema", 0) > journal.SCHEMA:
-                raise RecordError(
-                    "this log is of a newer release", hint="update canary", file=str(log)
-                )
-            out.header = {k: v for k, v in line.items() if k not in ("e", "c", "schema")}
-        elif kind == "job":
-            out.specs[line["id"]] = line["spec"]
-            out.paths[line["id"]] = line["path"]
-            out.edges[line["id"]] = line["edges"]
-        elif kind == "job_submitted":
-            out.running[line["id"]] = Cut("", line["attempt"])
-        elif kind == "job_started":
-            out.running[line["id"]] = Cut(line["ticket"], line["attempt"], line["at"])
-        elif kind == "job_finished":
-            out.running.pop(line["id"], None)
-            end = journal.decode_event(line)
-            if isinstance(end, JobFinished) and not end.retry:
-                out.ends[end.id] = end
-        elif kind == REMOVED:
-            out.ends.pop(line["id"], None)
-            out.removed.add(line["id"])
-        elif kind == "excluded":
-            out.excluded.append((line["id"], line["fullname"], line["reason"]))
-        elif kind == "session_finished":
-            out.exit_code = line["exit_code"]
+    if log.exists():
+        try:
+            for _ in journal.read_lines(log, out.damaged.append, out.take):
+                pass
+        except RecordError as e:
+            raise e.located(file=str(log)) from None
     return out
 
 
@@ -204,12 +250,18 @@ def fold_session(directory: Path) -> Folded:
 
 
 def unfinished(workspace: Workspace) -> list[str]:
-    """Sessions that were cut off: their mark of a running session is still there."""
-    try:
-        names = workspace.session_names()
-    except OSError:
-        return []
-    return [n for n in names if os.path.exists(f"{workspace.sessions}/{n}/{record.RUNNING}")]
+    """Sessions that were cut off: their mark of a running session is still there, or the newest's
+    lock has no end (to read them all would take long)."""
+    names, root = workspace.session_names(), workspace.sessions
+    marked = [n for n in names if os.path.exists(f"{root}/{n}/{record.RUNNING}")]
+    return marked + [n for n in names[-1:] if n not in marked and _is_open(root / n)]
+
+
+def _is_open(directory: Path) -> bool:
+    """Has a session with a log a lock without an end, or none?"""
+    lock, log = fsio.read_text(f"{directory}/{record.LOCK}"), directory / journal.LOG
+    end = lock.rpartition('"returncode":')[2]  # such quotes are never within a text of JSON
+    return end.startswith(("null", lock)) and log.exists() and log.stat().st_size > 0
 
 
 def recover(workspace: Workspace, book: Catalog, say: Callable[[str], None]) -> list[str]:
@@ -219,17 +271,11 @@ def recover(workspace: Workspace, book: Catalog, say: Callable[[str], None]) -> 
         directory = workspace.sessions / name
         folded = fold_session(directory)
         killed = _end_survivors(folded, directory)
-        restore(book, name, directory, folded)
-        _close(directory, name, folded)
-        say(_told(name, folded, len(killed)))
+        known = restore(book, name, directory, folded)
+        close(directory, known, folded)
+        kept = sum(r.id not in folded.running for r in book.results(session=name))
+        say(_told(known, folded, kept, len(killed)))
     return names
-
-
-def end_survivors(workspace: Workspace) -> None:
-    """Kill what cut-off sessions left running, before their record is removed."""
-    for name in unfinished(workspace):
-        directory = workspace.sessions / name
-        _end_survivors(fold(directory / journal.LOG), directory)
 
 
 def _end_survivors(folded: Folded, directory: Path) -> list[str]:
@@ -243,20 +289,23 @@ def _end_survivors(folded: Folded, directory: Path) -> list[str]:
     return killed
 
 
-def _told(name: str, folded: Folded, killed: int) -> str:
-    if folded.exit_code is not None:
-        return f"session {name} could not be recorded in full: made up for from its log"
-    left = len(folded.specs) - len(folded.ends)
-    kept, again = counted(len(folded.ends), "result"), counted(left, "job")
-    text = f"session {name} was cut off: {kept} kept, {again} to run again"
+def _told(known: Mapping[str, Any], folded: Folded, kept: int, killed: int) -> str:
+    results = counted(kept, "result")
+    if known["returncode"] is not None:
+        return f"session {known['name']} could not be recorded in full: {results} kept"
+    again = counted(len(folded.specs) - len(folded.ends), "job")
+    text = f"session {known['name']} was cut off: {results} kept, {again} to run again"
     return text + (f", {counted(killed, 'process')} killed" if killed else "")
 
 
-def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> None:
-    """Put a folded log into the store; a job that was under way is INTERRUPTED."""
-    specs = {id: JobSpec.fromdict(data) for id, data in folded.specs.items()}
+def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> dict[str, Any]:
+    """Put a folded log into the store; a job that was under way is INTERRUPTED. What is known of
+    the session then."""
+    specs = {}
+    for id, data in folded.specs.items():
+        with suppress(RecordError):
+            specs[id] = JobSpec.fromdict(data)
     texts = {id: json.dumps(data, separators=(",", ":")) for id, data in folded.specs.items()}
-    edges = {id: [Edge(i, w) for i, w in rows] for id, rows in folded.edges.items() if rows}
     ends = {**folded.ends, **{id: _cut_off(id, cut) for id, cut in folded.running.items()}}
     lost = book.specs(id for id in ends if id not in specs)  # where a line of the log is damaged
     known = {**lost, **specs}
@@ -266,15 +315,18 @@ def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> None:
             spec = known[id]
             place = str(directory / folded.paths.get(id, spec.work_path))
             rows.append(record.result_of(spec, end, name, place, _variables(spec, place)))
-    code = folded.exit_code
-    data = {**folded.header, "name": name, "prefix": str(directory), "returncode": code}
-    batch = spec_rows(specs, edges, texts)
+    data = {"returncode": None, **(book.session(name) or {}), **folded.header}
+    data |= {"name": name, "prefix": str(directory)}
+    if folded.exit_code is not None:
+        data["returncode"] = folded.exit_code
+    batch = spec_rows(specs, folded.edges, texts)
     batch += [
         (RESULT_STATEMENT, rows),
         (record.EXCLUDED_STATEMENT, [(name, *r) for r in folded.excluded]),
         (record.SESSION_STATEMENT, [(name, json.dumps(data))]),
     ]
     book.write(batch)
+    return data
 
 
 def _variables(spec: JobSpec, place: str) -> dict[str, str | None]:
@@ -292,18 +344,13 @@ def _cut_off(id: str, cut: Cut) -> JobFinished:
     return JobFinished(-1.0, id, "", status, times, {}, cut.attempt)
 
 
-def _close(directory: Path, name: str, folded: Folded) -> None:
-    data = {
-        "schema": journal.SCHEMA,
-        **folded.header,
-        "name": name,
-        "job_ids": list(folded.specs),
-        "returncode": folded.exit_code if folded.exit_code is not None else -1,
-        "cut_off": folded.exit_code is None,
-        "finished_on": None,
-        "measurements": {},
-    }
-    fsio.write_atomic(
-        directory / record.LOCK, json.dumps(record.dated(data)).encode(), durable=True
-    )
+def close(directory: Path, known: Mapping[str, Any], folded: Folded) -> None:
+    """Write the lock of a session that is over, of which this is `known`."""
+    cut_off = known["returncode"] is None
+    data = {"schema": journal.SCHEMA, "finished_on": None, "measurements": {}, **known}
+    data |= {"job_ids": list(folded.specs), "cut_off": cut_off}
+    if cut_off:
+        data["returncode"] = -1
+    text = json.dumps(record.dated(data))
+    fsio.write_atomic(directory / record.LOCK, text.encode(), durable=True)
     (directory / record.RUNNING).unlink(missing_ok=True)

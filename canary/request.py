@@ -30,6 +30,7 @@ class RunRequest:
     argv: tuple[str, ...] = ()
     canary_dir: Path | None = None
     wipe: bool = False
+    resume: bool = False
     criteria: Criteria = field(default_factory=Criteria)
     only_given: bool = False
     options: frozenset[str] = frozenset()

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from canary import (
     collect,
@@ -47,10 +46,9 @@ from canary.request import RunRequest
 from canary.resources import Machine, ResourcePool
 from canary.schedule import Scheduler
 from canary.select import PASSED, Plan
+from canary.signals import ASKING, ENDING, heard, telling
 from canary.status import Category, Outcome
 from canary.store import tag_rows
-
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +65,9 @@ class Session:
 
 def run(request: RunRequest, config: Config, display: Display) -> Summary:
     """Collect, choose, run, record; return what it came to."""
-    if request.wipe:
-        _end_before_wiping(request, display)
-    workspace = targets.open_workspace(request)
+    workspace = _open_workspace(request, display.say)
     with (
+        telling(lambda: display.say("test files are read, nothing runs yet")),
         recovery.run_lock(workspace, display.say),
         closing(Catalog(workspace.database, writable=True)) as book,
     ):
@@ -82,12 +79,12 @@ def run(request: RunRequest, config: Config, display: Display) -> Summary:
         return _execute(choice, config, display, workspace, book)
 
 
-def _end_before_wiping(request: RunRequest, display: Display) -> None:
-    """A run that is under way is waited for; what a killed one left is killed."""
-    found = home.find(Path(request.cwd), request.canary_dir)
-    if found is not None and not home.is_foreign(found):
-        with recovery.run_lock(found, display.say):
-            recovery.end_survivors(found)
+def _open_workspace(request: RunRequest, say: Callable[[str], None]) -> Workspace:
+    """The workspace around, or a new one; wiped first if that was asked for."""
+    found = home.find(Path(request.cwd), request.canary_dir) if request.wipe else None
+    if found is None:
+        return targets.open_workspace(request)
+    return recovery.wipe(found, say, anew=True)
 
 
 def choose(request: RunRequest, config: Config, book: Catalog | None) -> Choice:
@@ -98,6 +95,8 @@ def choose(request: RunRequest, config: Config, book: Catalog | None) -> Choice:
             raise UsageError(f"{words.names[0]!r}: no such file or directory")
         request = replace(request, words=(), roots=(*request.roots, *words.roots))
     else:
+        if request.resume:
+            request = _undone(request, Workspace(book.path.parent))
         request = targets.resolve_names(request, book)
     collected = planning.find_specs(request, config, book)
     if collected.errors and not request.permissive:
@@ -105,6 +104,20 @@ def choose(request: RunRequest, config: Config, book: Catalog | None) -> Choice:
     earlier = {} if book is None else planning.earlier_results(book)
     plan = planning.make_plan(collected.graph, request, config, earlier)
     return Choice(request, collected, plan, earlier)
+
+
+def _undone(request: RunRequest, workspace: Workspace) -> RunRequest:
+    """Ask for what the newest session has not brought to an end of its own."""
+    last = workspace.latest
+    if last is None:
+        raise NothingToRun("there is no session yet", hint="canary run PATH")
+    folded = recovery.fold_session(workspace.sessions / last)
+    unrun = (Category.ABORTED, Category.NONE)
+    done = {id for id, end in folded.ends.items() if end.status.category not in unrun}
+    left = frozenset(folded.specs.keys() - done)
+    if not left:
+        raise NothingToRun(f"session {last} left nothing undone", hint="canary run")
+    return replace(request, criteria=replace(request.criteria, named=left, only="all"))
 
 
 def _check(choice: Choice, book: Catalog, display: Display) -> None:
@@ -224,7 +237,12 @@ class _Walk:
                     self._finish_unrun(job)
             self._run([job for job in jobs if job.status.outcome is not Outcome.INVALID])
         finally:
-            summary = self._close(began)
+            # what is known is written down, whatever comes
+            say, told = self.display.say, "the session is recorded: plugins are told"
+            with telling(lambda: say("the session is being recorded"), (*ENDING, *ASKING)):
+                summary = self._close(began)
+            with telling(lambda: say(told)):
+                self._tell_of_end(summary)
         return summary
 
     def _doom(self, faults: Mapping[str, CanaryError | str]) -> Sequence[BaseJob]:
@@ -270,13 +288,16 @@ class _Walk:
         self.ledger.event(event)
         if isinstance(event, JobFinished) and not event.retry:
             self.finished[event.id] = event
-        self._show_on(self.display.event, event)
-        if self.watched:
-            self.config.plugins.call("canary_event", event=event)
+        self._show_event(event)
         if self.ledger.pending >= record.BATCH_ROWS:
             self.ledger.commit()
         if self._flush is None:
             self._flush = self.loop.call_later(record.BATCH_SECONDS, self._commit)
+
+    def _show_event(self, event: Event) -> None:
+        self._show_on(self.display.event, event)
+        if self.watched:
+            self.config.plugins.call("canary_event", event=event)
 
     def _commit(self) -> None:
         self._flush = None
@@ -300,14 +321,20 @@ class _Walk:
             self._tear_down(session)
         self.emit(SessionFinished(self.clock.now(), final, dict(counts)))
         summary = Summary(session.name, dict(counts), self.clock.monotonic() - began, final, sent)
-        self._show(session)
-        self.config.plugins.call(
-            "canary_session_finish", lenient=True, session=session, summary=summary
-        )
         self.ledger.close(final, {"sum": code, "duration": summary.duration})
-        self._show_on(self.display.finish, session, summary)
-        self.loop.close()
         return summary
+
+    def _tell_of_end(self, summary: Summary) -> None:
+        """What follows from the record; an interrupt here costs nothing of that."""
+        session = self.session
+        try:
+            self._show(session)
+            self.config.plugins.call(
+                "canary_session_finish", lenient=True, session=session, summary=summary
+            )
+        finally:
+            self._show_on(self.display.finish, session, summary)
+            self.loop.close()
 
     def _tear_down(self, session: Session) -> None:
         """Remove the directories of jobs that passed."""
@@ -331,28 +358,16 @@ class _Walk:
         except CanaryError as e:
             if self.ledger.broken is None:  # nothing of the record has to be made up for later
                 text = f"the view is not up to date: {e}"
-                self.emit(Notice(self.clock.now(), "warning", text))
+                self._show_event(Notice(self.clock.now(), "warning", text))
 
-    @contextmanager
-    def _signals(self, scheduler: Scheduler) -> Iterator[None]:
-        """Signals become calls in the loop; what was there before comes back."""
+    def _signals(self, scheduler: Scheduler) -> AbstractContextManager[None]:
+        """Signals become calls in the loop."""
         calls: dict[int, Callable[[], None]] = {
             signal.SIGTSTP: partial(self._suspend, scheduler),
-            signal.SIGUSR1: self._tell,
-            signal.SIGQUIT: self._tell,  # Ctrl-\ sends it
+            **dict.fromkeys(ASKING, self._tell),
+            **{number: partial(scheduler.interrupt, number) for number in ENDING},
         }
-        for number in _ENDING:
-            if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
-                calls[number] = partial(scheduler.interrupt, number)
-        old: dict[int, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            for n, call in calls.items():
-                old[n] = signal.signal(n, lambda *_, call=call: self.loop.post(call))
-        try:
-            yield
-        finally:
-            for n, handler in old.items():
-                signal.signal(n, handler)
+        return heard({n: lambda number: self.loop.post(calls[number]) for n in calls})
 
     def _tell(self) -> None:
         if self.scheduler is not None:

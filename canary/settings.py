@@ -134,7 +134,7 @@ class Run(Settings):
     )
     shared_workspace: bool = _set(
         False,
-        "use a workspace that anybody may write to",
+        "use a workspace and configuration that others own or may write to",
         flag="--shared-workspace",
         commands=("run", "collect"),
     )
@@ -151,7 +151,9 @@ class Output(Settings):
     """What jobs may write to their output."""
 
     section: ClassVar[str] = "run.output"
-    limit: int | None = _set(None, "most bytes of output a job", flag="--output-limit", kind="size")
+    limit: int | None = _set(
+        1 << 30, "most bytes of output a job, or none", flag="--output-limit", kind="size"
+    )
     policy: str = _set(
         "end",
         "at the limit, end the job or keep only the head and the tail of its output",

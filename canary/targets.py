@@ -20,17 +20,13 @@ from canary.request import RunRequest
 
 
 def open_workspace(request: RunRequest) -> Workspace:
-    """The workspace around, or a new one here; wiped first if that was asked for."""
+    """The workspace around, or a new one here."""
     here = Path(request.cwd)
     found = home.find(here, request.canary_dir)
-    if found is not None and request.wipe:
-        place = found.home
-        wipe(found)
-        return home.create(place)
     if found is not None:
         home.refuse_foreign(found)
         if not request.shared_workspace:
-            home.refuse_shared(found)
+            home.refuse_shared(found.root, found.sessions)
         return found
     if not request.words and not request.roots:
         raise UsageError("there is no workspace here and no path to run", hint="canary run PATH")
@@ -38,12 +34,6 @@ def open_workspace(request: RunRequest) -> Workspace:
         directory = request.canary_dir
         return home.create(directory.parent if directory.name == home.DIRECTORY else directory)
     return home.create(here)
-
-
-def wipe(workspace: Workspace) -> None:
-    """Delete a workspace and its views; what is not of canary's making is left in them."""
-    home.remove(workspace)
-    view.remove_all(workspace.home)
 
 
 def resolve_names(request: RunRequest, book: Catalog, *, tags: bool = True) -> RunRequest:

@@ -18,6 +18,14 @@ from typing import Any, Final
 from canary.errors import ConfigError
 
 MAX_SIZE: Final = 16 * 1024 * 1024
+MAX_PARTS: Final = 50
+# long strings and comments, which may hold anything; a key of many parts; other strings, words
+_PIECES: Final = re.compile(
+    r""""{3}(?:\\.|[^\\])*?(?:"{3}|\Z)|'{3}.*?(?:'{3}|\Z)|#[^\n]*"""
+    rf"""|((?:(?:[\w-]+|"(?:\\[^\n]|[^"\\\n])*"|'[^'\n]*')[ \t]*\.[ \t]*){{{MAX_PARTS}}})"""
+    r"""|"(?:\\[^\n]|[^"\\\n])*"?|'[^'\n]*'?|[\w-]+""",
+    re.DOTALL,
+)
 _PLACE: Final = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _HEADER: Final = re.compile(r"\s*\[([^\[\]]+)\]\s*(#.*)?$")
@@ -64,6 +72,12 @@ def _loads(text: str) -> dict[str, Any]:
 
 def parse_toml(text: str, file: str) -> dict[str, Any]:
     """The data in a TOML text; ConfigError naming file and line."""
+    # what reads it needs time and memory by the square of the parts of a key
+    if any(line.count(".") >= MAX_PARTS for line in text.split("\n")):
+        for found in _PIECES.finditer(text):
+            if found[1]:
+                line = text.count("\n", 0, found.start()) + 1
+                raise ConfigError(f"a key of more than {MAX_PARTS} parts", file=file, line=line)
     try:
         return _loads(text)
     except (ValueError, RecursionError) as e:

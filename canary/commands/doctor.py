@@ -14,7 +14,6 @@ from canary.catalog import Catalog
 from canary.commands import options
 from canary.config import Config
 from canary.errors import CanaryError, ExitCode
-from canary.journal import LOG
 from canary.results import refresh_view
 from canary.table import counted, say
 
@@ -34,17 +33,23 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if workspace is None:
         print("ok    no workspace here")
         return ExitCode.OK
+    settings = options.view_settings(config)
+    shown = workspace.home / settings.name
     if args.rebuild:
         home.refuse_foreign(workspace)
         with recovery.run_lock(workspace, lambda text: say("info", text)):
             n = mending.rebuild(workspace, lambda text: say("warning", text))
-        settings = options.view_settings(config)
-        if view.is_view(workspace.home / settings.name):
-            refresh_view(workspace, settings)
+            if n and (settings.when == "always" or view.is_view(shown)):
+                try:
+                    refresh_view(workspace, settings)
+                except CanaryError as e:
+                    say("warning", str(e))
         print(f"ok    the store was made anew from {counted(n, 'session')}")
     for fine, text in _workspace(workspace):
         bad += not fine
         print(f"{'ok  ' if fine else 'BAD '}  {text}")
+    if workspace.latest and settings.when == "always" and not view.is_view(shown):
+        print(f"note  there is no {shown}: canary view refresh makes it")
     return ExitCode.GENERIC if bad else ExitCode.OK
 
 
@@ -74,8 +79,9 @@ def _workspace(workspace: home.Workspace) -> Iterator[tuple[bool, str]]:
 
 def _database(workspace: home.Workspace) -> tuple[bool, str]:
     if not workspace.database.exists():
-        logs = len(list(workspace.sessions.glob(f"*/{LOG}")))
-        return not logs, f"no store, {logs} logs" + (": canary doctor --rebuild" if logs else "")
+        n = len(mending.sessions_of(workspace))
+        text = f"no store, {counted(n, 'session')}"
+        return not n, text + (": canary doctor --rebuild" if n else "")
     try:
         with closing(Catalog(workspace.database)) as book:
             answer = book.query("pragma quick_check")[0][0]

@@ -7,7 +7,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from canary import gather, journal
+from canary import gather, home, journal
 from canary.commands import shapes
 from canary.config import Config
 from canary.errors import ExitCode, UsageError
@@ -37,6 +37,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.job is None:
         raise UsageError("which job?", hint="canary status lists jobs")
     workspace, book = shapes.open_store(config)
+    if not config.run.shared_workspace:
+        home.refuse_shared(workspace.root, workspace.sessions)
     result = shapes.select_job(args.job, book)
     if args.session:
         name = shapes.select_session(args.session, workspace, book)

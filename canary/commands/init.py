@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from canary import fsio, home, textdata, view
+from canary import fsio, home, recovery, textdata, view
 from canary.commands import options, selection
 from canary.config import Config, beside
 from canary.options import TABLES
@@ -31,8 +33,12 @@ def run(args: argparse.Namespace, config: Config) -> int:
     place = Path(config.cwd, args.path)
     if args.take_over:
         return _take_over(place, config)
-    made = home.create(place, wipe=args.wipe)
-    if args.wipe:
+    made = home.Workspace(place.absolute() / home.DIRECTORY)
+    if args.wipe and os.path.lexists(made.root):
+        recovery.wipe(made, partial(say, "info"), anew=True)
+    else:
+        home.create(place)
+    if args.wipe:  # also where only the view is left
         view.remove_all(made.home)
     if args.save:
         text = ""

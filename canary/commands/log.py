@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +75,13 @@ def _session_lines(config: Config) -> Iterator[str]:
     if home.is_foreign(workspace):
         yield from oldstore.log_lines(workspace.root)
         return
-    from canary.journal import LOG, read_lines  # a job's output needs no record
+    from canary.journal import LOG, WRONG, read_lines  # a job's output needs no record
 
     for line in read_lines(workspace.sessions / name / LOG):
-        kind = line.pop("e")
-        if kind != "job":
-            yield _event_line(kind, line)
+        kind = line.pop("e", None)
+        with suppress(*WRONG):  # doctor counts such lines
+            if kind != "job":
+                yield _event_line(kind, line)
 
 
 def _event_line(kind: str, line: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Collection
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +29,6 @@ from canary.schedule import Policy
 from canary.table import say
 
 SLOTS = "slots_per_"
-DEFAULT_LIMIT = 1 << 30
 # words that are always understood: a shared configuration may name a vendor that is not here
 BACKENDS = frozenset({"auto", "none", "nvidia", "amd", "intel"})
 
@@ -122,7 +120,7 @@ def _launch_settings(args: argparse.Namespace, config: Config) -> LaunchSettings
         environment=config.environment.apply(os.environ),
         grace=config.run.grace,
         no_output_timeout=config.run.no_output_timeout,
-        output_limit=output.limit if output.limit is not None else DEFAULT_LIMIT,
+        output_limit=output.limit,
         trim_output=output.policy == "trim",
         copy_all=args.copy_all_resources,
     )
@@ -136,12 +134,9 @@ def read_pool(file: Path) -> Machine:
     return Machine.fromdict(data, file=str(file))
 
 
-def run(args: argparse.Namespace, config: Config, ids: Collection[str] = ()) -> int:
-    """Do it; if there are `ids`, with these jobs of the store, whatever is known of them."""
-    request = request_of(args, config)
-    if ids:
-        criteria = replace(request.criteria, named=frozenset(ids), only="all")
-        request = replace(request, criteria=criteria)
+def run(args: argparse.Namespace, config: Config, *, resume: bool = False) -> int:
+    """Do it; or with what the newest session left undone."""
+    request = replace(request_of(args, config), resume=resume)
     if request.dry_run:
         from canary.commands import details  # not needed by most runs
 

@@ -135,6 +135,9 @@ def test_12_records_that_cannot_be_written(ours, see, fault):
     whole(see, ours.workspace)
     again = ours.run()
     see(again.code == 8, "the next run goes on", again.trouble)
+    told = [line for line in again.err.splitlines() if "kept" in line]
+    see(all("3 results kept" in line for line in told), "it says what is kept", told)
+    see(told or not fault.startswith("log."), "and that there was something to keep", again.err)
     see.same(ours.jobs(), THREE, "all results are there")
     doctor = ours.canary("doctor")
     see(doctor.code == 0, "doctor finds nothing", doctor.trouble)

@@ -64,6 +64,44 @@ def test_05_kill_and_resume(world, see, how):
 
 
 @pytest.mark.experiment(5, "kill -9 of the main process, then resume")
+@pytest.mark.parametrize("how", ["resume", "rm", "init"])
+def test_05_without_its_mark(ours, see, how):
+    """The session is known to be cut off, and what it left is ended before anything else."""
+    ours.job("x", SLOW.replace("{name}", "x"))
+    runner = ours.start(*ours.words("--launcher", "subprocess"))
+    ours.await_flags("up.x", runner=runner)
+    runner.send(signal.SIGKILL)
+    runner.wait()
+    (ours.sessions()[-1] / "running").unlink()
+    doctor = ours.canary("doctor")
+    see("cut off" in doctor.out, "doctor says that a session was cut off", doctor.out)
+    words = {"resume": ["resume"], "rm": ["rm", "."], "init": ["init", "-w"]}[how]
+    done = ours.canary(*words)
+    see(done.code == 0, "it succeeds", done.trouble)
+    left = ours.await_silence(1.0)
+    see(not left, "no process of the first run is left", left)
+    see(not ours.told("double."), "survivors are dead before", ours.told("double."))
+    if how == "resume":
+        see.same(ours.jobs(), {"x": "SUCCESS"}, "it was run again")
+    else:
+        see(not ours.workspace.exists() or not ours.sessions(), "nothing is kept")
+
+
+@pytest.mark.experiment(5, "kill -9 of the main process, then resume")
+def test_05_killed_with_nothing_left_to_run(ours, see):
+    """All jobs are over, and their results are not in the store yet: resume puts them there."""
+    three_jobs(ours)
+    runner = ours.run(env={"CANARY_FAULT": "store.write:kill:3"})
+    see(runner.code == -signal.SIGKILL, "it was killed", runner.trouble)
+    see(len(ours.recorded()) == 3, "when all jobs were over", ours.recorded())
+    done = ours.canary("resume")
+    see(done.code == 7, "nothing is left to run", done.trouble)
+    see("3 results kept" in done.err, "it says what is kept", done.err)
+    see.same(ours.jobs(), THREE, "all results are there")
+    see(ours.canary("doctor").code == 0, "doctor finds nothing")
+
+
+@pytest.mark.experiment(5, "kill -9 of the main process, then resume")
 def test_05_what_is_known_before_the_next_run(ours, see):
     """Looking at a workspace whose run was killed works, and changes nothing."""
     six_jobs(ours)
@@ -371,6 +409,29 @@ def test_18_different_tests(ours, see):
     see(one.wait().code == 0, "the first succeeds", one.text())
     see(two.wait().code == 0, "the second succeeds", two.text())
     see.same(ours.jobs(), {"a": "SUCCESS", "b": "SUCCESS"}, "all results are there")
+
+
+@pytest.mark.experiment(18, "two runs at once in one workspace")
+@pytest.mark.parametrize("how", ["rm", "init", "run"])
+def test_18_no_workspace_is_removed_under_a_run(ours, see, how):
+    """Who removes it waits, and who waits then for the same lock does not take it for the new
+    one's."""
+    ours.job("a", "n = begin('a')\ntell('up')\nhear('go')")
+    one = ours.start(*ours.words())
+    ours.await_flags("up", runner=one)
+    removes = {"rm": ["rm", "."], "init": ["init", "-w"], "run": ours.words("-w")}
+    others = [ours.start(*words) for words in (removes[how], removes["run"], ours.words())]
+    for other in others:
+        until("it waits", lambda other=other: "waiting" in other.text() or other.is_over())
+    ours.flag("go").touch()
+    see(one.wait().code == 0, "the first succeeds", one.text())
+    for other in others:
+        done = other.wait()
+        gone = how == "rm" and "cannot lock the workspace: No such file" in done.err
+        see(done.code in (0, 7) or gone, "the others come to their end", done.trouble)
+        see("Traceback" not in done.text, "no traceback", done.trouble)
+    see(not ours.told("double."), "no job runs twice at once", ours.told("double."))
+    see(not list(ours.home.glob(".canary.*")), "nothing is left beside it")
 
 
 @pytest.mark.experiment(18, "two runs at once in one workspace")

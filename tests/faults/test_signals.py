@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from harness import PATIENCE, until
+from harness import PATIENCE, PREAMBLE, until
 
 GRACE = 1.0
 
@@ -134,6 +134,65 @@ def test_04_second_interrupt(world, see):
     left = world.await_silence(1.0)
     see(not left, "no process is left", left)
     judge_end(world, see, running)
+
+
+@pytest.mark.experiment(1, "SIGINT during 4 tests")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGQUIT"])
+def test_01_while_test_files_are_read(ours, see, name):
+    """What asks is answered; what ends the run ends also what a file has started."""
+    ours.write({"a.pyt": f"{PREAMBLE}\ntell('reads')\nhear('go')\n"})
+    runner = ours.start(*ours.words())
+    ours.await_flags("reads", runner=runner)
+    judge_signal(ours, see, runner, getattr(signal, name), "test files are read")
+    left = ours.await_silence()
+    see(not left, "no process is left", left)
+
+
+@pytest.mark.experiment(1, "SIGINT during 4 tests")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGQUIT"])
+def test_01_while_another_run_is_waited_for(ours, see, name):
+    ours.job("a", "tell('up')\nhear('go')")
+    first = ours.start(*ours.words())
+    ours.await_flags("up", runner=first)
+    runner = ours.start(*ours.words())
+    until("it says that it waits", lambda: "waiting" in runner.text())
+    judge_signal(ours, see, runner, getattr(signal, name), f"process {first.pid}", 2)
+    ours.flag("go").touch()
+    see(first.wait().code == 0, "the first does not notice", first.text())
+
+
+@pytest.mark.experiment(1, "SIGINT during 4 tests")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGQUIT"])
+def test_01_while_plugins_are_told_of_the_end(ours, see, name):
+    """The record is complete by then."""
+    ours.job("a", "tell('ran')")
+    hook = "import canary\n@canary.hookimpl\ndef canary_session_finish():\n"
+    plugin = ours.home / "slow_plugin.py"
+    plugin.write_text(f"{PREAMBLE}\n{hook}    tell('finishes')\n    hear('go')\n")
+    runner = ours.start("-p", plugin, *ours.words())
+    ours.await_flags("finishes", runner=runner)
+    judge_signal(ours, see, runner, getattr(signal, name), "the session is recorded")
+    left = ours.await_silence()
+    see(not left, "no process is left", left)
+    see.same(ours.jobs(), {"a": "SUCCESS"}, "all results are there")
+    again = ours.canary("resume")
+    see("left nothing undone" in again.err, "nothing is left", again.trouble)
+    see(ours.canary("doctor").code == 0, "doctor finds nothing")
+
+
+def judge_signal(world, see, runner, number, said, times=1):
+    """A question is answered by `said`, `times` in all; an end is one at once."""
+    runner.send(number)
+    if number in (signal.SIGUSR1, signal.SIGQUIT):
+        until("it answers", lambda: runner.text().count(said) >= times or runner.is_over())
+        see(not runner.is_over(), "it goes on", runner.text())
+        world.flag("go").touch()
+        see(runner.wait().code in (0, 7), "it comes to its end", runner.text())
+    else:
+        done = runner.wait()
+        see(done.code == 128 + number, f"exit code {128 + number}", done.code)
+        see("interrupted" in done.err, "it says why", done.err)
+        see("Traceback" not in done.text, "no traceback", done.trouble)
 
 
 @pytest.mark.experiment(11, "paused for longer than a time limit")

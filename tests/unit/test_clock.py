@@ -12,7 +12,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from canary.clock import Clock, Timekeeper, format_duration, parse_duration, stamp, time_limit
+from canary.clock import (
+    Clock,
+    Timekeeper,
+    format_duration,
+    parse_duration,
+    ran_for,
+    stamp,
+    time_limit,
+)
 from canary.errors import CanaryError, ExpressionError
 
 
@@ -250,6 +258,13 @@ def test_a_timekeeper_from_incomplete_and_wrong_data():
     for wrong in ("5", True, [1]):
         with pytest.raises(CanaryError, match="started"):
             Timekeeper.fromdict({"started": wrong})
+
+
+def test_a_pause_is_no_time_that_it_ran():
+    times = Timekeeper(submitted=100, staged=101, started=103, stopped=110, paused=4)
+    assert times.running() == ran_for(times.asdict()) == 3
+    assert ran_for({"started": 103, "stopped": 110}) == 7
+    assert ran_for({"started": 103, "stopped": -1}) == ran_for({}) == -1
 
 
 def test_a_timekeeper_has_no_room_for_other_names():

@@ -56,7 +56,7 @@ def test_defaults(homes):
     assert made.run.grace == 2.0
     assert made.view.name == "TestResults"
     assert made.run.timeout["default"] == 300.0
-    assert made.output.limit is None
+    assert made.output.limit == 1 << 30
     assert made.origin("run.grace") == "default"
     assert (made.workspace, made.project) == (None, None)
     assert made.cwd == homes
@@ -131,6 +131,7 @@ def test_pyproject(homes):
 def test_places_of_the_older_tool(homes):
     """Its YAML is read where there is no TOML; what we do not know is a warning."""
     text = "canary:\n  run:\n    timeout: {long: 1h}\n    cache: {dir: x}\n  cmake: {project: p}\n"
+    text += "  build: {project: p, options: [a]}\n"  # of CMake's making: for people, not for canary
     file = write(homes / "user" / "canary.yaml", text)
     made = strict(homes)
     assert made.run.timeout["long"] == 3600.0

@@ -105,6 +105,31 @@ def test_a_tree_is_copied_with_its_links_as_links(tmp_path):
     assert (tmp_path / "copy" / "f").read_text() == "x"
 
 
+def test_a_device_is_not_copied(tmp_path):
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="zero: neither a file nor a directory"):
+        fsio.copy_or_link(str(tmp_path / "zero"), str(tmp_path / "copy"), link=False)
+    assert not (tmp_path / "copy").exists()
+
+
+def test_the_first_trouble_of_a_tree_is_told(tmp_path):
+    (tmp_path / "tree").mkdir()
+    os.mkfifo(tmp_path / "tree" / "pipe")
+    told = f"^{tmp_path / 'tree' / 'pipe'}: neither a file nor a directory$"
+    with pytest.raises(OSError, match=told):
+        fsio.copy_or_link(str(tmp_path / "tree"), str(tmp_path / "copy"), link=False)
+
+
+def test_a_directory_is_not_copied_into_itself(tmp_path):
+    (tmp_path / "way").symlink_to(".")
+    (tmp_path / "in").mkdir()
+    for place in (tmp_path / "in" / "copy", tmp_path / "copy", tmp_path / "way" / "copy"):
+        with pytest.raises(OSError, match="cannot be copied into itself"):
+            fsio.copy_or_link(str(tmp_path), str(place), link=False)
+    (tmp_path / "inside").mkdir()
+    fsio.copy_or_link(str(tmp_path / "in"), str(tmp_path / "inside" / "in"), link=False)
+
+
 # reading
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import marshal
 import os
 import re
 import signal
@@ -13,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from canary import generate
-from canary.errors import CanaryErrors, SpecError
+from canary import generate, procfs
+from canary.errors import CanaryErrors, SpecError, WorkspaceError
 from canary.generate import Cache, cache_key
 from canary.spec import ExpandContext, JobSpec, Loaded, SpecFile, SpecGenerator
 
@@ -135,7 +137,7 @@ def test_no_files_are_no_trouble(world):
         ("import os, signal; os.kill(os.getpid(), signal.SIGINT)", "signal 2"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "signal 15"),
         ("def f(): f()\nf()", "RecursionError"),
-        ("import os; os.closerange(0, 100)", "ended|killed|raised"),
+        ("import os; os.closerange(0, 100)", "ended the collector with exit code 70"),
         ("class E(Exception):\n def __str__(self): raise E\nraise E", "exit code 70"),
     ],
 )
@@ -182,16 +184,151 @@ open("child", "w").write(str(child.pid))
 time.sleep(600)
 """
     around(world, text)
-    pid = int(Path("child").read_text())
-    deadline = time.monotonic() + 5
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                break
-        except OSError:
-            break
-    else:
-        assert not Path(f"/proc/{pid}").exists()
+    await_end(int(Path("child").read_text()))
+
+
+START = """
+import os, subprocess
+child = subprocess.Popen(["sleep", "600"], start_new_session={apart})
+with open("children", "a") as f:
+    print(child.pid, file=f)
+"""
+FORK = """
+import os, time
+child = os.fork()
+if child:
+    with open("children", "a") as f:
+        print(child, file=f)
+    os._exit(4)
+time.sleep(600)
+"""
+
+
+def await_end(pid):
+    """Until the process is over; a number that is free is one."""
+    deadline = time.monotonic() + 20
+    while (found := procfs.process(pid)) and not found.dead:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize(
+    "end",
+    ["data = 'x'", "1 / 0", "os._exit(3)", "os.kill(os.getpid(), 11)", "os.closerange(3, 99)"],
+)
+def test_nothing_that_files_start_outlives_the_collection(world, apart, end):
+    """Whether the file that started it is well or not, or another ends the collector."""
+    start = START.format(apart=apart)
+    world.expand(world.write(a=start, b=start + end, c="data = 'c'"))
+    children = Path("children").read_text().split()
+    assert len(children) >= 2
+    for pid in children:
+        await_end(int(pid))
+
+
+def test_a_child_that_a_file_leaves_in_its_pipe_is_not_waited_for(world):
+    """It holds the pipe open, on which nothing is to be heard any more."""
+    began = time.monotonic()
+    world.seconds = 600.0
+    error = around(world, FORK)
+    assert "exit code 4" in error.message
+    assert time.monotonic() - began < 60
+    for pid in Path("children").read_text().split():
+        await_end(int(pid))
+
+
+KILLS_LATER = {
+    "by a thread": """
+import os, threading, time
+def kill():
+    while not os.path.exists("began"):
+        time.sleep(0.01)
+    os._exit(9)
+threading.Thread(target=kill).start()
+""",
+    "by a child": """
+import os, time
+if not os.fork():
+    while not os.path.exists("began"):
+        time.sleep(0.01)
+    os.kill(os.getppid(), 9)
+    os._exit(0)
+""",
+    "by a limit": """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+""",
+}
+
+
+@pytest.mark.parametrize("how", KILLS_LATER)
+def test_what_one_file_does_to_the_collector_later_is_not_the_fault_of_the_next(world, how):
+    next_file = """
+import os, time
+if not os.path.exists("began"):
+    with open("began", "w") as f:
+        f.write("here is b")
+    time.sleep(1)
+data = "b"
+"""
+    files = world.write(a=KILLS_LATER[how] + "\ndata = 'a'", b=next_file, c="data = 'c'")
+    made = world.expand(files)
+    assert made.errors == []
+    assert names(made) == ["a", "a", "b", "b", "c", "c"]
+
+
+def test_a_timer_that_a_file_leaves_does_not_go_off_in_the_next(world):
+    set_timer = "import signal; signal.setitimer(signal.ITIMER_REAL, 600); data = 'a'"
+    files = world.write(a=set_timer, b="import signal; data = signal.getitimer(signal.ITIMER_REAL)")
+    assert names(world.expand(files))[2] == "(0.0, 0.0)"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        *("hello", "", "None", "1", "''", "()", "('errors',)", "('errors', 1)"),
+        *("('errors', [()])", "('data', 1, True)", "('data', b'', True)"),
+    ],
+)
+def test_a_file_that_writes_to_the_collectors_pipe_is_one_error(world, frame):
+    """Whether it is no frame, or one that says nothing."""
+    frame = marshal.dumps(eval(frame)) if frame not in ("hello", "") else frame.encode()
+    said = len(frame).to_bytes(4, "little") + frame
+    text = f"""
+import os
+for fd in range(3, 60):
+    try:
+        os.write(fd, {said!r})
+    except OSError:
+        pass
+"""
+    assert around(world, text).message == "wrote to the collector's pipe"
+
+
+def test_where_no_process_can_be_started_it_is_said_for_what(world, monkeypatch):
+    def no_fork():
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    files = world.write(a="data = 'a'")
+    monkeypatch.setattr(os, "fork", no_fork)
+    with pytest.raises(WorkspaceError, match=r"a\.py: cannot start a process .* \(EAGAIN\)"):
+        world.expand(files)
+
+
+def test_where_one_process_can_be_started_but_not_the_next(world, monkeypatch):
+    me, fork = os.getpid(), os.fork
+
+    def first_only():
+        if os.getpid() != me:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return fork()
+
+    files = world.write(a="data = 'a'")
+    monkeypatch.setattr(os, "fork", first_only)
+    (error,) = world.expand(files).errors
+    assert "no process can be started" in str(error)
+    assert "Resource temporarily unavailable" in str(error)
 
 
 def test_a_file_that_forks_is_loaded_once(world):
@@ -404,6 +541,26 @@ def test_a_damaged_entry_is_none(world, damage):
     cache = Cache({files[0].file: (cache_key(files[0], world.generator), damage)})
     assert names(world.expand(files, cache)) == ["n", "n"]
     assert loads() == 1
+
+
+def test_an_entry_with_one_wrong_bit_is_none(world):
+    """Also where it could be read as other data."""
+    first = Cache()
+    world.expand(world.write(a="data = ['one', 2, {'three': 4.0}]"), first)
+    ((_, whole),) = first.fresh.values()
+    damaged = [
+        whole[:i] + bytes([whole[i] ^ 1 << bit]) + whole[i + 1 :]
+        for i in range(len(whole))
+        for bit in range(8)
+    ]
+    files = world.write(**{f"f{i}": "data = 'n'" for i in range(len(damaged))})
+    known = {
+        file.file: (cache_key(file, world.generator), blob)
+        for file, blob in zip(files, damaged, strict=True)
+    }
+    cache = Cache(known)
+    assert set(names(world.expand(files, cache))) == {"n"}
+    assert cache.loaded == len(damaged)
 
 
 def test_errors_are_not_kept(world):

@@ -100,16 +100,6 @@ def test_there_is_one_already(tmp_path):
     with pytest.raises(UsageError, match=r"a workspace exists at .*-w"):
         home.create(tmp_path)
     assert (made.sessions / "s").exists()
-    assert home.create(tmp_path, wipe=True) == made
-    assert not (made.sessions / "s").exists()
-
-
-def test_removing_leaves_all_that_is_beside_it(tmp_path):
-    made = home.create(tmp_path)
-    (tmp_path / "TestResults").mkdir()
-    (tmp_path / "TestResults" / ".canary-view.json").touch()
-    home.remove(made)
-    assert sorted(os.listdir(tmp_path)) == ["TestResults"]
 
 
 @pytest.mark.parametrize("kind", ["foreign", "link", "file"])
@@ -127,7 +117,7 @@ def test_what_is_no_workspace_is_never_removed(tmp_path, kind):
     else:
         root.write_text("mine")
     with pytest.raises(WorkspaceError, match="no workspace, so it is not removed"):
-        home.create(tmp_path, wipe=True)
+        home.refuse_removal(home.Workspace(root))
     with pytest.raises(UsageError):
         home.create(tmp_path)
     assert root.exists()
@@ -136,7 +126,7 @@ def test_what_is_no_workspace_is_never_removed(tmp_path, kind):
 
 def test_one_whose_making_was_cut_off_can_be_wiped(tmp_path):
     (tmp_path / ".canary").mkdir()
-    assert home.create(tmp_path, wipe=True).sessions.is_dir()
+    home.refuse_removal(home.Workspace(tmp_path / ".canary"))
 
 
 def test_where_none_can_be_made_it_is_said_in_one_line(tmp_path):
@@ -178,15 +168,46 @@ def test_a_later_session_has_the_greater_name_also_when_the_clock_goes_back(tmp_
 def test_the_newest_is_pointed_to(tmp_path):
     made = home.create(tmp_path)
     assert made.latest is None
-    for name in ("s1", "s2"):
+    for name in ("1", "2"):
         (made.sessions / name).mkdir()
         made.point_to(name)
-    assert made.latest == "s2"
-    assert (made.root / "refs" / "latest").read_text() == "../sessions/s2\n"
-    made.point_to("s3")  # which is not there
-    assert made.latest == "s2"
+    assert made.latest == "2"
+    assert (made.root / "refs" / "latest").read_text() == "../sessions/2\n"
+    made.point_to("3")  # which is not there
+    assert made.latest == "2"
     (made.root / "refs" / "latest").write_text("")
     assert made.latest is None
+
+
+# whose it is
+
+
+def test_what_is_another_users_is_refused(tmp_path, monkeypatch):
+    """To root too, where anybody may put something."""
+    monkeypatch.delenv("CI", raising=False)
+    path = tmp_path / "canary.toml"
+    path.touch()
+    home.refuse_shared(path, tmp_path / "none")
+    if os.getuid() != 0:
+        pytest.skip("only root can give files away")
+    os.chown(path, 4242, -1)
+    home.refuse_shared(path)
+    tmp_path.chmod(0o1777)
+    with pytest.raises(WorkspaceError, match="belongs to another user"):
+        home.refuse_shared(path)
+    tmp_path.chmod(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    home.refuse_shared(path)
+    monkeypatch.setattr(os, "geteuid", lambda: 4243)
+    with pytest.raises(WorkspaceError, match="belongs to another user"):
+        home.refuse_shared(path)
+    os.chown(path, 0, -1)
+    home.refuse_shared(path)
+    link = tmp_path / "link.toml"  # to a file of ours, so that others choose what stands beside it
+    link.symlink_to(path)
+    os.chown(link, 4242, -1, follow_symlinks=False)
+    with pytest.raises(WorkspaceError, match="belongs to another user"):
+        home.refuse_shared(link)
 
 
 def test_paths_for_people(tmp_path):

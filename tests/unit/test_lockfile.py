@@ -91,9 +91,28 @@ def test_secrets_are_left_out_of_the_environment():
         "STRIPE_API_KEY": "x",
         "APIKEY": "x",
         "SSH_PRIVATE_KEY": "x",
+        "GPG_PASSPHRASE": "x",
+        "SSHPASS": "x",
+        "DB_PASS": "x",
+        "DOCKER_AUTH_CONFIG": "x",
         "KEYBOARD": "us",
+        "BYPASS": "y",
+        "CI_REPOSITORY_URL": "https://ci:x@host/x.git",
+        "CANARY_ADDOPTS": "-c a:b -e A_TOKEN=x",
+        "CANARY_ENVIRONMENT_SET": "A=1,X_TOKEN=x",
+        "CANARY_RUN_ADDOPTS": "-- --password x y",
+        "PLAIN": "a token=kept: it is the test's own",
     }
-    assert lockfile.public_environment(given) == {"PATH": "/bin", "KEYBOARD": "us"}
+    assert lockfile.public_environment(given) == {
+        "PATH": "/bin",
+        "KEYBOARD": "us",
+        "BYPASS": "y",
+        "CI_REPOSITORY_URL": "https://ci:...@host/x.git",
+        "CANARY_ADDOPTS": "-c a:b -e A_TOKEN=...",
+        "CANARY_ENVIRONMENT_SET": "A=1,X_TOKEN=...",
+        "CANARY_RUN_ADDOPTS": "-- --password ...",
+        "PLAIN": "a token=kept: it is the test's own",
+    }
 
 
 def test_values_of_secrets_are_left_out_wherever_they_stand():
@@ -111,6 +130,25 @@ def test_values_of_secrets_are_left_out_wherever_they_stand():
         ],
         "n": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("environment:set:Q=1,C_TOKEN=x", "environment:set:Q=1,C_TOKEN=..."),
+        ('scratch={"token": "x"}', 'scratch={"token":...'),
+        ('{"a":"{\\"token\\": 1}"}', '{"a":"{\\"token\\":...'),
+        ("--db-pass x", "--db-pass ..."),
+        ("url=ftp://me:a@b@host/c@d", "url=ftp://me:...@host/c@d"),
+        ("http://host:80/a?b@c", "http://host:80/a?b@c"),
+        ("--only=not_pass", "--only=not_pass"),
+        ("not_pass and token", "not_pass and token"),
+        (["--password", "x", "y", "--token"], ["--password", "...", "y", "--token"]),
+        (["token", "y", 1, "--x"], ["token", "y", 1, "--x"]),
+    ],
+)
+def test_however_a_secret_is_given(said, kept):
+    assert lockfile.public(said) == kept
 
 
 # whatever is in it

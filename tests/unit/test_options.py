@@ -129,6 +129,8 @@ def test_value(mine, name, data, value):
         ("size", "nanK", "must be a number of bytes"),
         ("size", "big", "must be a number of bytes"),
         ("size", -1, "must be a number of bytes"),
+        ("size", "-5", "must be a number of bytes"),
+        ("size", "-1K", "must be a number of bytes"),
     ],
 )
 def test_no_value(mine, name, data, problem):

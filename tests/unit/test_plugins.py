@@ -448,19 +448,17 @@ def test_one_that_has_failed_and_is_then_asked_for_stops_the_command(manager, li
 
 def test_hook_files_that_cannot_be_loaded(manager, lines, tmp_path):
     (tmp_path / "dangling.py").symlink_to("nowhere.py")
-    (tmp_path / "open.py").write_text("1 / 0\n")
-    (tmp_path / "open.py").chmod(0o666)
     (tmp_path / "silent.py").write_text(
         "class Silent(Exception):\n    def __str__(self): raise ValueError\n\nraise Silent\n"
     )
     manager.load_hook_files(tmp_path)
     assert {info.name: info.state for info in manager.plugins()} == dict.fromkeys(
-        ("dangling", "open", "silent"), "failed"
+        ("dangling", "silent"), "failed"
     )
-    for line, said in zip(lines, ("No such file", "everybody may write", "Silent"), strict=True):
+    for line, said in zip(lines, ("there is no", "Silent"), strict=True):
         assert said in line
     stop = PluginManager(policy="stop", say=lines)
-    with pytest.raises(PluginError, match=r"plugin 'dangling' .*No such file") as caught:
+    with pytest.raises(PluginError, match=r"plugin 'dangling' .*there is no") as caught:
         stop.load_hook_files(tmp_path)
     assert caught.value.hint == "leave it out: -p no:dangling"
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 
+import pytest
+
+from canary.commands import running
+from canary.config import load
 from canary.options import Schema
 from canary.settings import CORE, Environment, core_options
 
@@ -36,6 +41,15 @@ def test_environment_applies_in_order():
         "FRESH": "/it",
     }
     assert base["GONE"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("said", "limit"),
+    [((), 1 << 30), (["run:output:limit:2K"], 2048), (["run.output.limit=none"], None)],
+)
+def test_limit_of_output(said, limit):
+    made = running._launch_settings(Namespace(copy_all_resources=False), load(overrides=said))
+    assert made.output_limit == limit
 
 
 def test_the_reference_has_every_setting():

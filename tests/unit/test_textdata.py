@@ -76,6 +76,37 @@ def test_unreadable(tmp_path):
         textdata.read(tmp_path)
 
 
+KEY = ".".join(["a"] * 60)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{KEY} = 1",
+        f"[{KEY}]",
+        f"[[{KEY}]]",
+        f"x = {{ y = 1, {KEY} = 1 }}",
+        KEY.replace("a", '"a\\""') + " = 1",
+        KEY.replace("a", '"\u2028"') + " = 1",
+        KEY.replace("a", " 'a' ") + " = 1",
+    ],
+)
+def test_a_key_of_very_many_parts(text):
+    """The parser of Python would take seconds and a GB for 32 kB of them."""
+    with pytest.raises(ConfigError) as caught:
+        textdata.parse_toml(f"z = '#'\n{text}\n", "f.toml")
+    assert str(caught.value) == "f.toml:2: a key of more than 50 parts"
+
+
+def test_dots_elsewhere_are_fine():
+    text = (
+        f'a = "\\"{KEY} = 1"\nb = \'{KEY} = 1\' # {KEY} = 1\n# {KEY} = 1\n'
+        f'c = """\n{KEY} = 1\n\\"""{KEY} = 1"""\nd = \'\'\'\n[{KEY}]\n\'\'\'\n'
+        f"[{'.'.join('e' * 50)}]\n"
+    )
+    assert set(textdata.parse_toml(text, "f.toml")) == {"a", "b", "c", "d", "e"}
+
+
 def test_too_large(tmp_path, monkeypatch):
     monkeypatch.setattr(textdata, "MAX_SIZE", 2**20)
     (tmp_path / "a.toml").write_bytes(b"#" * (2**20 + 1))

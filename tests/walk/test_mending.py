@@ -9,6 +9,8 @@ import sqlite3
 
 import pytest
 
+from canary.journal import seal
+
 WRITER = """\
 import canary
 canary.directives.keywords("fast")
@@ -217,6 +219,94 @@ def test_a_lock_that_is_damaged_is_written_anew(canary, place, bad, tmp_path):
     assert bad() == []
     assert "of a" in canary("exec", "b", expect=0).stdout
     assert "c.ref" in canary("rebaseline", "-n", expect=0).stdout
+
+
+def test_what_is_made_from_the_record_is_made_again(canary, place, bad, tmp_path):
+    for words in (("run", place), ("run", place, "-R")):
+        canary(*words, expect=2)
+    older, newest = (session / "session.lock" for session in sessions(tmp_path))
+    before = [json.loads(lock.read_text()) for lock in (older, newest)]
+    older.unlink()
+    os.truncate(newest, 40)
+    shutil.rmtree(tmp_path / "TestResults")
+    assert len(bad()) == 2
+    assert "TestResults" in canary("doctor").stdout
+    canary("doctor", "--rebuild", expect=0)
+    assert bad() == []
+    for lock, was in zip((older, newest), before, strict=True):
+        assert json.loads(lock.read_text()) == {**was, "cut_off": False}
+    assert sorted(os.listdir(tmp_path / "TestResults")) == [".canary-view.json", *sorted(ALL)]
+
+
+def test_a_view_that_nobody_wants_is_not_made(canary, place, tmp_path):
+    never = ("-c", "workspace:view:when:never")
+    canary(*never, "run", place, expect=2)
+    assert "TestResults" not in canary(*never, "doctor", expect=0).stdout
+    canary(*never, "doctor", "--rebuild", expect=0)
+    (tmp_path / "TestResults").touch()
+    assert "cannot write the view" in canary("doctor", "--rebuild", expect=0).stderr
+
+
+def test_a_store_and_logs_that_are_gone_are_missed(canary, place, results, bad, tmp_path):
+    canary("run", place, expect=2)
+    (sessions(tmp_path)[0] / "events.jsonl").unlink()
+    lose_store(tmp_path)
+    assert ["no store, 1 session" in line for line in bad()] == [True]
+    canary("doctor", "--rebuild", expect=0)
+    assert results() == ALL
+    assert bad() == []
+
+
+NO_EVENTS = (
+    '{"e":"job","id":"x"',
+    '{"e":"job","id":"x","path":"","spec":{"other":1},"edges":[1]',
+    '{"e":"job_submitted","id":[]',
+    '{"e":"job_started"',
+    '{"e":"job_finished","id":"x"',
+    '{"e":"job_finished","at":1,"id":"x","name":"n","status":{"outcome":"?"},"times":{},"measurements":{}',
+    '{"e":"job_finished","at":1,"id":"x","name":"n","status":{"outcome":0},"times":[],"measurements":{}',
+    '{"e":"plan","schema":"1"',
+    '{"e":"plan","schema":1,"started_on":1e300',
+    '{"e":"removed"',
+    '{"e":"excluded"',
+    '{"e":"session_finished","exit_code":1e400',
+    "[1",
+    '{"x":' + "[" * 100_000 + "]" * 100_000,
+)
+
+
+def test_a_line_that_says_nothing_is_damaged_whatever_its_checksum(
+    canary, place, results, bad, tmp_path
+):
+    canary("run", place, expect=2)
+    log = sessions(tmp_path)[0] / "events.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join([*lines[:3], *map(seal, NO_EVENTS), *lines[3:]]))
+    assert [f"{len(NO_EVENTS)} lines of its log damaged" in line for line in bad()] == [True]
+    assert "session_finished" in canary("log", expect=0).stdout
+    canary("doctor", "--rebuild", expect=0)
+    assert log.read_bytes() == b"".join(lines)
+    assert results() == ALL
+    assert bad() == []
+
+
+@pytest.mark.parametrize("text", ['{"schema":1}', '{"schema":1,"spec":{"id":"of another"}}'])
+def test_a_job_lock_that_says_nothing_is_none(canary, place, bad, tmp_path, text):
+    canary("run", place, expect=2)
+    (sessions(tmp_path)[0] / "b" / "testcase.lock").write_text(text)
+    assert ["1 job lock" in line for line in bad()] == [True]
+    canary("doctor", "--rebuild", expect=0)
+    assert bad() == []
+    assert "of a" in canary("exec", "b", expect=0).stdout
+
+
+def test_a_link_in_place_of_the_lock_is_not_followed(canary, place, tmp_path):
+    canary("init", expect=0)
+    mine = tmp_path / "mine"
+    mine.write_text("precious")
+    (tmp_path / ".canary" / "run.lock").symlink_to(mine)
+    assert "cannot lock the workspace" in canary("run", place, expect=2).stderr
+    assert mine.read_text() == "precious"
 
 
 @pytest.mark.parametrize("left", [None, b""])

@@ -390,7 +390,7 @@ def test_hook_files_of_site_user_and_project(canary, tmp_path):
         (project / "fromproject.py").chmod(0o666)
         done = canary("fromproject", "x")
         assert done.returncode == 2
-        assert "everybody may write to it" in done.stderr
+        assert "anybody may write to it" in done.stderr
     finally:
         for name, directory in places.items():
             (directory / f"{name}.py").unlink(missing_ok=True)

@@ -38,7 +38,7 @@ class Rounds:
 
     def __init__(self, directory):
         self.directory = directory
-        dropped = ("CANARY_", "XDG_", "NO_COLOR", "FORCE_COLOR")
+        dropped = ("CANARY_", "XDG_", "NO_COLOR", "FORCE_COLOR", "COLUMNS")
         self.environ = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
         self.environ["HOME"] = str(directory / "home")
 

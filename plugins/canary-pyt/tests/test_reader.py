@@ -48,6 +48,16 @@ def test_the_file_sees_how_it_is_read(write):
     assert canary_pyt.FILE_SCANNING is False
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["d.parameterize = lambda *args, **more: None", "del d.parameterize", "d._take = print"],
+)
+def test_what_a_file_makes_of_the_directives_is_not_what_the_next_one_gets(write, change):
+    load(write(HEAD + change, "rude.pyt").file)
+    data = load(write(HEAD + "d.parameterize('a', [1, 2])").file).data
+    assert len(data["parameterize"]) == 1
+
+
 def test_lines_are_those_of_the_test_file(write, tmp_path):
     (tmp_path / "helper_of_this.py").write_text(
         "import canary\ndef both():\n    canary.directives.keywords('h')\n"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from rich.cells import cell_len
 
-from canary.clock import format_duration
+from canary.clock import format_duration, ran_for
 from canary.declare import Display
 from canary.events import Event, JobFinished, Notice, SessionStarted, Summary
 from canary.status import Category
@@ -22,7 +22,7 @@ from canary.table import counted, use_colour, width
 from canary_console import results
 from canary_console.bar import Bar
 from canary_console.paint import FAINT, STRONG, WARNING, Line, Painter, style_of
-from canary_console.tally import Tally, run_time
+from canary_console.tally import Tally
 from canary_console.terminal import Redirection, Screen, has_unicode
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class LiveDisplay(Display):
 
     def _fail(self, event: JobFinished) -> None:
         """Say that a job failed; the reason has a line of its own where one is too short."""
-        took = run_time(event.times)
+        took = ran_for(event.times)
         safe = self._painter.safe
         status = event.status
         line = Line().add(f"{status.text:14}", style_of(status.outcome))

@@ -12,11 +12,11 @@ from typing import Final
 from rich.cells import cell_len
 from rich.style import Style
 
-from canary.clock import format_duration
+from canary.clock import format_duration, ran_for
 from canary.events import JobFinished, Summary
 from canary.status import Category, Outcome
 from canary_console.paint import FAINT, PLAIN, STRONG, Line, Painter, style_of, word_of
-from canary_console.tally import KEPT, Tally, run_time
+from canary_console.tally import KEPT, Tally
 
 ROWS: Final = KEPT
 _GROUPS: Final = (
@@ -69,7 +69,7 @@ def _left_out(tally: Tally, kind: Category | None, word: str) -> str:
 
 
 def _cells(painter: Painter, end: JobFinished, names: Mapping[str, str]) -> tuple[str, ...]:
-    took = run_time(end.times)
+    took = ran_for(end.times)
     return (
         painter.safe(names.get(end.id, end.name)),
         painter.safe(end.id[:7]),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Protocol
 
+from canary.clock import ran_for
 from canary.events import Event, JobFinished, JobStarted
 from canary.status import Category, Outcome
 
@@ -149,7 +150,7 @@ class Forecast:
 
     def ran(self, event: JobFinished, was: Running | None) -> None:
         """A run is over, be it the last of its job or not."""
-        took = run_time(event.times)
+        took = ran_for(event.times)
         if took < 0 and was is not None:
             took = max(0.0, event.at - was.since)
         if took < 0:
@@ -210,9 +211,3 @@ class Forecast:
         if at_once <= 0:
             return None
         return max(ahead / at_once, longest)
-
-
-def run_time(times: Mapping[str, float]) -> float:
-    """Seconds between start and end of a job's process; -1 if it had none."""
-    start, stop = times.get("started", -1.0), times.get("stopped", -1.0)
-    return stop - start if 0 < start <= stop else -1.0

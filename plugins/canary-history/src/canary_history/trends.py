@@ -10,11 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from canary.clock import format_duration
+from canary.clock import format_duration, ran_for
 from canary.config import Config
 from canary.home import Workspace
 from canary.lookup import open_store, select_job
-from canary.store import Result, Store, job_record
+from canary.store import Store, job_record
 from canary.table import clean, counted, paint, safe_write, table, use_colour, width
 from canary_history import source
 from canary_history.numbers import bars, is_number, measured, running, trend
@@ -107,7 +107,8 @@ def _all(names: Sequence[str], store: Store, as_json: bool, on: bool) -> list[st
             job["fullname"] = result.fullname
             job["letters"][at] = letters[result.category]
             if result.category == "PASS":
-                job["times"][at] = _seconds(result)
+                took = ran_for(result.times)  # from stamps alone: there may be many results
+                job["times"][at] = took if took >= 0 else None
     for job in ends.values():
         known = [letter for letter in job["letters"] if letter in "PF"]
         job["changes"] = sum(a != b for a, b in pairwise(known))
@@ -131,13 +132,6 @@ def _all(names: Sequence[str], store: Store, as_json: bool, on: bool) -> list[st
     failing, changing = sum(j["failed"] for j in jobs), sum(j["changes"] > 1 for j in jobs)
     total = f"{counted(len(jobs), 'job')} in {counted(len(names), 'session')}: {failing} fail,"
     return [*lines, "", f"{total} {changing} changed more than once"]
-
-
-def _seconds(result: Result) -> float | None:
-    """How long it ran, from its stamps alone: there may be many results."""
-    times = result.times
-    start, stop = times.get("started", -1.0), times.get("stopped", -1.0)
-    return stop - start if 0 < start <= stop else None
 
 
 def _painted(line: str, on: bool) -> str:

@@ -1,7 +1,8 @@
 """Executes a test file once, as `__load__`, and keeps the directives that it calls.
 
-What the file does beyond that (imports, changes of `sys.path`) is undone where it could mislead the
-next file; real isolation is the collector's, which is a process of its own.
+What the file does beyond that (imports, changes of `sys.path`, other directives put in place of
+ours) is undone where it could mislead the next file; real isolation is the collector's, which is a
+process of its own.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from types import CodeType, ModuleType, TracebackType
+from types import CodeType, MappingProxyType, ModuleType, TracebackType
 from typing import Any, Final
 
 import canary
@@ -22,6 +23,7 @@ from canary_pyt.purity import is_pure
 
 NAME: Final = "__load__"
 _COOKIE: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=]")
+_DIRECTIVES: Final = MappingProxyType(dict(vars(directives)))
 _GUARD: Final = 'keep what runs below `if __name__ == "__main__":`'
 
 
@@ -103,6 +105,7 @@ def _executed(code: CodeType, path: str, calls: list[directives.Call]) -> dict[s
         )
         raise SpecError(what, hint=hint, file=path, line=_line(e, path)) from None
     finally:
+        vars(directives).update(_DIRECTIVES)
         directives._calls, directives._file = outer[:2]
         canary.FILE_SCANNING = canary_pyt.FILE_SCANNING = outer[2]
         del sys.modules[NAME]

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from canary.catalog import Catalog
-from canary.clock import format_duration
+from canary.clock import format_duration, ran_for
 from canary.config import Config
 from canary.errors import CanaryError
 from canary.home import Workspace
@@ -85,14 +85,12 @@ class Row:
 
 def row_of(result: Result) -> Row:
     """A result as a row."""
-    times = result.times
-    start, stop = times.get("started", -1.0), times.get("stopped", -1.0)
     return Row(
         result.id,
         clean(result.fullname),
         result.category,
         result.outcome,
-        stop - start if 0 < start <= stop else -1.0,
+        ran_for(result.times),
         clean(result.reason or ""),
         result.workspace,
         f"{result.file_root}/{result.file_path}",
@@ -173,14 +171,13 @@ def _moved(row: Row, kind: str, line: Mapping[str, Any]) -> Row:
         return replace(row, state="RUNS", since=float(line["at"]))
     if kind != "job_finished" or line.get("retry"):
         return row
-    status, times = line["status"], line["times"]
+    status = line["status"]
     outcome = Outcome(status["outcome"])
-    start, stop = times.get("started", -1.0), times.get("stopped", -1.0)
     return replace(
         row,
         state=outcome.category.name,
         outcome=outcome.name,
-        seconds=stop - start if 0 < start <= stop else -1.0,
+        seconds=ran_for(line["times"]),
         reason=clean(status.get("reason") or ""),
     )
 
