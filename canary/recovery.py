@@ -88,7 +88,7 @@ def run_lock(workspace: Workspace, say: Callable[[str], None]) -> Iterator[None]
             raise fsio.explain(e, path, "lock the workspace") from None
         try:
             _lock(fd, path, say)
-            if not (path.exists() and os.path.samefile(fd, path)):
+            if not _is_at(path, fd):
                 continue  # whoever held it has removed the workspace, and perhaps made a new one
             holder = Runner.fromdict(_content(fd))
             if holder is not None and holder.lives() is None:
@@ -126,6 +126,13 @@ def _lock(fd: int, path: Path, say: Callable[[str], None]) -> None:
     tell()
     with telling(tell):
         fcntl.flock(fd, fcntl.LOCK_EX)
+
+
+def _is_at(path: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), path.stat())
+    except OSError:
+        return False
 
 
 def _content(fd: int) -> Any:

@@ -18,8 +18,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
-    if args.words:
-        raise UsageError("canary resume takes no paths", hint="canary run PATH")
+    if args.words or args.wipe:
+        what = "paths" if args.words else "-w, as that would remove what is to be resumed"
+        raise UsageError(f"canary resume takes no {what}", hint="canary run PATH")
     home.refuse_foreign(home.require(config.cwd, config.workspace))
     return running.run(args, config, resume=True)
 

@@ -8,9 +8,9 @@ import tokenize
 
 # see docs/adr/0007-what-is-counted.md: the walk, its edges (languages, configuration, command
 # line), and what is there for authors of plugins
-WALK_LINES = 6760
-REPAIR_LINES = 570
-EDGE_LINES = 5450
+WALK_LINES = 6925
+REPAIR_LINES = 630
+EDGE_LINES = 5495
 TESTING_LINES = 700
 EDGES = (
     "cli config detect discovery loader oldstore oldtool options parser plugins progress reporting"

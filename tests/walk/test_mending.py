@@ -373,3 +373,9 @@ def test_a_view_that_cannot_be_written_is_all_that_is_wrong(canary, place, bad, 
         assert "the view is not up to date" in done.stdout + done.stderr
         assert "recorded" not in done.stderr
         assert bad() == []
+
+
+def test_what_is_to_be_resumed_is_not_wiped(canary, place, results):
+    canary("run", place, expect=2)
+    assert "takes no -w" in canary("resume", "-w", expect=2).stderr
+    assert results() == ALL
