@@ -123,8 +123,8 @@ def _lock(fd: int, path: Path, say: Callable[[str], None]) -> None:
         who = f"process {holder.pid}" if holder else "another process"
         say(f"{who} runs in this workspace: waiting for its end")
 
-    tell()
     with telling(tell):
+        tell()
         fcntl.flock(fd, fcntl.LOCK_EX)
 
 

@@ -87,11 +87,27 @@ def test_05_without_its_mark(ours, see, how):
         see(not ours.workspace.exists() or not ours.sessions(), "nothing is kept")
 
 
+DEADLY = """
+import os, signal
+import canary
+
+ends = []
+
+@canary.hookimpl
+def canary_event(event):
+    ends.extend([event] * (event.kind == "job_finished"))
+    if len(ends) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 @pytest.mark.experiment(5, "kill -9 of the main process, then resume")
 def test_05_killed_with_nothing_left_to_run(ours, see):
     """All jobs are over, and their results are not in the store yet: resume puts them there."""
     three_jobs(ours)
-    runner = ours.run(env={"CANARY_FAULT": "store.write:kill:3"})
+    plugin = ours.home / "deadly.py"
+    plugin.write_text(DEADLY)
+    runner = ours.canary("-p", plugin, *ours.words())
     see(runner.code == -signal.SIGKILL, "it was killed", runner.trouble)
     see(len(ours.recorded()) == 3, "when all jobs were over", ours.recorded())
     done = ours.canary("resume")

@@ -8,10 +8,17 @@ its path; knows nothing of canary.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import stat
 import sys
+import termios
+import time
+from array import array
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
+
+LONGEST: Final = 1.0  # seconds for which an abort waits until its reason has been read
 
 
 def main(argv: list[str]) -> int:
@@ -31,8 +38,28 @@ def main(argv: list[str]) -> int:
     if code and size > 1:
         sys.stdout.flush()
         sys.stderr.flush()
+        _wait_for_readers()
         mpi.COMM_WORLD.Abort(code & 0xFF or 1)
     return code
+
+
+def _wait_for_readers() -> None:
+    """MPICH ends with an abort at once, and what it has not read from a rank by then is lost: why
+    the rank has ended, mostly."""
+    end = time.monotonic() + LONGEST
+    while time.monotonic() < end and any(map(_is_unread, (1, 2))):
+        time.sleep(0.001)
+
+
+def _is_unread(fd: int) -> bool:
+    """Is there something in this pipe, if it is one?"""
+    count = array("i", [0])
+    try:
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            fcntl.ioctl(fd, termios.FIONREAD, count)
+    except OSError:
+        return False
+    return count[0] > 0
 
 
 def _run(argv: list[str]) -> int:
