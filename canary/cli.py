@@ -54,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         pass  # that stream was closed: no file of ours must get its number
     os.close(null)
     sys.stdout, sys.stderr = (s or open(os.devnull, "w") for s in (sys.stdout, sys.stderr))  # noqa: SIM115 - it is left open for as long as we live
+    import signal
+
     from canary.signals import ENDING, heard
 
     sent: list[int] = []
@@ -68,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             # names of files need not be text in the encoding of the terminal
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's `&`; while jobs run, too
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         with heard({number: end for number in ENDING[1:]}):
             code = _guarded(words)
         sys.stdout.flush()

@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 from canary import faults
@@ -23,7 +24,7 @@ def write_atomic(
     """Write a temporary file beside `path` and rename it over; `durable` also flushes it to the
     disk."""
     name = os.fspath(path)
-    temporary = f"{name}.{os.getpid()}~"
+    temporary = f"{name}.{threading.get_native_id()}~"
     try:
         fault("open")
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)

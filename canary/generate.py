@@ -42,18 +42,23 @@ HIGHEST: Final = 1 << 20  # no process here has a file with a higher number
 WORD_SECONDS: Final = 5.0  # in which a keeper says how its child ended
 KILL_SECONDS: Final = 2.0  # in which it kills what the child has left
 _HANDLED: Final = (*ENDING, *ASKING)  # what the runner may have handlers for
-_LIMITS: Final = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE)
+_LIMITS: Final = (
+    *(resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_STACK),
+    *(resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE),
+)
 _LENGTH: Final = struct.Struct("<I")
 _WHOLE: Final = 0x2144DF1C  # the checksum of any data with its own checksum behind it
 
 
 @dataclass(slots=True)
 class Cache:
-    """What earlier loads found, by path; `get` and `put` speak in bytes, the store keeps them."""
+    """What earlier loads found, by path, in bytes that the store keeps; `reading` is the file that
+    is waited for now."""
 
     known: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
     loaded: int = 0
     fresh: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    reading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,7 @@ def expand(
     bad: list[SpecFile] = []
     with closing(_collected(files, todo, generators, file_seconds)) as answers:
         for i, file in enumerate(files):
+            cache.reading = file.file
             answer = (loaded[i], b"", False) if i in loaded else next(answers)
             try:
                 if isinstance(answer, CanaryError):
@@ -363,8 +369,17 @@ def _serve(
 
 def _marks() -> tuple[object, ...]:
     """What a file may leave behind that can end the child while it loads another."""
-    timer = signal.getitimer(signal.ITIMER_REAL)
-    return (threading.active_count(), timer, *map(resource.getrlimit, _LIMITS))
+    timers = map(signal.getitimer, (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF))
+    limits = map(resource.getrlimit, _LIMITS)
+    return (threading.active_count(), _has_children(), *timers, *limits)
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except (ChildProcessError, AttributeError):  # none, or not known to this system
+        return False
+    return True
 
 
 def _close_but(fd: int) -> None:

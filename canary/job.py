@@ -14,7 +14,7 @@ import enum
 import math
 import os
 import time
-from collections.abc import Generator, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -321,6 +321,9 @@ class BaseJob(abc.ABC):
         """Stage it and say what to launch; None if there is nothing, and it is over at once."""
         return None
 
+    def cancel_prepare(self) -> None:
+        """Called from another thread while `prepare` is at work in vain: kill what it waits for."""
+
     def conclude(self, exit: Exit | None, services: JobServices) -> None:
         """Set the status from how its launch ended (None: there was none)."""
         if exit is None or (exit.reason is ExitReason.EXITED and exit.code == 0):
@@ -371,6 +374,7 @@ class Job(BaseJob):
         self.attempt: int = 1
         self._mask: Mask | None = None
         self._assigned: dict[str, list[dict[str, Any]]] = {}
+        self._kills: list[Callable[[], None]] = []
         self._templates: dict[str, str] = {}
         self._needs: dict[str, int] | None = None
         self._fixed: tuple[str, list[dict[str, Any]]] | None = None
@@ -721,12 +725,18 @@ class Job(BaseJob):
         self.save()
         return launch
 
+    def cancel_prepare(self) -> None:
+        """See `BaseJob.cancel_prepare`: a shell that sources files."""
+        for kill in self._kills:
+            kill()
+
     def describe_launch(self, services: JobServices) -> Launch:
         """All that its launcher needs to know."""
         spec, settings, directory = self.spec, self.settings, self.workspace.text
         env = dict(os.environ if settings.environment is None else settings.environment)
         if spec.rcfiles or spec.modules:
-            env = sourced_environment(spec.rcfiles, spec.modules, env, directory)
+            names = spec.rcfiles, spec.modules
+            env = sourced_environment(*names, env, directory, tell=self._kills.append)
         self.variables.update(services.environment(self))
         self.set_runtime_env(env)
         env["CANARY_LEVEL"] = "0"

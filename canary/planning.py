@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from canary import collect, gather, generate, graph, select, version
+from canary import collect, gather, generate, graph, home, select, version
 from canary.catalog import Catalog, spec_rows
 from canary.collect import ScanRoot
 from canary.config import Config
@@ -26,6 +26,7 @@ from canary.lockfile import dump
 from canary.request import RunRequest
 from canary.resources import Machine
 from canary.select import Earlier, Plan
+from canary.signals import telling
 from canary.spec import ExpandContext, JobSpec, SpecFile, job_id
 from canary.status import Category, Outcome
 from canary.store import read_object
@@ -71,7 +72,8 @@ def find_specs(request: RunRequest, config: Config, book: Catalog | None) -> Col
     known_files = book.query("select path, key, data from files") if book else ()
     cache = generate.Cache({path: (key, data) for path, key, data in known_files})
     context, limit = gather.expand_context(request, config), request.file_seconds
-    made = generate.expand(files, generators, context, cache=cache, file_seconds=limit)
+    with telling(lambda: config.plugins.say("INFO", f"reading {home.relative(cache.reading)}")):
+        made = generate.expand(files, generators, context, cache=cache, file_seconds=limit)
     built, faults = graph.build(made.specs)
     errors = (*made.errors, *faults)
     twins = _twins(made.specs, built) if faults else ()

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -88,11 +88,15 @@ def _reaped(pid: int) -> tuple[int, float, float, int]:
     return code, used.ru_utime, used.ru_stime, used.ru_maxrss
 
 
-def run_blocking(launch: Launch, launcher: Launcher | None = None) -> Exit:
+def run_blocking(
+    launch: Launch,
+    launcher: Launcher | None = None,
+    tell: Callable[[Callable[[], None]], None] | None = None,
+) -> Exit:
     """Run one launch with a loop of its own and return how it ended.
 
     An interrupt (where it would raise KeyboardInterrupt) ends the job first, a second one at once;
-    then KeyboardInterrupt is raised.
+    then KeyboardInterrupt is raised. `tell` is given what kills it, for other threads to call.
     """
     launcher = launcher or SubprocessLauncher()
     loop = Loop()
@@ -117,6 +121,8 @@ def run_blocking(launch: Launch, launcher: Launcher | None = None) -> Exit:
             # an exception in the middle of a start would lose what was just started
             signal.signal(signal.SIGINT, interrupted)
         launcher.start([launch])
+        if tell is not None:
+            tell(partial(loop.post, partial(launcher.cancel, [launch.id], 0.0)))
         loop.run()
     finally:
         launcher.close()
@@ -202,12 +208,14 @@ def sourced_environment(
     modules: Sequence[tuple[str, str | None]],
     env: Mapping[str, str],
     cwd: str,
+    tell: Callable[[Callable[[], None]], None] | None = None,
 ) -> dict[str, str]:
     """The environment after bash has sourced `rcfiles` and loaded `modules`, starting from `env`.
 
     A module is a name and a directory to put first on MODULEPATH, or None. The status that a file
     ends with is ignored, as it is in a login. Blocks for at most 60 s; LaunchError for a file that
-    cannot be read or parsed, or ends the shell, and for a module that cannot be loaded.
+    cannot be read or parsed, or ends the shell, and for a module that cannot be loaded. `tell` is
+    as for `run_blocking`.
     """
     token = os.urandom(16).hex()
     steps: list[str] = []
@@ -227,7 +235,7 @@ def sourced_environment(
     )
     Path(directory).mkdir(0o700)
     try:
-        end = run_blocking(launch)
+        end = run_blocking(launch, tell=tell)
         said = Path(launch.stdout).read_bytes()
     finally:
         shutil.rmtree(directory, ignore_errors=True)

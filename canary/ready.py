@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from math import floor, inf, log2
+from threading import Thread
 from typing import Final
 
 from canary.job import BaseJob
@@ -39,6 +40,7 @@ class Running:
     expected_end: float
     launcher: Launcher | None = None
     reason: Outcome | None = None
+    staging: Thread | None = None
 
 
 @dataclass(slots=True)

@@ -8,11 +8,12 @@ signals only interrupts. Which job is next is for `canary.ready` to say.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, InitVar, asdict, dataclass, field
+from functools import partial
 from typing import Final
 
 from canary.clock import Timekeeper
@@ -26,6 +27,7 @@ from canary.resources import ResourcePool
 from canary.status import Category, Outcome
 
 ABANDON: Final = 15.0  # seconds for what was killed to be gone
+UNSTAGED: Final = 0.25  # and for a shell that sources files
 
 Prepared = Launch | BaseException | None
 
@@ -70,7 +72,7 @@ class Scheduler:
         self._left = len(self._nodes)
         self._stopping: str | None = None
         self._fatal: PluginStop | None = None
-        self._staging: ThreadPoolExecutor | None = None
+        self._staging = threading.Semaphore(self.policy.staging_threads)
         self._opened: dict[int, Launcher] = {}
         self._over: deque[Node] = deque()
         self._folding = False
@@ -92,8 +94,6 @@ class Scheduler:
             self._abandon()
             raise
         finally:
-            if self._staging is not None:
-                self._staging.shutdown(wait=True, cancel_futures=True)
             for launcher in self._opened.values():
                 launcher.close()
         if self._fatal is not None:
@@ -123,9 +123,14 @@ class Scheduler:
         """Kill what runs, and wait until it is dead; nothing is judged or recorded any more."""
         self._abandoned = True
         self._cancel(Outcome.INTERRUPTED, 0.0)
+        threads = [r.staging for r in self._running.values() if r.staging is not None]
+        self._cancel_staging()
         if any(running.launcher for running in self._running.values()):
             self.loop.call_later(ABANDON, self.loop.stop)
             self.loop.run()
+        end = time.monotonic() + UNSTAGED
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _settle(self, node: Node) -> None:
         """All it waited for is over: it is ready, or it never will be."""
@@ -184,14 +189,15 @@ class Scheduler:
             if launch is not None:
                 batches.setdefault(id(running.launcher), []).append(launch)
             return
-        if self._staging is None:
-            self._staging = ThreadPoolExecutor(self.policy.staging_threads, "canary-staging")
 
         def work() -> None:
-            prepared = self._stage(node)
-            self.loop.post(lambda: self._start_late(running, prepared))
+            with self._staging:
+                prepared = None if running.reason else self._stage(node)
+            self.loop.post(partial(self._start_late, running, prepared))
 
-        self._staging.submit(work)
+        # not an executor's: one that hangs must not hold up the end of the program
+        running.staging = threading.Thread(target=work, name="canary-staging", daemon=True)
+        running.staging.start()
 
     def _stage(self, node: Node) -> Prepared:
         """What `prepare` gives or raises: it breaks this job alone, and a thread would lose it."""
@@ -203,7 +209,7 @@ class Scheduler:
             return e
 
     def _start_late(self, running: Running, prepared: Prepared) -> None:
-        if not self._abandoned:
+        if not self._abandoned and self._running.get(running.node.job.id) is running:
             launch = self._staged(running, prepared)
             if launch is not None and running.launcher is not None:
                 running.launcher.start([launch])
@@ -211,10 +217,10 @@ class Scheduler:
     def _staged(self, running: Running, prepared: Prepared) -> Launch | None:
         """What its launcher is to start; None if the job is over already."""
         job = running.node.job
-        if isinstance(prepared, BaseException):
-            self._broken(running, prepared)
-        elif running.reason is not None:  # cancelled while it was staged
+        if running.reason is not None:  # cancelled while it was staged
             self._conclude(running, Exit(job.id, self.now(), None, ExitReason.CANCELLED))
+        elif isinstance(prepared, BaseException):
+            self._broken(running, prepared)
         elif prepared is None:
             job.on_started()
             self._conclude(running, None)
@@ -305,8 +311,7 @@ class Scheduler:
         try:
             job.save()
         except FileNotFoundError as e:
-            # the test has removed its directory; or it was never made, as the reason says already
-            if job.status.outcome is not Outcome.BROKEN:
+            if job.timekeeper.started > 0:  # the test has removed its directory
                 self._warn(f"{job.display_name()}: lock not written: {e}", job.id)
         except Exception as e:  # noqa: BLE001 - the record has the result
             (self.trouble or self._warn)(f"{job.display_name()}: lock not written: {e}", job.id)
@@ -401,6 +406,15 @@ class Scheduler:
                 by_launcher.setdefault(id(running.launcher), []).append(job_id)
         for key, ids in by_launcher.items():
             self._opened[key].cancel(ids, grace)
+        self.loop.call_later(grace, self._cancel_staging)
+
+    def _cancel_staging(self) -> None:
+        """Ask what is staged still to end, and soon wait for it no longer: a copy may take hours,
+        and a file system may hang."""
+        for running in self._running.values():
+            if running.launcher is None:
+                running.node.job.cancel_prepare()
+                self.loop.call_later(UNSTAGED, partial(self._start_late, running, None))
 
     def _stop(self, reason: str) -> None:
         """Start nothing more: all that is ready or waiting ends unrun, once what it waits for is

@@ -143,9 +143,59 @@ def test_01_while_test_files_are_read(ours, see, name):
     ours.write({"a.pyt": f"{PREAMBLE}\ntell('reads')\nhear('go')\n"})
     runner = ours.start(*ours.words())
     ours.await_flags("reads", runner=runner)
-    judge_signal(ours, see, runner, getattr(signal, name), "test files are read")
+    judge_signal(ours, see, runner, getattr(signal, name), "a.pyt")
     left = ours.await_silence()
     see(not left, "no process is left", left)
+
+
+@pytest.mark.experiment(1, "SIGINT during 4 tests")
+@pytest.mark.parametrize("when", ["files are read", "jobs run"])
+def test_01_in_the_background_of_a_script(ours, see, when):
+    """There a shell lets SIGINT be ignored; whoever sends it means the run."""
+    if when == "files are read":
+        ours.write({"a.pyt": f"{PREAMBLE}\ntell('up')\nhear('go')\n"})
+    else:
+        ours.job("a", "tell('up')\nhear('go')")
+    deaf = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
+    runner = ours.start(*ours.words(), before=deaf)
+    ours.await_flags("up", runner=runner)
+    runner.send(signal.SIGINT)
+    done = runner.wait()
+    see(done.code == 130, "exit code 130", done.trouble)
+    left = ours.await_silence()
+    see(not left, "no process is left", left)
+
+
+@pytest.mark.experiment(4, "a second SIGINT while the first is obeyed")
+@pytest.mark.parametrize("end", ["asked twice", "out of time"])
+@pytest.mark.parametrize("what", ["a copy", "a shell"])
+def test_04_while_a_job_is_staged(ours, see, what, end):
+    """A disk that does not answer; a file that is sourced for ever, and what that has started."""
+    ours.write({"x": "", "rc": f"touch {ours.flag('up')}; (setsid sleep 600 &); sleep 600\n"})
+    line = "copy('x')" if what == "a copy" else "source('rc')"
+    lines = f"canary.directives.{line}\ncanary.directives.timeout(1)"
+    ours.job("a", "tell('ran')", directives=lines)
+    limit = "--grace=30" if end == "asked twice" else "--session-timeout=3"
+    env = {"CANARY_FAULT": "stage:slow=600"} if what == "a copy" else {}
+    runner = ours.start(*ours.words("--grace=0.5", limit), env=env)
+    if what == "a shell":
+        ours.await_flags("up", runner=runner)
+    else:
+        directory = ours.workspace / "sessions"
+        until("its directory is made", lambda: any(directory.glob("*/a")) or runner.is_over())
+    began = time.monotonic()
+    if end == "asked twice":
+        runner.send(signal.SIGINT)
+        runner.send(signal.SIGTERM)
+    done = runner.wait()
+    took = time.monotonic() - began
+    see(took <= 5 + ours.slack(), "it is over soon", f"{took:.1f} s")
+    code, outcome = (130, "INTERRUPTED") if end == "asked twice" else (4, "TIMEOUT")
+    see(done.code == code, f"exit code {code}", done.trouble)
+    see.same(ours.jobs(), {"a": outcome}, "the record says so")
+    left = ours.await_silence()
+    see(not left, "no process is left", left)
+    see(not ours.told("ran"), "it has not begun")
 
 
 @pytest.mark.experiment(1, "SIGINT during 4 tests")

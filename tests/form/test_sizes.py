@@ -8,7 +8,7 @@ import tokenize
 
 # see docs/adr/0007-what-is-counted.md: the walk, its edges (languages, configuration, command
 # line), and what is there for authors of plugins
-WALK_LINES = 6925
+WALK_LINES = 6960
 REPAIR_LINES = 630
 EDGE_LINES = 5495
 TESTING_LINES = 700

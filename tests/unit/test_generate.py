@@ -6,6 +6,7 @@ import errno
 import marshal
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -282,6 +283,23 @@ def test_a_timer_that_a_file_leaves_does_not_go_off_in_the_next(world):
     set_timer = "import signal; signal.setitimer(signal.ITIMER_REAL, 600); data = 'a'"
     files = world.write(a=set_timer, b="import signal; data = signal.getitimer(signal.ITIMER_REAL)")
     assert names(world.expand(files))[2] == "(0.0, 0.0)"
+
+
+def test_a_process_that_a_file_leaves_is_gone_before_the_next_is_read(world):
+    leave = "import os, time\ndata = os.fork()\nif not data: time.sleep(600)\n"
+    leave += "open('pid', 'w').write(str(data))"
+    look = "import os; data = os.path.exists(f'/proc/{open(\"pid\").read()}')"
+    made = world.expand(world.write(a=leave, b=look))
+    assert made.errors == []
+    assert names(made)[2] == "False"
+
+
+def test_a_time_limit_that_a_file_sets_for_itself_does_not_end_the_next(world):
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (5, 6)); data = 'a'"
+    look = "import resource; data = resource.getrlimit(resource.RLIMIT_CPU)"
+    assert names(world.expand(world.write(a=limit, b=look)))[2] == str(
+        resource.getrlimit(resource.RLIMIT_CPU)
+    )
 
 
 @pytest.mark.parametrize(

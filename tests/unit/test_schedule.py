@@ -832,6 +832,48 @@ def test_what_is_cancelled_while_it_is_staged_never_starts():
     assert made.log == []
 
 
+@pytest.mark.parametrize("how", ["interrupted", "twice", "out of time"])
+def test_what_hangs_while_it_is_staged_does_not_hold_up_the_end(how):
+    hangs, gate, begun, asked = threading.Event(), threading.Event(), [], []
+
+    class Hanging(Heavy):
+        def prepare(self, services, attempt=1):
+            begun.append(self.id)
+            made.loop.post(stop)
+            hangs.set()
+            assert gate.wait(60)
+            return super().prepare(services, attempt)
+
+        def cancel_prepare(self):
+            asked.append((made.loop.clock.now, self.id))
+
+    class Waits(Task):
+        def prepare(self, services, attempt=1):
+            assert hangs.wait(60)
+            return super().prepare(services, attempt)
+
+    def stop():
+        for _ in range({"interrupted": 1, "twice": 2, "out of time": 0}[how]):
+            made.scheduler.interrupt(2)
+
+    policy = {"grace": 3.0, "staging_threads": 1}
+    if how == "out of time":
+        policy["session_timeout"] = 5.0
+    made = World([Hanging("a"), Hanging("b"), Waits("c")], policy, cpus=3)
+    made.launcher.deaf = True
+    made.run()
+    gate.set()
+    for thread in threading.enumerate():
+        if thread.name == "canary-staging":
+            thread.join(60)
+    assert begun == ["a"]
+    outcome = "TIMEOUT" if how == "out of time" else "INTERRUPTED"
+    assert set(made.outcomes().values()) == {outcome}
+    at = {"interrupted": 3.0, "twice": 0.0, "out of time": 8.0}[how]
+    assert asked[:2] == [(at, "a"), (at, "b")]
+    assert {id for _, _, id in made.log} == {"c"}
+
+
 # what others do wrong
 
 
