@@ -56,21 +56,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     sys.stdout, sys.stderr = (s or open(os.devnull, "w") for s in (sys.stdout, sys.stderr))  # noqa: SIM115 - it is left open for as long as we live
     import signal
 
-    from canary.signals import ENDING, heard
+    from canary.signals import ENDING, Interrupted, heard, in_main_thread
 
     sent: list[int] = []
 
     def end(number: int) -> None:
         if number not in sent:  # a terminal that is closed sends several, and one is enough
             sent.append(number)
-            raise KeyboardInterrupt
+            raise Interrupted(number)
 
     try:
         for stream in (sys.stdout, sys.stderr):
             # names of files need not be text in the encoding of the terminal
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's `&`; while jobs run, too
+        if in_main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # a shell's `&`; while jobs run, too
             signal.signal(signal.SIGINT, signal.default_int_handler)
         with heard({number: end for number in ENDING[1:]}):
             code = _guarded(words)
@@ -374,6 +375,11 @@ class _Boot:
             entries = tuple(flag_entries(flags))
             variables = config.environment_layer(self.call.environ, schema)
             layers = [variables if x.scope == "environment" else x for x in self.layers]
+            if command.name == "resume":  # goes on as that session was asked to
+                from canary.commands.asked import take_over
+
+                at = [layer.scope for layer in layers].index("command line")
+                layers.insert(at, take_over(args, self.places.workspace))
             layers.append(config.Layer("command line", entries=entries))
             strict, cwd = manager is not None, self.first.cwd
             final = config.merge(layers, schema, cwd=cwd, places=self.places, strict=strict)

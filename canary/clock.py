@@ -67,7 +67,7 @@ def parse_duration(
     finite, and for what is negative unless `allow_negative`.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ExpressionError(f"not a duration: {value!r}", hint=_HINT)
+        raise ExpressionError(f"not a duration: {_shown(value)}", hint=_HINT)
     if isinstance(value, str):
         seconds = _seconds(value.strip(), words)
     else:
@@ -82,10 +82,11 @@ def parse_duration(
     return seconds
 
 
-def _shown(value: float | str) -> str:
-    if isinstance(value, int) and value.bit_length() > 200:
-        return "a number too large"
-    return repr(value if len(str(value)) <= 60 else f"{str(value)[:57]}...")
+def _shown(value: object) -> str:
+    try:
+        return repr(value if len(str(value)) <= 60 else f"{str(value)[:57]}...")
+    except (ValueError, RecursionError):  # a number, or nesting, without end
+        return "a value too large"
 
 
 def _seconds(text: str, words: bool) -> float:

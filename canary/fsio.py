@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import sys
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 from canary import faults
 from canary.errors import WorkspaceError
@@ -36,7 +38,8 @@ def write_atomic(
             os.close(fd)
         fault("rename")
         os.rename(temporary, name)
-    except OSError:
+    except OSError as e:
+        e.filename = name
         try:
             os.unlink(temporary)
         except OSError:
@@ -122,6 +125,9 @@ def remove(path: str | Path) -> None:
         if os.path.islink(path):
             raise
         remove_tree(path)
+    except OSError:  # a read-only file system says so even of what is not there
+        if os.path.lexists(path):
+            raise
 
 
 def remove_tree(path: str | Path) -> None:
@@ -141,18 +147,33 @@ def explain(error: OSError, path: str | Path, what: str) -> WorkspaceError:
     return WorkspaceError(f"cannot {what}: {reason}", hint=hint, file=str(path))
 
 
-def read_text(path: str, limit: int | None = None) -> str:
-    """A file as text, whatever its bytes; with `limit`, its head and tail of that many bytes
-    each."""
-    try:
-        with open(path, "rb") as f:
-            size = os.fstat(f.fileno()).st_size
-            if limit is None or size <= 2 * limit:
-                return f.read().decode("utf-8", "replace")
-            head = f.read(limit)
-            f.seek(size - limit)
-            tail = f.read(limit)
-    except OSError as e:
-        return f"(no output: {e.strerror})"
+def open_left(path: str | Path) -> BinaryIO:
+    """Open what a job has left, for reading; OSError if it is no file: a pipe would be waited for,
+    a device read for ever. Read no more than the size it has now: somebody may still write."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return open(fd, "rb")
+    os.close(fd)
+    raise OSError(errno.EINVAL, "not a file", os.fspath(path))
+
+
+def read_ends(path: str, limit: int | None = None) -> str:
+    """What `open_left` opens as text, whatever its bytes; with `limit`, its head and tail of that
+    many bytes each."""
+    with open_left(path) as f:
+        size = os.fstat(f.fileno()).st_size
+        if limit is None or size <= 2 * limit:
+            return f.read(size).decode("utf-8", "replace")
+        head = f.read(limit)
+        f.seek(size - limit)
+        tail = f.read(limit)
     left = f"\n… {size - 2 * limit} bytes left out …\n"
     return head.decode("utf-8", "replace") + left + tail.decode("utf-8", "replace")
+
+
+def read_text(path: str, limit: int | None = None) -> str:
+    """As `read_ends`, for people: a file that cannot be read, or is none, says so."""
+    try:
+        return read_ends(path, limit)
+    except OSError as e:
+        return f"(no output: {e.strerror})"

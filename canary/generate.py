@@ -31,7 +31,7 @@ from typing import Any, Final
 from canary import fsio, procfs
 from canary.errors import CanaryError, CanaryErrors, SpecError
 from canary.faults import fault
-from canary.reaper import TreeReaper
+from canary.reaper import TreeReaper, sweeping
 from canary.signals import ASKING, ENDING
 from canary.spec import ExpandContext, JobSpec, SpecFile, SpecGenerator
 
@@ -42,6 +42,7 @@ HIGHEST: Final = 1 << 20  # no process here has a file with a higher number
 WORD_SECONDS: Final = 5.0  # in which a keeper says how its child ended
 KILL_SECONDS: Final = 2.0  # in which it kills what the child has left
 _HANDLED: Final = (*ENDING, *ASKING)  # what the runner may have handlers for
+_SIGNALS: Final = range(1, 32)  # all that mean something; those after them would double the time
 _LIMITS: Final = (
     *(resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_STACK),
     *(resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_NOFILE),
@@ -92,7 +93,7 @@ def expand(
     specs: list[JobSpec] = []
     errors: list[CanaryError] = []
     bad: list[SpecFile] = []
-    with closing(_collected(files, todo, generators, file_seconds)) as answers:
+    with sweeping(), closing(_collected(files, todo, generators, file_seconds)) as answers:
         for i, file in enumerate(files):
             cache.reading = file.file
             answer = (loaded[i], b"", False) if i in loaded else next(answers)
@@ -124,7 +125,7 @@ def _each(error: CanaryError) -> tuple[CanaryError, ...]:
 def describe(file: SpecFile, generator: SpecGenerator) -> Mapping[str, Any]:
     """What the file says of itself besides its jobs; nothing if it cannot be read."""
     generators = {generator.name: generator}
-    with closing(_collected([file], [0], generators, FILE_SECONDS)) as answers:
+    with sweeping(), closing(_collected([file], [0], generators, FILE_SECONDS)) as answers:
         answer = next(answers)
     return {} if isinstance(answer, CanaryError) else generator.describe(file, answer[0])
 
@@ -226,12 +227,13 @@ class _Collector:
     def _read(self) -> tuple[bytes, str]:
         """What the child sends; or nothing, and why there will be no more."""
         pipe, line = self.ends
-        if not _readable(pipe, self.limit):
+        ready = _readable(self.ends, self.limit)
+        if not ready:
             self.first = self.done  # it has had its time: it is not tried again
             return b"", f"still loading after {self.limit:g} s"
-        if chunk := os.read(pipe, 1 << 20):
+        if pipe in ready and (chunk := os.read(pipe, 1 << 20)):
             return chunk, ""
-        if _readable(line, WORD_SECONDS):
+        if _readable([line], WORD_SECONDS):
             return b"", os.read(line, 1000).decode() or "ended the collector and its keeper"
         self.first = self.done
         return b"", "closed the collector's files and went on"
@@ -246,11 +248,12 @@ class _Collector:
             self.pid = 0
 
 
-def _readable(fd: int, seconds: float) -> bool:
-    """Wait until there is something to read, or nothing more will be."""
+def _readable(fds: Sequence[int], seconds: float) -> list[int]:
+    """Wait until there is something to read from one, or nothing more will be: which ones."""
     waiter = select.poll()
-    waiter.register(fd, select.POLLIN)
-    return bool(waiter.poll(seconds * 1000))
+    for fd in fds:
+        waiter.register(fd, select.POLLIN)
+    return [fd for fd, _ in waiter.poll(seconds * 1000)]
 
 
 def _widen(pipe: int) -> None:
@@ -348,7 +351,8 @@ def _serve(
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         _close_but(w)
         marks = _marks()
-        me, cwd, environ = os.getpid(), os.getcwd(), dict(os.environ)
+        me, cwd, environ, umask = os.getpid(), os.getcwd(), dict(os.environ), os.umask(0)
+        os.umask(umask)
         for file in files:
             frame = marshal.dumps(_load(file, generators[file.generator]))
             if os.getpid() != me:
@@ -359,6 +363,7 @@ def _serve(
             if os.environ != environ:
                 os.environ.clear()
                 os.environ.update(environ)
+            os.umask(umask)
             _write(w, _LENGTH.pack(len(frame)) + frame)
             if _marks() != marks:
                 break  # the next file gets a child of its own
@@ -368,10 +373,16 @@ def _serve(
 
 
 def _marks() -> tuple[object, ...]:
-    """What a file may leave behind that can end the child while it loads another."""
+    """What a file may leave behind that ends the child while it loads another, or has it load that
+    otherwise than alone. Asked after each file: it takes some 15 microseconds."""
     timers = map(signal.getitimer, (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF))
     limits = map(resource.getrlimit, _LIMITS)
-    return (threading.active_count(), _has_children(), *timers, *limits)
+    handlers = map(signal.getsignal, _SIGNALS)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    user = (os.getuid(), os.geteuid(), os.getgid(), os.getegid(), os.getgroups())
+    # many files raise the limit of recursion, which does no harm
+    ours = (min(sys.getrecursionlimit(), 1000), os.getpriority(os.PRIO_PROCESS, 0), blocked)
+    return (threading.active_count(), _has_children(), *timers, *limits, *handlers, *user, *ours)
 
 
 def _has_children() -> bool:

@@ -90,7 +90,7 @@ def build(specs: Sequence[JobSpec]) -> tuple[SpecGraph, list[CanaryError]]:
     errors = list(dict.fromkeys(error for _, error in faults))
     texts = {error: str(error) for error in errors}  # one text for all jobs of a cycle
     invalid = {id: texts[error] for id, error in reversed(faults)}
-    return SpecGraph(_place(unique), edges, invalid), errors
+    return SpecGraph(placed(unique), edges, invalid), errors
 
 
 def _same(a: JobSpec, b: JobSpec) -> bool:
@@ -246,19 +246,20 @@ def _cycles(
     return faults
 
 
-def _place(unique: dict[str, JobSpec]) -> dict[str, JobSpec]:
+def placed(specs: Mapping[str, JobSpec]) -> dict[str, JobSpec]:
     """Give each job a work directory and a view path of its own, none inside another.
 
     Only a job whose path is taken already, or is a directory on the way to another's, gets `~ID` at
     its end.
     """
+    unique = dict(specs)
     asked = {id: spec.work_path for id, spec in unique.items()}
     shown = {
         id: asked[id] if spec.view_path == spec.exec_path else spec.result_path
         for id, spec in unique.items()
     }
-    work = _apart(asked)
-    view = work if shown == asked else _apart(shown)
+    work = apart(asked)
+    view = work if shown == asked else apart(shown)
     for id, path in work.items():
         unique[id] = replace(unique[id], exec_path=path)
     for id, path in view.items():
@@ -266,7 +267,7 @@ def _place(unique: dict[str, JobSpec]) -> dict[str, JobSpec]:
     return unique
 
 
-def _apart(paths: Mapping[str, str]) -> dict[str, str]:
+def apart(paths: Mapping[str, str]) -> dict[str, str]:
     """Other paths for the IDs whose path an earlier one has, or which is a directory above
     another's."""
     nearest = {path.rpartition("/")[0] for path in paths.values()} - {""}

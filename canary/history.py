@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,10 @@ class RunHistory:
             mean, squares, low, high, last = (
                 float(data[name]) for name in ("mean", "squares", "min", "max", "last")
             )
-            return cls(int(data["count"]), mean, squares, low, high, categories, last)
-        except (KeyError, TypeError, ValueError, AttributeError):
+            known = cls(int(data["count"]), mean, squares, low, high, categories, last)
+            sound = 0 <= known.count < 1e15 and isfinite(mean + squares + low + high + last)
+            return known if sound else cls()
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return cls()
 
 
@@ -72,7 +75,7 @@ def load(cache: Path, id: str) -> RunHistory:
     """The history of a job in a cache directory; empty if there is none that can be read."""
     try:
         return RunHistory.fromdict(json.loads(_file(cache, id).read_bytes()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return RunHistory()
 
 

@@ -59,7 +59,7 @@ class Workspace:
     def latest(self) -> str | None:
         """Name of the newest session."""
         try:
-            text = (self.root / "refs" / "latest").read_text(encoding="utf-8", errors="replace")
+            text = fsio.read_ends(f"{self.root}/refs/latest")
             name = text.strip().rpartition("/")[2]
             if name and not (self.sessions / name).is_dir():
                 name = max(self.session_names(), default="")
@@ -97,12 +97,28 @@ class Workspace:
         while True:
             name = f"{stamp(time.time())}".replace(":", "-")
             if name <= latest:
-                name = latest = f"{latest}+"
+                name = latest = _after(latest)
             try:
                 (self.sessions / name).mkdir()
             except FileExistsError:
                 continue
             return name, self.sessions / name
+
+
+def _after(session: str) -> str:
+    """The next name where the clock gives none: counted, so that it stays short for years."""
+    base, _, number = session.rpartition("+")
+    if len(number) == 6 and number.isdecimal() and number != "999999":
+        return f"{base}+{int(number) + 1:06}"
+    return f"{session.rstrip('+')}+000001"  # older releases added a plus for each
+
+
+def is_same(one: str, other: str) -> bool:
+    """Are both there, and the same directory?"""
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
 
 
 def find(start: Path, explicit: Path | None = None) -> Workspace | None:
@@ -132,7 +148,7 @@ def require(start: Path, explicit: Path | None = None) -> Workspace:
 
 def _checked(root: Path) -> Workspace:
     try:
-        version = (root / "VERSION").read_text(encoding="utf-8", errors="replace").strip()
+        version = fsio.read_ends(f"{root}/VERSION").strip()
     except OSError:
         version = ""
     major = version.split(".")[0]
@@ -176,8 +192,8 @@ def refuse_shared(*paths: Path) -> None:
 def is_foreign(workspace: Workspace) -> bool:
     """Was it made by the older tool of this name?"""
     try:
-        return (workspace.root / "VERSION").read_text(encoding="utf-8").strip().startswith("1.")
-    except (OSError, ValueError):
+        return fsio.read_ends(f"{workspace.root}/VERSION").strip().startswith("1.")
+    except OSError:
         return False
 
 

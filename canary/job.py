@@ -14,7 +14,7 @@ import enum
 import math
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +27,7 @@ from canary.frozen import EMPTY
 from canary.history import RunHistory
 from canary.home import TAG
 from canary.launch import Exit, ExitReason, Launch, Launcher
-from canary.process import SubprocessLauncher, run_blocking, sourced_environment
+from canary.process import Cancellation, SubprocessLauncher, run_blocking, sourced_environment
 from canary.resources import AMOUNTS, LOCK, Capacity
 from canary.spec import JobSpec, Mask
 from canary.staging import InvalidTypeError, MissingSourceError
@@ -374,7 +374,7 @@ class Job(BaseJob):
         self.attempt: int = 1
         self._mask: Mask | None = None
         self._assigned: dict[str, list[dict[str, Any]]] = {}
-        self._kills: list[Callable[[], None]] = []
+        self._cancellation = Cancellation()
         self._templates: dict[str, str] = {}
         self._needs: dict[str, int] | None = None
         self._fixed: tuple[str, list[dict[str, Any]]] | None = None
@@ -727,16 +727,16 @@ class Job(BaseJob):
 
     def cancel_prepare(self) -> None:
         """See `BaseJob.cancel_prepare`: a shell that sources files."""
-        for kill in self._kills:
-            kill()
+        self._cancellation.cancel()
 
     def describe_launch(self, services: JobServices) -> Launch:
         """All that its launcher needs to know."""
         spec, settings, directory = self.spec, self.settings, self.workspace.text
         env = dict(os.environ if settings.environment is None else settings.environment)
         if spec.rcfiles or spec.modules:
-            names = spec.rcfiles, spec.modules
-            env = sourced_environment(*names, env, directory, tell=self._kills.append)
+            names, own = (spec.rcfiles, spec.modules), (spec.id, self.attempt)
+            cancel = self._cancellation
+            env = sourced_environment(*names, env, directory, mark=own, cancellation=cancel)
         self.variables.update(services.environment(self))
         self.set_runtime_env(env)
         env["CANARY_LEVEL"] = "0"

@@ -78,10 +78,10 @@ def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     if not path.exists():
         return
     try:
-        with open(path, "r+b") as f:
+        with fsio.open_left(path) as f:
             data = f.read()
-            if data and not data.endswith(b"\n"):
-                f.truncate(data.rfind(b"\n") + 1)
+        if data and not data.endswith(b"\n"):
+            os.truncate(path, data.rfind(b"\n") + 1)
         log = EventLog(path)
         with closing(log):
             log.append(lines)
@@ -121,7 +121,7 @@ def read_lines(
     """The sound lines of a log in order; damaged ones, and those that `take` does not, are left
     out, and `damaged` is called with their number. A torn last line is what a killed runner
     leaves: it is left out, and no damage."""
-    with open(path, "rb") as f:
+    with fsio.open_left(path) as f:
         for number, raw in enumerate(f, 1):
             line = decode_line(raw)
             if line is not None and take(line):

@@ -42,7 +42,8 @@ class Launch:
 
     `stderr` None merges it into `stdout`. `affinity` are logical CPU numbers, empty for no pinning.
     `resources` is `{type: ({"id", "slots", "node"}, …)}` as assigned. `options` are for the
-    launcher alone (`partition`, …).
+    launcher alone (`partition`, …). `pauses_itself`: the command runs jobs of its own, and pauses
+    these and itself at SIGTSTP, until SIGCONT.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Launch:
     affinity: tuple[int, ...] = ()
     nodes: int = 1
     exclusive: bool = False
+    pauses_itself: bool = False
     attempt: int = 1
     resources: Mapping[str, Sequence[Mapping[str, Any]]] = shared()
     options: Mapping[str, Any] = shared()

@@ -13,6 +13,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -113,7 +114,7 @@ def read(path: str | Path) -> dict[str, Any]:
     damaged or newer."""
     file = os.path.join(path, FILE_NAME) if os.path.isdir(path) else os.fspath(path)
     try:
-        with open(file, "rb") as f:
+        with fsio.open_left(file) as f:
             raw = f.read(MAX_BYTES + 1)
     except OSError as e:
         here = os.path.isdir(path) or file.endswith(FILE_NAME)
@@ -136,4 +137,15 @@ def read(path: str | Path) -> dict[str, Any]:
             hint=NEWER,
             file=file,
         )
+    with suppress(LookupError, TypeError, ValueError):
+        _move(data["workspace"], os.path.dirname(os.path.abspath(file)))
     return data
+
+
+def _move(where: dict[str, Any], directory: str) -> None:
+    """Let a lock speak of the place where it is: its workspace may have been moved, or copied."""
+    end = f"/{where['path']}"
+    said = where["root"] + end
+    same = directory == said or os.path.realpath(directory) == os.path.realpath(said)
+    if directory.endswith(end) and not same:
+        where["root"] = directory.removesuffix(end)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from canary import home
+from canary import fsio, home
 from canary.errors import UsageError
 from canary.store import Result, Store
 
@@ -34,6 +34,17 @@ def select_session(name: str, workspace: home.Workspace, store: Store) -> str:
         known = ", ".join(names[-3:]) or "none"
         raise UsageError(f"{name!r} names {len(found)} sessions", hint=f"newest: {known}")
     return found[0]
+
+
+def is_over(workspace: home.Workspace) -> bool:
+    """Has the newest session an end, so far as can be seen at a glance? Where not, `recovery` knows
+    more, and takes longer to load."""
+    names = workspace.session_names()
+    if not names:
+        return True
+    newest = workspace.sessions / names[-1]
+    known, _, end = fsio.read_text(f"{newest}/session.lock").rpartition('"returncode":')
+    return known != "" and not (end.lstrip().startswith("null") or (newest / "running").exists())
 
 
 def left_out(workspace: home.Workspace, store: Store) -> list[tuple[str, str, str]]:

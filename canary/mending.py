@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,11 +22,12 @@ from canary.catalog import Catalog, spec_rows
 from canary.clock import Timekeeper
 from canary.errors import CanaryError, RecordError
 from canary.events import JobFinished, SessionFinished
+from canary.faults import fault
 from canary.history import RunHistory
 from canary.home import Workspace
 from canary.job import Dependency, Job, JobPhase, load_job_from_file, load_job_from_state
 from canary.journal import decode_line, encode_line
-from canary.recovery import Folded, close, fold, fold_session, restore, unfinished
+from canary.recovery import Folded, close, fold, fold_session, put_aside, restore, unfinished
 from canary.status import Outcome
 from canary.store import RESULT_STATEMENT, Result, Store, read_object
 from canary.table import counted
@@ -37,9 +39,17 @@ _T = TypeVar("_T")
 def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
     """Make the store anew from all logs, keeping the old file beside it; return the number of
     sessions. What a log lacks, but the old store or the lock of a job knows, is kept."""
+    try:
+        return _rebuild(workspace, say)
+    except OSError as e:
+        raise fsio.explain(e, e.filename or workspace.root, "rebuild the store") from None
+
+
+def _rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
     database, new = workspace.database, Path(f"{workspace.database}.new")
     _remove(new)
-    with closing(Catalog(new, writable=True)) as book, closing(_old(database)) as before:
+    old = database if _is_there(database) else _damaged(database)  # a rebuild was cut off
+    with closing(Catalog(new, writable=True)) as book, closing(_old(old)) as before:
         histories: dict[str, RunHistory] = {}
         book.write([(record.SESSION_STATEMENT, _still(before.query, _SESSIONS))])
         open_ones, directories = unfinished(workspace), sessions_of(workspace)
@@ -59,29 +69,50 @@ def rebuild(workspace: Workspace, say: Callable[[str], None]) -> int:
         rows = [(id, json.dumps(h.asdict())) for id, h in histories.items()]
         book.write([(record.HISTORY_STATEMENT, rows)])
         _salvage(book, before)
-        for result in unreadable_locks(book):
-            with contextlib.suppress(CanaryError, OSError, LookupError):
-                _job_of(book, result).save()
-    _move(database, Path(f"{database}.damaged"))
+        for name, some in groupby(unreadable_locks(book), lambda r: r.session):
+            lent = fold_session(workspace.sessions / name).lent
+            for result in some:
+                with contextlib.suppress(CanaryError, *journal.WRONG):
+                    job = _job_of(book, result)
+                    job.assign_resources(lent.get(job.id, {}))
+                    job.save()
+    _put_aside(database)
+    fault("rename")
     os.replace(new, database)
     if directories:
+        put_aside(workspace.root / "refs" / "latest")
         workspace.point_to(directories[-1].name)
     return len(directories)
 
 
-_PARTS: Final = ("-shm", "-wal", "-journal", "")  # what SQLite has of a store
+_BESIDE: Final = ("-shm", "-wal", "-journal")  # what SQLite has beside a store
 
 
-def _remove(database: Path) -> None:
-    for suffix in _PARTS:
+def _damaged(database: Path) -> Path:
+    return Path(f"{database}.damaged")
+
+
+def _is_there(database: Path) -> bool:
+    return database.exists() and database.stat().st_size > 0
+
+
+def _remove(database: Path, parts: Iterable[str] = ("", *_BESIDE)) -> None:
+    for suffix in parts:
         Path(f"{database}{suffix}").unlink(missing_ok=True)
 
 
-def _move(database: Path, to: Path) -> None:
-    _remove(to)
-    for suffix in _PARTS:
-        with contextlib.suppress(FileNotFoundError):
-            os.replace(f"{database}{suffix}", f"{to}{suffix}")
+def _put_aside(database: Path) -> None:
+    """Move a store to where damaged ones are kept. At each moment it is whole here, or there: who
+    finds none here goes on with that one, and leaves it."""
+    if _is_there(database):
+        aside = _damaged(database)
+        _remove(aside)
+        for suffix in _BESIDE[1:]:  # whoever reads it makes the first anew
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(f"{database}{suffix}", f"{aside}{suffix}")
+        fault("rename")
+        os.replace(database, aside)
+    _remove(database, _BESIDE)
 
 
 def _old(database: Path) -> Catalog:
@@ -101,7 +132,7 @@ def sessions_of(workspace: Workspace) -> list[Path]:
 def _is_locked(directory: Path) -> bool:
     """Has the session a lock that can be read?"""
     try:
-        return "returncode" in json.loads((directory / record.LOCK).read_bytes())
+        return "returncode" in json.loads(fsio.read_ends(f"{directory}/{record.LOCK}"))
     except (OSError, ValueError, TypeError, RecursionError):
         return False
 
@@ -139,6 +170,7 @@ def _mended(directory: Path, before: Catalog, say: Callable[[str], None]) -> Fol
     if folded.damaged:
         say(_damage(name, folded))
         shutil.copyfile(log, f"{log}.damaged")
+    put_aside(log)
     if kept:
         say(f"session {name}: {counted(kept, 'result')} that its log lacked: kept")
     if lines or folded.damaged:
@@ -188,7 +220,7 @@ def _job_of(book: Catalog, result: Result, *, alone: bool = False) -> Job:
 
 def unreadable_locks(book: Store) -> Iterator[Result]:
     """Latest results whose job has a directory, but no lock there that can be read."""
-    for result in book.results():
+    for result in sorted(book.results(), key=lambda r: r.session):
         here = os.path.isdir(f"{book.path.parent}/sessions/{result.session}")  # not taken over
         if here and result.had_directory and os.path.isdir(result.workspace):
             try:

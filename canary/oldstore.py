@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from canary import fsio
 from canary.history import RunHistory
 
 # of `results`, `:sessions` being the directory that holds a directory for each session
@@ -95,7 +96,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """An object in a file of the older tool, without the names of its classes; empty if it cannot
     be read."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"), object_hook=_plain)
+        data = json.loads(fsio.read_text(str(file)), object_hook=_plain)
     except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

@@ -64,6 +64,7 @@ def find_specs(request: RunRequest, config: Config, book: Catalog | None) -> Col
         known = book.graph()
         if not known.specs:
             raise NothingToRun("no tests are known to this workspace", hint="canary run PATH")
+        known = replace(known, specs=graph.placed(known.specs))  # they came of several runs
         if request.timeouts:
             known = _with_timeouts(known, gather.expand_context(request, config))
         return Collected(known, (), (), generate.Cache())
@@ -171,7 +172,7 @@ def earlier_results(book: Catalog) -> dict[str, Earlier]:
         "select spec_id, status_category, status_outcome, status_reason, status_code, timekeeper,"
         " workspace, session, attempt from results where +latest=1"
     )
-    return {row[0]: Earlier(*row[1:]) for row in rows}
+    return {row[0]: Earlier(*(*row[1:6], book.here(row[6]), *row[7:])) for row in rows}
 
 
 def make_plan(

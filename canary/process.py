@@ -19,12 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from canary import fsio
 from canary.errors import LaunchError
 from canary.launch import Exit, ExitReason, Launch, Launcher, Message, Post
 from canary.loop import Loop
 from canary.procfs import opened
 from canary.supervisor import Run, Supervisor
-from canary.survivors import VARIABLE
+from canary.survivors import ABOVE, VARIABLE
 
 SOURCING_SECONDS: Final = 60.0
 
@@ -88,15 +89,35 @@ def _reaped(pid: int) -> tuple[int, float, float, int]:
     return code, used.ru_utime, used.ru_stime, used.ru_maxrss
 
 
+class Cancellation:
+    """Kills what another thread waits for, and whatever that begins to wait for later."""
+
+    def __init__(self) -> None:
+        self.is_wanted = False
+        self._kills: list[Callable[[], None]] = []
+
+    def add(self, kill: Callable[[], None]) -> None:
+        """In the thread that waits: what ends it, from any thread."""
+        self._kills.append(kill)
+        if self.is_wanted:
+            kill()
+
+    def cancel(self) -> None:
+        """From now on."""
+        self.is_wanted = True
+        for kill in self._kills:
+            kill()
+
+
 def run_blocking(
     launch: Launch,
     launcher: Launcher | None = None,
-    tell: Callable[[Callable[[], None]], None] | None = None,
+    cancellation: Cancellation | None = None,
 ) -> Exit:
     """Run one launch with a loop of its own and return how it ended.
 
     An interrupt (where it would raise KeyboardInterrupt) ends the job first, a second one at once;
-    then KeyboardInterrupt is raised. `tell` is given what kills it, for other threads to call.
+    then KeyboardInterrupt is raised. Other threads kill it by `cancellation`.
     """
     launcher = launcher or SubprocessLauncher()
     loop = Loop()
@@ -121,8 +142,8 @@ def run_blocking(
             # an exception in the middle of a start would lose what was just started
             signal.signal(signal.SIGINT, interrupted)
         launcher.start([launch])
-        if tell is not None:
-            tell(partial(loop.post, partial(launcher.cancel, [launch.id], 0.0)))
+        if cancellation is not None:
+            cancellation.add(partial(loop.post, partial(launcher.cancel, [launch.id], 0.0)))
         loop.run()
     finally:
         launcher.close()
@@ -208,14 +229,16 @@ def sourced_environment(
     modules: Sequence[tuple[str, str | None]],
     env: Mapping[str, str],
     cwd: str,
-    tell: Callable[[Callable[[], None]], None] | None = None,
+    *,
+    mark: tuple[str, int] = ("bash", 1),
+    cancellation: Cancellation | None = None,
 ) -> dict[str, str]:
     """The environment after bash has sourced `rcfiles` and loaded `modules`, starting from `env`.
 
     A module is a name and a directory to put first on MODULEPATH, or None. The status that a file
     ends with is ignored, as it is in a login. Blocks for at most 60 s; LaunchError for a file that
-    cannot be read or parsed, or ends the shell, and for a module that cannot be loaded. `tell` is
-    as for `run_blocking`.
+    cannot be read or parsed, or ends the shell, and for a module that cannot be loaded. The
+    shell is marked as a process of the job and attempt `mark`.
     """
     token = os.urandom(16).hex()
     steps: list[str] = []
@@ -225,18 +248,20 @@ def sourced_environment(
         steps += ["load", name, use or ""]
     directory = f"{os.environ.get('TMPDIR') or '/tmp'}/canary-{token}"
     launch = Launch(
-        id="bash",
+        id=mark[0],
         name="bash",
+        attempt=mark[1],
         argv=("bash", "--noprofile", "--norc", "-c", _SOURCING, "canary", token, *steps),
         cwd=cwd,
-        env=env,
+        env={**env, "PWD": cwd},  # by which it is found should this runner be killed
         stdout=f"{directory}/output",
         timeout=SOURCING_SECONDS,
     )
     Path(directory).mkdir(0o700)
     try:
-        end = run_blocking(launch, tell=tell)
-        said = Path(launch.stdout).read_bytes()
+        end = run_blocking(launch, cancellation=cancellation)
+        with fsio.open_left(launch.stdout) as f:
+            said = f.read()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return _merge(env, _after(end, said, token.encode()))
@@ -259,7 +284,7 @@ def _merge(before: Mapping[str, str], data: bytes) -> dict[str, str]:
     """What `env -0` printed, but what belongs to the shell itself is as it was `before`."""
     pairs = (os.fsdecode(entry).partition("=") for entry in data.split(b"\0") if b"=" in entry)
     after = {name: value for name, _, value in pairs}
-    for name in ("_", "SHLVL", "PWD", "OLDPWD", VARIABLE):
+    for name in ("_", "SHLVL", "PWD", "OLDPWD", VARIABLE, ABOVE):
         after.pop(name, None)
         if name in before:
             after[name] = before[name]

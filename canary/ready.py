@@ -26,7 +26,8 @@ COSTS: Final = 14
 LENGTHS: Final = 2
 
 Shape = tuple[Request, bool]
-Heap = list[tuple[tuple[int, int, float, int], "Node"]]
+Key = tuple[float, ...]
+Heap = list[tuple[Key, "Node"]]
 
 
 @dataclass(slots=True)
@@ -118,20 +119,19 @@ class ReadyQueue:
     def next(self, running: Collection[Running], now: float) -> Node | None:
         """Take the dearest job that may start beside what runs; the dearest of all keeps what it
         waits for."""
-        # a job that waits for a lock takes nothing from the others meanwhile
-        shapes = [s for s in self._shapes.items() if not self._pool.is_locked(s[0][0])]
-        if not shapes:
+        heaps = self._unlocked()
+        if not heaps:
             return None
-        dearest = min(heap for _, heaps in shapes for heap in heaps.values())
+        dearest = min(heaps)
         first = dearest[0][1]
         if self._fits(first, running):
             return self._take(dearest)
         if first.job.exclusive:
             return None  # let the machine run empty for it
-        fitting = (h for (r, alone), h in shapes if not alone and self._pool.can_hold(r))
+        fitting = (heap for heap in heaps if self._may_pass(heap[0][1]))
         start: float | None = None
         free: list[dict[str, int]] = []
-        for heap in sorted(heap for heaps in fitting for heap in heaps.values()):
+        for heap in sorted(fitting):
             node = heap[0][1]
             if start is None:  # if nothing else starts, it can when enough of these are over
                 ends = [(r.expected_end, r.assigned) for r in running]
@@ -141,6 +141,26 @@ class ReadyQueue:
                 return self._take(heap)
         return None
 
+    def _unlocked(self) -> list[Heap]:
+        """Those whose first job can have its locks. One that waits for a lock takes nothing from
+        the others meanwhile but its other locks, from those that are less dear."""
+        found: list[Heap] = []
+        waiting: list[tuple[Key, Node]] = []
+        for (request, _), heaps in self._shapes.items():
+            if not self._pool.is_locked(request):
+                found += heaps.values()
+            elif len(request.locks) > 1:
+                waiting += [heap[0] for heap in heaps.values()]
+        kept: dict[str, Key] = {}
+        for key, node in sorted(waiting, reverse=True):
+            kept |= dict.fromkeys(node.request.locks, key)
+
+        def has_locks(heap: Heap) -> bool:
+            key, node = heap[0]
+            return all(key < kept.get(lock, (inf,)) for lock in node.request.locks)
+
+        return list(filter(has_locks, found)) if kept else found
+
     def _take(self, heap: Heap) -> Node:
         node = heapq.heappop(heap)[1]
         if not heap:
@@ -149,6 +169,9 @@ class ReadyQueue:
             if not self._shapes[shape]:
                 del self._shapes[shape]
         return node
+
+    def _may_pass(self, node: Node) -> bool:
+        return not node.job.exclusive and self._pool.can_hold(node.request)
 
     def _fits(self, node: Node, running: Collection[Running]) -> bool:
         if node.job.exclusive:
@@ -164,6 +187,8 @@ def _leaves_room(free: Sequence[Mapping[str, int]], wide: Request, other: Reques
     """Does `wide` fit on one of the nodes then, even if `other` still has what it wants?"""
     taken = {type: n for type, n in other.slots if n}
     if max(wide.nodes, other.nodes) > 1 or any(type in taken for type, _ in wide.pieces):
+        return False
+    if not set(wide.locks).isdisjoint(other.locks):
         return False
     return any(
         all(n + taken.get(type, 0) <= node.get(type, 0) for type, n in wide.slots if n)

@@ -14,12 +14,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from canary import procfs
 from canary.procfs import Process
-from canary.survivors import VARIABLE
+from canary.survivors import VARIABLE, bears
 
 PR_SET_CHILD_SUBREAPER: Final = 36
 NOTHING: Final = b"\0"
@@ -44,20 +45,32 @@ class Tree:
     """The processes of one job.
 
     `pid` is the leader's, 0 until it is known; `awaited` says that somebody waits for it, so that
-    it is not to be reaped here. `entry` is the mark in the environment. `seen` are processes once
+    it is not to be reaped here. `mark` is what the environment bears. `seen` are processes once
     seen below the leader. What reaped orphans have used adds up in `user`, `system`, `max_rss`.
     """
 
-    __slots__ = ("awaited", "entry", "fence", "max_rss", "pid", "seen", "system", "user")
+    __slots__ = ("awaited", "fence", "mark", "max_rss", "pid", "seen", "system", "user")
 
     def __init__(self, mark: str, fence: Fence | None = None) -> None:
         self.pid = 0
         self.awaited = True
-        self.entry = f"\0{VARIABLE}={mark}\0".encode(errors="surrogateescape")
+        self.mark = mark.encode(errors="surrogateescape")
         self.fence = fence
         self.seen: set[tuple[int, int]] = set()
         self.user = self.system = 0.0
         self.max_rss = 0
+
+
+@contextmanager
+def sweeping() -> Iterator[None]:
+    """Kill at the end whatever has become ours meanwhile and is no job's: an orphan of what was
+    started for another purpose than to be a job."""
+    reaper = TreeReaper() if procfs.has_pidfd() else GroupReaper()
+    reaper.open()
+    try:
+        yield
+    finally:
+        reaper.close()
 
 
 class GroupReaper:
@@ -247,7 +260,9 @@ class TreeReaper(GroupReaper):
                 return tree
         environment = self._environment(p)
         for tree in self._trees:
-            if tree.entry in environment or (tree.fence is not None and tree.fence.holds(p.pid)):
+            if bears(environment, tree.mark) or (
+                tree.fence is not None and tree.fence.holds(p.pid)
+            ):
                 return tree
         return None
 

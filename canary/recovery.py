@@ -80,6 +80,9 @@ def run_lock(workspace: Workspace, say: Callable[[str], None]) -> Iterator[None]
     file, because the kernel's lock may not reach other hosts of a shared file system.
     """
     path = workspace.root / RUN_LOCK
+    if path.is_symlink() or path.exists() != path.is_file():
+        text = "cannot lock the workspace: this is no file"
+        raise WorkspaceError(text, hint=f"remove {path}", file=str(path))
     while True:
         try:
             fault("lock")
@@ -155,7 +158,10 @@ def wipe(workspace: Workspace, say: Callable[[str], None], *, anew: bool = False
             with run_lock(workspace, say):
                 for name in unfinished(workspace):
                     directory = workspace.sessions / name
-                    _end_survivors(fold(directory / journal.LOG), directory)
+                    folded = fold(directory / journal.LOG)
+                    if not runs_elsewhere(folded.header, directory, say):
+                        _end_batches(directory)
+                        _end_survivors(folded, directory)
                 view.remove_all(workspace.home)
                 workspace.root.rename(aside)  # at once: nobody begins in what is half removed
                 return home.create(workspace.home) if anew else workspace
@@ -165,10 +171,14 @@ def wipe(workspace: Workspace, say: Callable[[str], None], *, anew: bool = False
         raise fsio.explain(e, e.filename or aside, "remove the workspace") from None
 
 
+# what is a text in each line that has it, and in specs
+_TEXTS: Final = ("id", "name", "fullname", "reason", "path", "ticket", "file_root", "file_path")
+
+
 @dataclass(slots=True)
 class Folded:
-    """What a session's log says: its header, specs and edges by ID, results, and what was under
-    way at its end."""
+    """What a session's log says: its header, specs and edges by ID, results, the resources that
+    jobs had, when it ended, and what was under way at its end."""
 
     header: dict[str, Any] = field(default_factory=dict)
     specs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -178,32 +188,40 @@ class Folded:
     running: dict[str, Cut] = field(default_factory=dict)
     excluded: list[tuple[str, str, str]] = field(default_factory=list)
     removed: set[str] = field(default_factory=set)
+    lent: dict[str, dict[str, Any]] = field(default_factory=dict)
     exit_code: int | None = None
+    finished: float = -1.0
     damaged: list[int] = field(default_factory=list)
 
     def take(self, line: Mapping[str, Any]) -> bool:
         """Add a line of the log; False if it lacks what such a line has."""
         kind = line.get("e")
         try:
+            parts = (line, line.get("spec", {}))
+            if not all(isinstance(part.get(name, ""), str) for part in parts for name in _TEXTS):
+                return False
             if kind == "plan":
                 if line.get("schema", 0) > journal.SCHEMA:
                     raise RecordError("this log is of a newer release", hint=lockfile.NEWER)
                 record.dated(line)
                 self.header = {k: v for k, v in line.items() if k not in ("e", "c", "schema")}
             elif kind == "job":
-                self.edges[line["id"]] = [Edge(i, w) for i, w in line["edges"]]
-                self.paths[line["id"]] = str(line["path"])
+                self.edges[line["id"]] = [Edge(str(i), w and str(w)) for i, w in line["edges"]]
+                self.paths[line["id"]] = line["path"]
                 self.specs[line["id"]] = line["spec"]
             elif kind == "job_submitted":
-                self.running[line["id"]] = Cut("", int(line["attempt"]))
+                self.running[line["id"]] = Cut("", _number(line["attempt"]))
+                self.lent[line["id"]] = dict(line.get("resources", {}))
             elif kind == "job_started":
                 at = float(line["at"])
-                self.running[line["id"]] = Cut(str(line["ticket"]), int(line["attempt"]), at)
+                self.running[line["id"]] = Cut(line["ticket"], _number(line["attempt"]), at)
             elif kind == "job_finished":
                 end = journal.decode_event(line)
                 if not isinstance(end, JobFinished):
                     return False
                 Timekeeper.fromdict(end.times)
+                _number(end.attempt)
+                _number(end.status.code)
                 self.running.pop(end.id, None)
                 if not end.retry:
                     self.ends[end.id] = end
@@ -213,12 +231,19 @@ class Folded:
             elif kind == "excluded":
                 self.excluded.append((line["id"], line["fullname"], line["reason"]))
             elif kind == "session_finished":
-                self.exit_code = int(line["exit_code"])
+                self.exit_code, self.finished = _number(line["exit_code"]), float(line["at"])
         except (CanaryError, *journal.WRONG) as e:
             if isinstance(e, CanaryError) and e.hint == lockfile.NEWER:
                 raise
             return False
         return True
+
+
+def _number(value: Any) -> int:
+    """One that a store takes."""
+    if type(value) is not int or abs(value) >> 31:
+        raise ValueError(value)
+    return value
 
 
 class Cut(NamedTuple):
@@ -232,7 +257,7 @@ class Cut(NamedTuple):
 def fold(log: Path) -> Folded:
     """Read a log to its end; one that is not there says nothing."""
     out = Folded()
-    if log.exists():
+    if log.is_file():
         try:
             for _ in journal.read_lines(log, out.damaged.append, out.take):
                 pass
@@ -244,16 +269,35 @@ def fold(log: Path) -> Folded:
 def fold_session(directory: Path) -> Folded:
     """What a session's log says, and those of batches of its jobs that ran elsewhere."""
     out = fold(directory / journal.LOG)
-    for log in sorted(directory.glob(f"*.batches/*/{journal.LOG}")):
+    for log in _batches(directory):
         part = fold(log)
+        out.lent |= part.lent
         for id, end in part.ends.items():
             if end.status.category is not Category.ABORTED and id not in out.removed:
                 out.ends.setdefault(id, end)
                 out.running.pop(id, None)
+        own = part.running and _own_batch(log)
         for id, cut in part.running.items():
-            if id in out.running:  # no survivor of the runner: whoever holds the batch ends it
+            if own and id not in out.ends:
+                out.running[id] = cut
+            elif id in out.running:  # no survivor of the runner: whoever holds the batch ends it
                 out.running[id] = cut._replace(ticket="batch")
     return out
+
+
+def _batches(directory: Path) -> list[Path]:
+    """The logs of a session's batches."""
+    return sorted(directory.glob(f"*.batches/*/{journal.LOG}"))
+
+
+def _own_batch(log: Path) -> str:
+    """The ID of a batch that the session's runner had as a process: nobody else holds it. Empty if
+    a batch system does."""
+    try:
+        data = json.loads(fsio.read_ends(f"{log.parent}/manifest.json"))
+        return str(data["id"]) if data["backend"] == "local" else ""
+    except (*journal.WRONG, RecursionError):
+        return ""
 
 
 def unfinished(workspace: Workspace) -> list[str]:
@@ -268,21 +312,44 @@ def _is_open(directory: Path) -> bool:
     """Has a session with a log a lock without an end, or none?"""
     lock, log = fsio.read_text(f"{directory}/{record.LOCK}"), directory / journal.LOG
     end = lock.rpartition('"returncode":')[2]  # such quotes are never within a text of JSON
-    return end.startswith(("null", lock)) and log.exists() and log.stat().st_size > 0
+    return end.startswith(("null", lock)) and log.is_file() and log.stat().st_size > 0
 
 
 def recover(workspace: Workspace, book: Catalog, say: Callable[[str], None]) -> list[str]:
     """Close every session that was cut off; return their names."""
-    names = unfinished(workspace)
-    for name in names:
+    names = []
+    for name in unfinished(workspace):
         directory = workspace.sessions / name
         folded = fold_session(directory)
-        killed = _end_survivors(folded, directory)
+        if runs_elsewhere(folded.header, directory, say):
+            continue
+        names.append(name)
+        if killed := _end_batches(directory):
+            folded = fold_session(directory)  # they went on until now
+        killed += _end_survivors(folded, directory)
         known = restore(book, name, directory, folded)
         close(directory, known, folded)
         kept = sum(r.id not in folded.running for r in book.results(session=name))
         say(_told(known, folded, kept, len(killed)))
     return names
+
+
+def runs_elsewhere(
+    header: Mapping[str, Any], directory: Path, say: Callable[[str], object] = str
+) -> bool:
+    """Is it a copy of a session whose runner lives? Then its jobs are not ours to end; that is
+    said. In its own place it is over, even if its runner is not quite gone: we have the lock."""
+    runner, place = Runner.fromdict(header.get("runner")), header.get("prefix")
+    if runner is None or home.is_same(str(place), str(directory)) or not runner.lives():
+        return False
+    say(f"session {directory.name} is left as it is: process {runner.pid} runs it in {place}")
+    return True
+
+
+def _end_batches(directory: Path) -> list[str]:
+    """Kill those that were processes of the session's runner, before they start the next job."""
+    own = filter(None, map(_own_batch, _batches(directory)))
+    return [process for id in own for process in kill_marked(f"{id}:1", str(directory))]
 
 
 def _end_survivors(folded: Folded, directory: Path) -> list[str]:
@@ -326,6 +393,8 @@ def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> dict[s
     data |= {"name": name, "prefix": str(directory)}
     if folded.exit_code is not None:
         data["returncode"] = folded.exit_code
+    if folded.finished > 0 and not data.get("finished_on"):
+        data |= {"finished_on": folded.finished, "measurements": _measured(data, folded)}
     batch = spec_rows(specs, folded.edges, texts)
     batch += [
         (RESULT_STATEMENT, rows),
@@ -334,6 +403,14 @@ def restore(book: Catalog, name: str, directory: Path, folded: Folded) -> dict[s
     ]
     book.write(batch)
     return data
+
+
+def _measured(data: Mapping[str, Any], folded: Folded) -> dict[str, Any]:
+    """How long a session took, seconds, and the exit code that its jobs came to."""
+    bits = {end.status.exit_bit for end in folded.ends.values()}
+    began = data.get("started_on")
+    taken = folded.finished - began if isinstance(began, float) else 0.0
+    return {"sum": sum(bits), "duration": taken}
 
 
 def _variables(spec: JobSpec, place: str) -> dict[str, str | None]:
@@ -351,6 +428,12 @@ def _cut_off(id: str, cut: Cut) -> JobFinished:
     return JobFinished(-1.0, id, "", status, times, {}, cut.attempt)
 
 
+def put_aside(path: Path) -> None:
+    """Move what is no file, a pipe or a directory, out of the way of one that is written anew."""
+    if os.path.lexists(path) and not path.is_file():
+        path.rename(f"{path}.damaged")
+
+
 def close(directory: Path, known: Mapping[str, Any], folded: Folded) -> None:
     """Write the lock of a session that is over, of which this is `known`."""
     cut_off = known["returncode"] is None
@@ -359,5 +442,6 @@ def close(directory: Path, known: Mapping[str, Any], folded: Folded) -> None:
     if cut_off:
         data["returncode"] = -1
     text = json.dumps(record.dated(data))
+    put_aside(directory / record.LOCK)
     fsio.write_atomic(directory / record.LOCK, text.encode(), durable=True)
     (directory / record.RUNNING).unlink(missing_ok=True)

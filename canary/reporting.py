@@ -7,15 +7,18 @@ knows no format and nothing of sessions.
 
 from __future__ import annotations
 
+import io
 import os
 import re
-import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from canary import faults, fsio
+from canary.faults import fault
 
 if TYPE_CHECKING:
     import argparse
@@ -71,15 +74,11 @@ def excerpt(path: str, limit: int = ENDS) -> str:
     """The output in a file as `visible` text: all of it, or its first and last `limit` bytes and a
     line between them that counts what was left out. Nothing, if there is no such file."""
     try:
-        # a test may have left anything there: a pipe must not be waited for
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        f = fsio.open_left(path)
     except OSError:
         return ""
-    info, limit = os.fstat(fd), max(0, limit)
-    if not stat.S_ISREG(info.st_mode):
-        os.close(fd)
-        return ""
-    with open(fd, "rb") as f:
+    with f:
+        info, limit = os.fstat(f.fileno()), max(0, limit)
         if info.st_size <= 2 * limit:
             return visible(f.read(2 * limit).decode(errors="surrogateescape"))
         head = _CUT_END.sub(b"", f.read(limit))
@@ -139,22 +138,38 @@ def is_special(path: Path) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
+class _File(io.FileIO):
+    """One whose writing can be made to fail."""
+
+    def write(self, data: Any) -> int:
+        return faults.write(self.fileno(), bytes(data))
+
+
+def _opened(path: Path) -> BinaryIO:
+    fault("open")
+    return io.BufferedWriter(_File(path, "w"), 1 << 18)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes the place of `path` when all is written, or of what it links
     to; the directories above it are made. If anything is raised, `path` is as it was. A pipe or
     device is written to."""
     if is_special(path):
-        with path.open("wb", buffering=1 << 18) as f:
+        with _opened(path) as f:
             yield f
         return
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}~")
     try:
-        with temporary.open("wb", buffering=1 << 18) as f:
+        with _opened(temporary) as f:
             yield f
+        fault("rename")
         temporary.replace(path)
+    except OSError as e:
+        e.filename = e.filename or str(path)  # a disk that is full does not say of which file
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from canary.collect import ScanRoot
 from canary.frozen import shared
@@ -22,7 +23,7 @@ from canary.settings import View
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """All that was asked of a run; times in seconds. `timeouts` are by keyword, `default` and `all`
-    (or `*`)."""
+    (or `*`). `asked` is what the command line said, as plain data for the record."""
 
     words: tuple[str, ...] = ()
     roots: tuple[ScanRoot, ...] = ()
@@ -30,7 +31,8 @@ class RunRequest:
     argv: tuple[str, ...] = ()
     canary_dir: Path | None = None
     wipe: bool = False
-    resume: bool = False
+    resume: str = ""  # the session whose work is to be done
+    asked: tuple[Any, ...] = ()
     criteria: Criteria = field(default_factory=Criteria)
     only_given: bool = False
     options: frozenset[str] = frozenset()

@@ -197,7 +197,11 @@ class Scheduler:
 
         # not an executor's: one that hangs must not hold up the end of the program
         running.staging = threading.Thread(target=work, name="canary-staging", daemon=True)
-        running.staging.start()
+        try:
+            running.staging.start()
+        except RuntimeError as e:  # the system has no room for another thread
+            running.staging = None
+            self._broken(running, LaunchError(f"cannot be set up: {e}"))
 
     def _stage(self, node: Node) -> Prepared:
         """What `prepare` gives or raises: it breaks this job alone, and a thread would lose it."""
@@ -217,6 +221,8 @@ class Scheduler:
     def _staged(self, running: Running, prepared: Prepared) -> Launch | None:
         """What its launcher is to start; None if the job is over already."""
         job = running.node.job
+        if self._stopping is not None and running.reason is None:
+            running.reason = Outcome.CANCELLED  # nothing more is started
         if running.reason is not None:  # cancelled while it was staged
             self._conclude(running, Exit(job.id, self.now(), None, ExitReason.CANCELLED))
         elif isinstance(prepared, BaseException):

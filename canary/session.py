@@ -38,15 +38,16 @@ from canary.errors import CanaryError, CanaryErrors, ExitCode, NothingToRun, Usa
 from canary.events import Event, JobFinished, Notice, SessionFinished, SessionStarted, Summary
 from canary.home import Workspace
 from canary.job import BaseJob, Job
-from canary.launch import Launcher
+from canary.launch import Launcher, News
 from canary.lockfile import dump, public, public_environment
 from canary.loop import Loop, Timer
 from canary.planning import Choice
+from canary.reaper import sweeping
 from canary.request import RunRequest
 from canary.resources import Machine, ResourcePool
 from canary.schedule import Scheduler
 from canary.select import PASSED, Plan
-from canary.signals import ASKING, ENDING, heard, telling
+from canary.signals import ASKING, ENDING, heard, pausing, telling
 from canary.status import Category, Outcome
 from canary.store import tag_rows
 
@@ -108,9 +109,9 @@ def choose(request: RunRequest, config: Config, book: Catalog | None) -> Choice:
 
 def _undone(request: RunRequest, workspace: Workspace) -> RunRequest:
     """Ask for what the newest session has not brought to an end of its own."""
-    last = workspace.latest
-    if last is None:
-        raise NothingToRun("there is no session yet", hint="canary run PATH")
+    last = request.resume
+    if last != workspace.latest:
+        raise UsageError("another session has begun meanwhile", hint="canary resume")
     folded = recovery.fold_session(workspace.sessions / last)
     unrun = (Category.ABORTED, Category.NONE)
     done = {id for id, end in folded.ends.items() if end.status.category not in unrun}
@@ -207,6 +208,7 @@ class _Walk:
         self.finished: dict[str, JobFinished] = {}
         self.watched = self.config.plugins.has("canary_event")
         self.scheduler: Scheduler | None = None
+        self.interrupted = 0  # by this signal, before the scheduler hears any or after
         self._flush: Timer | None = None
         self._unseen = False
         self.ledger.on_trouble = lambda text: self.emit(Notice(self.clock.now(), "warning", text))
@@ -220,6 +222,7 @@ class _Walk:
         session, request = self.session, self.session.request
         began = self.clock.monotonic()
         header = {"argv": list(request.argv), "config": public(self.config.asdict())}
+        header["asked"] = list(request.asked)
         header["runner"] = recovery.Runner.this()._asdict()
         header["environment"] = public_environment(os.environ)
         texts = {job.id: texts.get(job.id) or dump(job.spec.asdict()) for job in session.jobs}
@@ -236,6 +239,8 @@ class _Walk:
                 if job.status.outcome is Outcome.INVALID:
                     self._finish_unrun(job)
             self._run([job for job in jobs if job.status.outcome is not Outcome.INVALID])
+        except KeyboardInterrupt as e:
+            self.interrupted = getattr(e, "number", signal.SIGINT)
         finally:
             # what is known is written down, whatever comes
             say, told = self.display.say, "the session is recorded: plugins are told"
@@ -267,7 +272,8 @@ class _Walk:
             trouble=lambda text, _: self.ledger.trouble(text),
         )
         self._beat()
-        with self._signals(scheduler):
+        suspend = partial(self._suspend, scheduler)
+        with sweeping(), self._signals(scheduler), pausing(self.loop.post, suspend):
             scheduler.run()
 
     def _finish_unrun(self, job: Job) -> None:
@@ -306,16 +312,17 @@ class _Walk:
 
     def _close(self, began: float) -> Summary:
         session = self.session
+        sent = (self.scheduler.interrupted if self.scheduler else 0) or self.interrupted
+        ended = f"interrupted by signal {sent}" if sent else "the session ended before it"
         for job in session.jobs:
             if job.id not in self.finished:
-                why = str(self.config.plugins.fatal or "the session ended before it")
+                why = str(self.config.plugins.fatal or ended)
                 job.set_status(outcome=Outcome.CANCELLED, reason=why)
                 self._finish_unrun(job)
         counts = Counter(event.status.outcome.name for event in self.finished.values())
         code = 0
         for event in self.finished.values():
             code |= event.status.exit_bit
-        sent = self.scheduler.interrupted if self.scheduler else 0
         final = ExitCode.SIGNAL + sent if sent else code
         if session.request.teardown:
             self._tear_down(session)
@@ -363,7 +370,6 @@ class _Walk:
     def _signals(self, scheduler: Scheduler) -> AbstractContextManager[None]:
         """Signals become calls in the loop."""
         calls: dict[int, Callable[[], None]] = {
-            signal.SIGTSTP: partial(self._suspend, scheduler),
             **dict.fromkeys(ASKING, self._tell),
             **{number: partial(scheduler.interrupt, number) for number in ENDING},
         }
@@ -372,14 +378,21 @@ class _Walk:
     def _tell(self) -> None:
         if self.scheduler is not None:
             for job, seconds in self.scheduler.running():
-                text = f"{job.display_name()} ({job.id[:7]}) runs for {seconds:.1f} s"
-                self.emit(Notice(self.clock.now(), "info", text, job.id))
+                if job.composite:  # what its jobs have left since
+                    self.scheduler.receive(News(job.id))
+                held: Sequence[BaseJob] = getattr(job, "jobs", ())
+                inside = [j for j in held if j.timekeeper.started > 0 and not j.state.is_done()]
+                for one in inside or [job]:
+                    now = self.clock.now()
+                    ran = min(seconds, now - one.timekeeper.started) if inside else seconds
+                    text = f"{one.display_name()} ({one.id[:7]}) runs for {ran:.1f} s"
+                    self.emit(Notice(now, "info", text, one.id))
 
-    def _suspend(self, scheduler: Scheduler) -> None:
+    def _suspend(self, scheduler: Scheduler, stop: Callable[[], None]) -> None:
         """Pause the jobs, then ourselves; go on with both once continued."""
         scheduler.pause()
         self._show_on(self.display.pause)
-        os.kill(os.getpid(), signal.SIGSTOP)
+        stop()
         scheduler.resume()
         self._show_on(self.display.resume)
 

@@ -13,6 +13,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,7 +21,7 @@ from canary import fsio, oldstore
 from canary.clock import Timekeeper
 from canary.errors import RecordError
 from canary.faults import fault
-from canary.home import Workspace, is_foreign, refuse_foreign
+from canary.home import DIRECTORY, Workspace, is_foreign, is_same, refuse_foreign
 from canary.status import Outcome, Status, read_outcome
 
 SCHEMA: Final = 1
@@ -103,7 +104,8 @@ class Result(NamedTuple):
     def times(self) -> dict[str, float]:
         """The timekeeper's stamps, epoch seconds; none if they cannot be read."""
         times = read_object(self.timekeeper)
-        return times if all(type(t) in (float, int) for t in times.values()) else {}
+        sound = all(type(t) in (float, int) and abs(t) < 1e12 for t in times.values())
+        return times if sound else {}
 
     @property
     def had_directory(self) -> bool:
@@ -127,10 +129,12 @@ def read_object(text: Any) -> dict[str, Any]:
 
 def _sound(row: Sequence[Any]) -> Result:
     """A row as it is, or, if it cannot be one that we wrote, as what nobody knows."""
+    if set(map(type, row[:10])) != {str}:  # cheap: there are many rows
+        row = [*map(str, row[:10]), *row[10:]]
     result = Result(*row)
     if type(result.attempt) is not int:
         result = result._replace(attempt=1)
-    if result.outcome not in _OUTCOMES:
+    if result.outcome not in _OUTCOMES or Outcome[result.outcome].category != result.category:
         none = Outcome.NONE
         return result._replace(category="NONE", outcome=none.name, reason=DAMAGED, code=none.value)
     if type(result.code) is not int:
@@ -144,6 +148,8 @@ class Store:
 
     def __init__(self, path: Path, *, writable: bool = False) -> None:
         self.path = path
+        self._own = f"{path.parent}/sessions/"
+        self._moved: dict[str, bool] = {}  # by where the workspace was
         is_lost = not _size(str(path)) and path == Workspace(path.parent).database
         if is_lost and any(path.parent.glob("sessions/*/*")):
             raise RecordError(
@@ -203,7 +209,7 @@ class Store:
         """Rows of a statement; RecordError if the store is damaged."""
         try:
             return self._db.execute(sql, values).fetchall()
-        except (sqlite3.Error, UnicodeEncodeError) as e:
+        except (sqlite3.Error, UnicodeEncodeError, OverflowError) as e:
             raise RecordError(
                 f"the store: {e}", hint="canary doctor checks it", file=str(self.path)
             ) from None
@@ -234,7 +240,7 @@ class Store:
                     db.executemany(sql, [tuple(map(_storable, row)) for row in rows])
             fault("store.commit")
             db.execute("commit")
-        except (OSError, sqlite3.Error) as e:
+        except (OSError, OverflowError, sqlite3.Error) as e:
             raise RecordError(f"the store cannot be written: {e}", file=str(self.path)) from None
         finally:
             self._roll_back()
@@ -288,7 +294,25 @@ class Store:
                 f" and (? or status_outcome not in ('SUCCESS', 'XDIFF', 'XFAIL'))",
                 (passed,),
             )
-        return [_sound(row) for row in rows]
+        own = self._own
+        return [
+            r if str(r.workspace).startswith(own) else r._replace(workspace=self.here(r.workspace))
+            for r in map(_sound, rows)
+        ]
+
+    def here(self, directory: str) -> str:
+        """A result's directory: that of this workspace, where it was moved or copied since."""
+        if str(directory).startswith(self._own):
+            return directory
+        before, sessions, place = str(directory).rpartition(f"/{DIRECTORY}/sessions/")
+        if before not in self._moved:
+            self._moved[before] = not is_same(before + sessions, self._own)
+        is_here = place.partition("/")[0] in self._sessions_here
+        return f"{self._own}{place}" if is_here and self._moved[before] else str(directory)
+
+    @cached_property
+    def _sessions_here(self) -> frozenset[str]:
+        return frozenset(Workspace(self.path.parent).session_names())
 
     def histories(self) -> dict[str, str]:
         """JSON of every job's run history."""
@@ -301,12 +325,14 @@ class Store:
 
     def sessions(self) -> list[str]:
         """Names of all sessions, oldest first."""
-        return [r[0] for r in self.query("select name from sessions order by name")]
+        rows = self.query("select name from sessions where typeof(name)='text' order by name")
+        return [r[0] for r in rows]
 
     def excluded(self, session: str) -> list[tuple[str, str, str]]:
         """ID, full name and reason of each job that a session left out."""
         sql = "select spec_id, fullname, reason from excluded where session=?"
-        return [(id, name, reason) for id, name, reason in self.query(sql, (session,))]
+        rows = self.query(sql, (session,))
+        return [(i, n, why) for i, n, why in rows if {type(x) for x in (i, n, why)} == {str}]
 
     # selections
 

@@ -24,7 +24,7 @@ from canary.loop import Loop, Timer
 from canary.output import cut_middle, explain, open_output
 from canary.procfs import Process, has_pidfd, opened, stamp
 from canary.reaper import Fence, GroupReaper, Tree, TreeReaper
-from canary.survivors import VARIABLE, Ticket, boot_id
+from canary.survivors import Ticket, boot_id, marked
 
 SETTLE: Final = 0.1  # for what a command leaves behind to end by itself: a `tee` that still writes
 GIVE_UP: Final = 10.0  # a killed process that is still there then hangs in the kernel
@@ -143,7 +143,7 @@ class Supervisor(Launcher):
 
     def environment(self, run: Run) -> dict[str, str]:
         """The job's environment with its mark."""
-        return {**run.launch.env, VARIABLE: self._mark(run.launch, run.start)}
+        return {**run.launch.env, **marked(self._mark(run.launch, run.start))}
 
     def started(self, run: Run, pid: int, since: float) -> None:
         """The leader of the run is process `pid`, begun at `since` (seconds, monotonic): on a busy
@@ -256,14 +256,12 @@ class Supervisor(Launcher):
         """See `Launcher.resume`."""
         if self._paused_at is None:
             return
-        gap = self.loop.monotonic() - self._paused_at
-        self._paused_at = None
+        gap, self._paused_at = self.loop.monotonic() - self._paused_at, None
         for run in self._runs.values():
             run.began += gap
             run.quiet_since += gap
             for name, timer in list(run.timers.items()):
-                if timer.call is not None:
-                    self._arm(run, name, timer.at + gap, timer.call)
+                self._arm(run, name, timer.at + gap, timer.call or (lambda: None))
             self._signal(run, signal.SIGCONT)
             self._watch_output(run)
 
@@ -339,8 +337,10 @@ class Supervisor(Launcher):
     def _signal(self, run: Run, number: signal.Signals) -> None:
         if number is signal.SIGKILL and run.tree.fence is not None and run.tree.pid:
             run.tree.fence.kill()
+        own = run.launch.pauses_itself and number in (signal.SIGSTOP, signal.SIGCONT)
         for p in self._members(run):
-            self.reaper.send(p, number)
+            if not own or abs(p.pid) == run.tree.pid:  # a group's is negative
+                self.reaper.send(p, signal.SIGTSTP if own and number is signal.SIGSTOP else number)
 
     def _members(self, run: Run) -> list[Process]:
         """Its processes, maybe as seen a moment ago, but not before it began."""

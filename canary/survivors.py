@@ -17,6 +17,7 @@ from canary import procfs
 from canary.procfs import Process
 
 VARIABLE: Final = "CANARY_JOB"
+ABOVE: Final = "CANARY_JOBS_ABOVE"  # where a runner is part of a job: the marks of that and so on
 
 
 class Ticket(NamedTuple):
@@ -28,6 +29,24 @@ class Ticket(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.pid}:{self.start}:{self.boot}"
+
+
+def marked(mark: str) -> dict[str, str]:
+    """The variables that mark a process as a job's, and as those jobs' that this runner is in."""
+    own = os.environ.get(VARIABLE)
+    if own is None:
+        return {VARIABLE: mark}
+    return {VARIABLE: mark, ABOVE: f"{os.environ.get(ABOVE, ' ')}{own} "}
+
+
+def bears(environment: bytes, mark: bytes) -> bool:
+    """Is the mark, or what begins so if it ends in a colon, in what `marked` gave to a process?"""
+    end = b"" if mark.endswith(b":") else b"\0"
+    if b"\0" + VARIABLE.encode() + b"=" + mark + end in environment:
+        return True
+    at = environment.find(b"\0" + ABOVE.encode() + b"=")
+    end = end and b" "
+    return at >= 0 and b" " + mark + end in environment[at : environment.find(b"\0", at + 1)]
 
 
 def read_ticket(text: str) -> Ticket | None:
@@ -57,18 +76,18 @@ def survivors(
     known = read_ticket(ticket)
     if known is None or (known.boot and known.boot != boot_id()):
         return []
-    entry = f"{VARIABLE}={mark}:{known.start}"
+    mark = f"{mark}:{known.start}"
     if portable:
-        return _survivors_by_ps(entry)
+        return _survivors_by_ps(f"{VARIABLE}={mark}")
     table = procfs.Table()
     first = known.start * procfs.TICKS // 1_000_000
     leader = table.get(known.pid)
     roots = set()
     if leader is not None and first - 1 <= leader.start <= first + 5 * procfs.TICKS:
         roots = {p.pid for p in table.values() if p.session == known.pid}
-    wanted = f"\0{entry}\0".encode(errors="surrogateescape")
+    wanted = mark.encode(errors="surrogateescape")
     since = (p.pid for p in table.values() if p.start >= first - 1)
-    roots.update(pid for pid in since if wanted in procfs.environment(pid))
+    roots.update(pid for pid in since if bears(procfs.environment(pid), wanted))
     return [table[pid] for pid in sorted(table.below(roots)) if not table[pid].dead]
 
 
@@ -100,17 +119,17 @@ def kill_marked(mark: str, directory: str, *, seconds: float = 10.0) -> list[str
     """
     if not procfs.HAS_BOOT_CLOCK:
         return []
-    wanted = f"\0{VARIABLE}={mark}:".encode(errors="surrogateescape")
+    wanted = f"{mark}:".encode(errors="surrogateescape")
     place = os.fsencode(directory)
 
-    def marked() -> list[Process]:
+    def find() -> list[Process]:
         table = procfs.Table()
         alive = (p.pid for p in table.values() if not p.dead)
         held = {pid: procfs.environment(pid) for pid in alive}
-        roots = {pid for pid, text in held.items() if wanted in text and place in text}
+        roots = {pid for pid, text in held.items() if place in text and bears(text, wanted)}
         return [table[pid] for pid in sorted(table.below(roots)) if not table[pid].dead]
 
-    return _kill_all(marked, seconds)
+    return _kill_all(find, seconds)
 
 
 def _kill_all(find: Callable[[], list[Process]], seconds: float) -> list[str]:

@@ -79,7 +79,9 @@ def parse_toml(text: str, file: str) -> dict[str, Any]:
                 line = text.count("\n", 0, found.start()) + 1
                 raise ConfigError(f"a key of more than {MAX_PARTS} parts", file=file, line=line)
     try:
-        return _loads(text)
+        data = _loads(text)
+        json.dumps(data, default=str)  # a number in hexadecimal may be too long to be shown
+        return data
     except (ValueError, RecursionError) as e:
         place = _PLACE.search(str(e))
         line = text.count("\n") + 1 if place is None or place[1] is None else int(place[1])
@@ -93,6 +95,8 @@ def _parse_json(text: str, file: str) -> Any:
         raise ConfigError(f"not JSON: {e.msg}", file=file, line=e.lineno) from None
     except RecursionError:
         raise ConfigError("not JSON: nested too deep", file=file) from None
+    except ValueError:
+        raise ConfigError("not JSON: a number of too many digits", file=file) from None
 
 
 def yaml(file: str | None = None) -> Any:

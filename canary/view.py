@@ -60,6 +60,7 @@ def update(
         for id in list(known) if fresh else _stale(known, new):
             _drop(view, known.pop(id)["view_path"])
         view.mkdir(exist_ok=True)
+        _sweep(view)
         if not is_view(view):
             _write(view, {}, mode)  # it is ours before anything is in it
         made: set[str] = {os.fspath(view)}
@@ -84,12 +85,25 @@ def update(
 
 def remove_all(directory: Path) -> None:
     """Remove the views in `directory`: what is listed in them, and what is empty then."""
-    for manifest in directory.glob(f"*/{MANIFEST}"):
-        if manifest.parent.is_symlink():
+    for view in sorted({path.parent for path in directory.glob(f"*/{MANIFEST}*")}):
+        if view.is_symlink():
             continue
-        update(manifest.parent, (), fresh=True)
-        if os.listdir(manifest.parent) == [MANIFEST]:
-            shutil.rmtree(manifest.parent)
+        if is_view(view):
+            update(view, (), fresh=True)
+        _sweep(view)
+        if set(os.listdir(view)) <= {MANIFEST}:
+            shutil.rmtree(view)
+
+
+def _sweep(view: Path) -> None:
+    """Remove manifests that whoever wrote them was killed over."""
+    for path in view.glob(f"{MANIFEST}.*~"):
+        try:
+            os.kill(int(path.name.rpartition(".")[2][:-1]), 0)
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
+        except (OSError, ValueError, OverflowError):
+            pass  # another user's, or no number: not ours
 
 
 def entry_at(view: Path, path: Path) -> list[str]:
@@ -108,8 +122,10 @@ def is_view(view: Path) -> bool:
 
 
 def _read(view: Path) -> dict[str, Any]:
+    if (view / MANIFEST).exists() and not is_view(view):
+        return {}  # a pipe, say: as one that is damaged
     try:
-        entries = json.loads((view / MANIFEST).read_text(encoding="utf-8"))["entries"]
+        entries = json.loads(fsio.read_ends(f"{view}/{MANIFEST}"))["entries"]
         return {id: e for id, e in entries.items() if _is_inside(e["view_path"])}
     except FileNotFoundError:
         if view.exists() and not all(n.startswith(MANIFEST) for n in os.listdir(view)):
@@ -119,7 +135,7 @@ def _read(view: Path) -> dict[str, Any]:
                 file=str(view),
             ) from None
         return {}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

@@ -34,6 +34,7 @@ except ImportError:  # built without libyaml: the parser in Python takes five ti
 
 MAX_DEPTH: Final = 50
 MAX_ALIASES: Final = 100
+MAX_DIGITS: Final = 400
 
 
 class _Loader(Composer, CParser, SafeConstructor, Resolver):
@@ -66,6 +67,11 @@ class _Loader(Composer, CParser, SafeConstructor, Resolver):
                     self._refuse(f"the key {key.value!r} is written twice", key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        if node.tag == "tag:yaml.org,2002:int" and len(node.value) > MAX_DIGITS:
+            self._refuse("a number of too many digits", node.start_mark)
+        return super().construct_scalar(node)
 
     def _mark(self) -> Any:
         return getattr(self.peek_event(), "start_mark", None)

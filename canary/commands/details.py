@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from canary.clock import format_duration, ran_for
 from canary.commands import shapes
-from canary.fsio import read_text
+from canary.fsio import explain, read_text
 from canary.store import Result
 from canary.table import clean, counted, quote, say, table
 
@@ -74,7 +74,10 @@ def write_reports(
         except KeyboardInterrupt:
             raise
         except BaseException as e:  # noqa: BLE001 - whatever a reporter does is said, no more
-            say("warning", f"report {name}: {type(e).__name__}: {e}")
+            text = f"report {name}: {type(e).__name__}: {e}"
+            if isinstance(e, OSError):
+                text = str(explain(e, e.filename or "", f"write the report {name}"))
+            say("warning", text)
             continue
         for path in paths:
             print(path)

@@ -7,7 +7,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from canary import gather, home, journal
+from canary import fsio, gather, home, journal
 from canary.commands import shapes
 from canary.config import Config
 from canary.errors import ExitCode, UsageError
@@ -52,9 +52,14 @@ def run(args: argparse.Namespace, config: Config) -> int:
     job.measurements.reset()
     job.attempt += 1
     job.launcher = gather.choose_launcher(RunRequest(cwd=str(config.cwd)), config)(job)
-    job.setup()
-    job.run(gather.HookServices(config))
-    job.teardown()
+    try:
+        job.setup()
+        job.run(gather.HookServices(config))
+        job.teardown()
+    except OSError as e:
+        problem = fsio.explain(e, e.filename or job.workspace.text, "run the job")
+        problem.exit_code = ExitCode.GENERIC  # a 2 would say that it diffed
+        raise problem from None
     with closing(Store(workspace.database, writable=True)) as writer:
         end = JobFinished.of(job, job.timekeeper.finished, job.attempt)
         row = result_of(job.spec, end, result.session, job.workspace.text, job.variables)

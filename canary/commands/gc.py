@@ -36,7 +36,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     ):
         needed = _needed(book)
         rows = [r for name in book.sessions() for r in book.results(session=name)]
-        old = [r for r in rows if r.workspace not in needed]
+        old = [r for r in rows if _place(r.workspace) not in needed]
         freed = 0
         for session, some in groupby(old, lambda r: r.session):
             results = list(some)
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
                 journal.append(workspace.sessions / session / journal.LOG, lines)
             for result in results:
                 freed += _remove(workspace, Path(result.workspace), dry=args.dryrun)
-        kept = {r.session for r in rows if r.workspace in needed}
+        kept = {r.session for r in rows if _place(r.workspace) in needed}
         empty = [n for n in book.sessions() if n not in kept and n != workspace.latest]
         for name in empty:
             freed += _remove(workspace, workspace.sessions / name, dry=args.dryrun)
@@ -69,16 +69,17 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 
 def _needed(book: Store) -> set[str]:
-    """The directories of all latest results, and those that they read when they ran."""
-    needed = {r.workspace for r in book.results()}
+    """The places of all latest results, and of those that they read when they ran."""
+    needed = {_place(r.workspace) for r in book.results()}
     latest = "select workspace from results where latest=1 and spec_id in"
-    todo = {row[0] for row in book.query(f"{latest} (select spec_id from spec_deps)")}
+    todo = {book.here(row[0]) for row in book.query(f"{latest} (select spec_id from spec_deps)")}
     while todo:
         place = todo.pop()
         try:
             data = lockfile.read(place)
             root, entries = data["workspace"]["root"], data["dependencies"]
             found = {os.path.normpath(f"{root}/{e['path']}") for e in entries if e["path"]}
+            found = {d for d in map(book.here, found) if _place(d) not in needed}
         except (RecordError, LookupError, TypeError):
             if not os.path.isdir(place):
                 continue
@@ -87,9 +88,14 @@ def _needed(book: Store) -> set[str]:
                 hint="canary doctor --rebuild",
                 file=place,
             ) from None
-        todo |= found - needed
-        needed |= found
+        todo |= found
+        needed.update(map(_place, found))
     return needed
+
+
+def _place(directory: str) -> str:
+    """Session and path of a directory, however the way to its workspace is written."""
+    return directory.rpartition(f"/{home.DIRECTORY}/sessions/")[2]
 
 
 def _remove(workspace: home.Workspace, directory: Path, *, dry: bool) -> int:

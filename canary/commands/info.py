@@ -21,6 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> int:
     """Do it."""
     workspace, book = shapes.open_store(config)
+    shapes.warn_of_unended(workspace)
     if args.tag:
         ids = book.tag(args.tag)
         if ids is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from canary.recovery import Folded
 from canary.request import RunRequest
 from canary.resources import Instance, Machine, ResourcePool
 from canary.schedule import Policy, Scheduler
+from canary.signals import pausing
 from canary.status import Category, Outcome, Status
 from canary.table import safe_write
 
@@ -61,6 +62,11 @@ def run(manifest: Path, config: Config) -> int:
             scheduler.interrupt(signal.SIGTERM)
         loop.call_later(BATCH_SECONDS, sync)
 
+    def suspend(stop: Callable[[], None]) -> None:
+        scheduler.pause()
+        stop()
+        scheduler.resume()
+
     scheduler = _Scheduler(
         jobs,
         ResourcePool(_machine(gather.find_machine(request, config), data.get("machine", {}))),
@@ -74,7 +80,8 @@ def run(manifest: Path, config: Config) -> int:
     for number in _ENDING:
         signal.signal(number, lambda n, _: loop.post(partial(scheduler.interrupt, n)))
     sync()
-    scheduler.run()
+    with pausing(loop.post, suspend):
+        scheduler.run()
     code = 0
     for status in ends.values():
         code |= status.exit_bit

@@ -12,6 +12,7 @@ from canary.errors import ExitCode
 from canary.options import no_such
 from canary.parser import Parser
 from canary.results import StoredResults
+from canary.table import say
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,10 @@ def _results(name: str | None, config: Config) -> StoredResults:
     workspace, _ = shapes.open_store(config)
     book = Catalog(workspace.database)
     session = shapes.select_session(name, workspace, book) if name else None
-    return StoredResults(workspace, book, session)
+    results = StoredResults(workspace, book, session)
+    for one in results.unended:
+        say("warning", one.line())
+    return results
 
 
 def _knows_words(parser: Parser) -> bool:

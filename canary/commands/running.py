@@ -12,7 +12,7 @@ from typing import Any
 
 from canary import fsio, gather, session, targets, textdata
 from canary.catalog import Catalog
-from canary.commands import options, shapes
+from canary.commands import asked, options, shapes
 from canary.config import Config
 from canary.declare import Display
 from canary.errors import CanaryError, ExitCode, NothingToRun, UsageError
@@ -47,6 +47,7 @@ def request_of(args: argparse.Namespace, config: Config) -> RunRequest:
         config,
         words=tuple(args.words),
         argv=tuple(public(sys.argv)),
+        asked=tuple(asked.record(args, config)),
         wipe=args.wipe,
         criteria=options.criteria_of(args, only=only or "not_pass", dependencies=not args.no_deps),
         only_given=only is not None,
@@ -134,8 +135,8 @@ def read_pool(file: Path) -> Machine:
     return Machine.fromdict(data, file=str(file))
 
 
-def run(args: argparse.Namespace, config: Config, *, resume: bool = False) -> int:
-    """Do it; or with what the newest session left undone."""
+def run(args: argparse.Namespace, config: Config, *, resume: str = "") -> int:
+    """Do it; or with what the session `resume`, the newest, left undone."""
     request = replace(request_of(args, config), resume=resume)
     if request.dry_run:
         from canary.commands import details  # not needed by most runs

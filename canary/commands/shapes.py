@@ -15,6 +15,7 @@ from canary.lookup import select_job as select_job
 from canary.lookup import select_session as select_session
 from canary.store import Store
 from canary.store import job_record as job_record
+from canary.table import say
 
 LONG: Final = 500
 
@@ -22,6 +23,18 @@ LONG: Final = 500
 def open_store(config: Config) -> tuple[home.Workspace, Store]:
     """The workspace around and its store, for reading."""
     return lookup.open_store(Path(config.cwd), config.workspace)
+
+
+def warn_of_unended(workspace: home.Workspace) -> None:
+    """A line on the error stream for each session that was cut off, or still runs."""
+    if not lookup.is_over(workspace):
+        from canary.results import unended  # it loads much, and most sessions have an end
+
+        try:
+            for session in unended(workspace):
+                say("warning", session.line())
+        except RecordError as e:  # what is in the store can be shown all the same
+            say("warning", str(e))
 
 
 def session_record(name: str, store: Store) -> dict[str, Any]:

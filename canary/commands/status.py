@@ -58,6 +58,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.interactive:
         raise UsageError("-i is a command of its own", hint="canary tui")
     workspace, book = shapes.open_store(config)
+    shapes.warn_of_unended(workspace)
     if args.show_excluded:
         excluded = lookup.left_out(workspace, book)
         if args.json:

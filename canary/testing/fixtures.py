@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+
+from canary.again import program
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ def canary(
         timeout: float = 25.0,
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", "canary", *map(str, words)],
+            [*program(), *map(str, words)],
             cwd=cwd or tmp_path,
             env={**canary_environment, **(env or {})},
             stdin=subprocess.DEVNULL,
@@ -68,7 +69,7 @@ def start_canary(
     *words: str | Path, cwd: Path, env: Mapping[str, str], output: Path
 ) -> subprocess.Popen[bytes]:
     """The command line, begun in a session of its own; what it prints is appended to `output`."""
-    command = [sys.executable, "-m", "canary", *map(str, words)]
+    command = [*program(), *map(str, words)]
     with open(output, "ab") as out:
         return subprocess.Popen(
             command,

@@ -104,6 +104,58 @@ def test_12_full_file_system(world, see):
     see(jobs == {"fill": "SUCCESS", "pass": "SUCCESS", "fail": "FAILED"}, "all results", jobs)
 
 
+@pytest.mark.experiment(12, "the file system of the store is full")
+def test_12_streams_and_reports_on_a_full_file_system(ours, see):
+    """No line of a stream is torn; of a report the file is named, and nothing else is left."""
+    if not can_mount():
+        pytest.skip("no file system can be mounted here")
+    ours.job(
+        "fill",
+        """
+        for size in (4096, 1):
+            try:
+                with open("../../../../fill", "ab", buffering=0) as f:
+                    for _ in range(4096):
+                        f.write(b"x" * size)
+            except OSError:
+                pass
+        """,
+    )
+    for n in range(6):
+        ours.job(f"later{n}", "return 0", directives="canary.directives.depends_on('fill')")
+    script = ours.root / "mounted.sh"
+    script.write_text(
+        f"""
+        mount -t tmpfs -o size=700k t {ours.home} && cd {ours.home} || exit 77
+        "$@"
+        code=$?
+        df . > {ours.root}/df
+        cat /dev/zero >> fill
+        {ours.exe} report markdown > {ours.root}/later 2>&1
+        cp events {ours.root}/events
+        ls > {ours.root}/ls
+        exit $code
+        """
+    )
+    shutil.move(ours.tests, ours.root / "tests")
+    before = [*UNSHARE, "sh", str(script)]
+    words = ["run", "--events", "events", "--report", "html", ours.root / "tests"]
+    done = ours.start(*words, before=before).wait()
+    see("100%" in (ours.root / "df").read_text(), "the file system was full")
+    see(done.code == 8, "what could not be set up is broken", done.trouble)
+    stream = (ours.root / "events").read_bytes()
+    see(stream.endswith(b"\n"), "the stream ends with a line", stream[-40:])
+    see(all(map(json.loads, stream.splitlines())), "each line is whole")
+    see("stream of events (events) is incomplete" in done.err, "that it lacks some is said")
+    (line,) = [line for line in warnings(done) if "report html" in line]
+    why = "cannot write the report html: No space left on device (ENOSPC) [make room"
+    see(f"{ours.home}/canary.html: {why}" in line, "what could not be written, and why", line)
+    later = (ours.root / "later").read_text()
+    see("cannot write the report markdown" in later, "nor another report", later)
+    left = (ours.root / "ls").read_text().split()
+    see(not {"canary.html", "MARKDOWN"} & set(left), "nothing is left of either", left)
+
+
 THREE = {"a": "SUCCESS", "b": "FAILED", "c": "SUCCESS"}
 
 
@@ -310,6 +362,9 @@ def test_17_read_only_file_system(ours, see):
     before = [*UNSHARE, "sh", "-c", script, "sh"]
     done = ours.start(*ours.words(), before=before).wait()
     one_line(see, done, ours.workspace, errno.errorcode[errno.EROFS])
+    for words in (["rm", "."], ["init", "-w"], ours.words("-w")):
+        done = ours.start(*words, before=before).wait()
+        one_line(see, done, ours.workspace / "run.lock", errno.errorcode[errno.EROFS])
     for words in (["status"], ["query", "jobs"], ["doctor"]):
         done = ours.start(*words, before=before).wait()
         see("Traceback" not in done.text, f"`{words[0]}` works", done.trouble)

@@ -8,7 +8,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from harness import THOROUGH, script
+from harness import PATIENCE, THOROUGH, script
 
 RTL = "\u202e"
 ESCAPE = "\x1b[31m"
@@ -276,6 +276,62 @@ def test_26_modules_in_the_way(world, see):
         see(not world.told("imported"), "none is imported", world.told("imported"))
         done = world.canary("status", cwd=cwd)
         see(done.code == 0, f"`status` works in {cwd.name}", done.trouble)
+
+
+LOCAL = ("-b", "backend=local")
+WAYS = {
+    "hpc run": ("hpc", "run", *LOCAL),
+    "hpc exec": ("run", *LOCAL),
+    "batches": ("-p", "lays.py", "run", *LOCAL),
+    "detached": ("run", "--detach"),
+    "-m": ("run",),
+}
+# whatever a batch is, it starts in a directory of its own
+LAYS = """
+import os, shutil
+from canary_slurm.batch import BatchJob
+prepare = BatchJob.prepare
+def more(self, *words, **options):
+    launch = prepare(self, *words, **options)
+    lay(launch.cwd)
+    return launch
+def lay(place):
+    shutil.copy("json.py", place)
+    shutil.copytree("canary", os.path.join(place, "canary"))
+BatchJob.prepare = more
+"""
+
+
+@pytest.mark.experiment(26, "modules of the standard library in the current directory")
+@pytest.mark.parametrize("way", WAYS)
+def test_26_a_canary_that_another_has_started(ours, see, way):
+    """Where it starts lie a module `json` and a package of the same name as ours."""
+    if way != "-m" and "slurm" not in ours.canary("plugins").out:
+        pytest.skip("canary-slurm is not installed")
+    text = f"open({str(ours.flag('imported'))!r}, 'w').close()\n1 / 0\n"
+    (ours.home / "json.py").write_text(text)
+    (ours.home / "lays.py").write_text(LAYS)
+    if way == "-m":  # Python takes such a package before we are asked
+        program = ours.root / "program.sh"
+        program.write_text(f'#!/bin/sh\nexec {ours.exe.parent}/python -m canary "$@"\n')
+        program.chmod(0o755)
+        ours.exe = program
+    else:
+        (ours.home / "canary").mkdir()
+        (ours.home / "canary" / "__init__.py").write_text(text)
+    ours.job("a", "tell('ran')")
+    done = ours.canary(*WAYS[way], ours.tests)
+    left = ours.await_silence(PATIENCE)  # a detached run goes on
+    see(not left, "no process is left", left)
+    if way == "hpc exec":
+        [batch] = ours.workspace.glob("sessions/*/hpc.batches/*")
+        (batch / "events.jsonl").unlink()
+        ours.flag("ran").unlink()
+        done = ours.canary("hpc", "exec", batch)
+    see(done.code == 0, "it runs", done.trouble)
+    see(ours.told("ran") == ["ran"], "the test ran", done.trouble)
+    see(not ours.told("imported"), "what lies there is not imported", done.trouble)
+    see.same(ours.jobs(), {"a": "SUCCESS"}, "its result is there", more=done.trouble)
 
 
 BAD_FILES = {

@@ -102,6 +102,32 @@ def test_22_reports_of_ci_systems(ours, see):
 
 
 @pytest.mark.experiment(22, "hostile output")
+def test_22_output_that_is_no_file(ours, see):
+    """In its place is a pipe that nobody writes to, or a device without an end."""
+    ours.job("pipe", "os.remove('canary-out.txt')\nos.mkfifo('canary-out.txt')\nreturn 1")
+    zero = "os.remove('canary-out.txt')\nos.symlink('/dev/zero', 'canary-out.txt')\nreturn 1"
+    ours.job("zero", zero)
+    done = ours.run("--output-on-failure")
+    see(done.code == 8, "the run comes to its end", done.trouble)
+    said = done.out.count("(no output: not a file)")
+    see(said == 2, "of each it is said that it is not a file", done.trouble)
+    see.same(ours.jobs(), {"pipe": "FAILED", "zero": "FAILED"}, "both have their results")
+    for name in ("pipe", "zero"):
+        done = ours.canary("log", name)
+        see("not a file" in done.out, f"`log {name}` says so, too", done.trouble)
+        lock = ours.sessions()[-1] / name / "testcase.lock"
+        lock.unlink()
+        os.mkfifo(lock)
+        done = ours.canary("log", name)
+        see(done.code == 0, f"`log {name}` waits for no lock, either", done.trouble)
+    for kind in ("junit", "html", "markdown", "json", "tap", "github"):
+        data, made = report(ours, kind, f"out.{kind}")
+        see(data and made.code == 0, f"{kind} is written", made.trouble)
+    see("Traceback" not in ours.canary("doctor").text, "doctor reads no such lock")
+    see(ours.canary("doctor", "--rebuild").code == 0, "and can mend it")
+
+
+@pytest.mark.experiment(22, "hostile output")
 def test_22_a_line_of_ten_megabytes(world, see):
     world.job("a", "sys.stdout.write('x' * (10 << 20))\nreturn 1")
     done, used = world.measured(*world.words())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
 import shutil
 import signal
 import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,57 @@ def test_05_without_its_mark(ours, see, how):
         see(not ours.workspace.exists() or not ours.sessions(), "nothing is kept")
 
 
+@pytest.mark.experiment(5, "kill -9 of the main process, then resume")
+def test_05_while_a_file_is_sourced(ours, see):
+    """The shell, and what it has started, is the job's before the job is started."""
+    again = "[ -e {0} ] || {{ touch {0}; (setsid sleep 600 &); sleep 600; }}\n"
+    ours.write({"rc": again.format(ours.flag("up"))})
+    ours.job("x", "tell('ran')", directives="canary.directives.source('rc')")
+    runner = ours.start(*ours.words())
+    ours.await_flags("up", runner=runner)
+    runner.send(signal.SIGKILL)
+    runner.wait()
+    done = ours.canary("resume")
+    see(done.code == 0, "it succeeds", done.trouble)
+    see.same(ours.jobs(), {"x": "SUCCESS"}, "it was run again")
+    left = ours.await_silence(1.0)
+    see(not left, "no process of the first run is left", left)
+
+
+@pytest.mark.experiment(5, "kill -9 of the main process, then resume")
+@pytest.mark.parametrize("how", ["runner", "all"])
+def test_05_of_batches_on_this_machine(ours, see, how):
+    """No batch system holds them: what was cut off is as it is without batches."""
+    six_jobs(ours)
+    words = ours.words("-b", "backend=local", "-b", "spec=count:1")
+    runner = ours.start(*words)
+    ours.await_flags("up.x", "up.y", runner=runner)
+    own = [p.pid for p in ours.living() if "--manifest" in p.command]
+    see(len(own) >= 1, "jobs run in batches", ours.living())
+    for pid in (runner.pid, *(own if how == "all" else ())):
+        os.kill(pid, signal.SIGKILL)
+    runner.wait()
+    done = ours.canary(*words)
+    see(done.code == 0, "the second run succeeds", done.trouble)
+    see(not ours.told("double."), "survivors are dead before", ours.told("double."))
+    see(ours.ends() == dict.fromkeys("abxypq", 1), "each came to its end once", ours.ends())
+    left = ours.await_silence(1.0)
+    see(not left, "no process of the first run is left", left)
+    for _ in range(2):
+        rows = [row for row in attempts(ours) if row[0] in "ax"]
+        once = [("a", "SUCCESS", 1), ("x", "INTERRUPTED", 1), ("x", "SUCCESS", 2)]
+        see.same(rows, once, "run again under a new attempt number")
+        done = ours.canary("doctor", "--rebuild")
+        see(done.code == 0, "and so it stands in the logs", done.trouble)
+
+
+def attempts(world):
+    """Name, outcome and attempt of all results that are in the store, the latest last."""
+    sql = "select spec_name, status_outcome, attempt from results order by spec_name, session"
+    with contextlib.closing(sqlite3.connect(database(world))) as db:
+        return db.execute(sql).fetchall()
+
+
 DEADLY = """
 import os, signal
 import canary
@@ -123,8 +176,10 @@ def test_05_what_is_known_before_the_next_run(ours, see):
     six_jobs(ours)
     runner = ours.start(*ours.words())
     ours.await_flags("up.x", "up.y", runner=runner)
+    judge_unended(ours, see, "still runs")
     runner.send(signal.SIGKILL)
     runner.wait()
+    judge_unended(ours, see, "was cut off")
     for words in (["status"], ["query", "jobs"], ["doctor"], ["info"]):
         done = ours.canary(*words)
         see("Traceback" not in done.text, f"`canary {words[0]}` works", done.trouble)
@@ -135,6 +190,33 @@ def test_05_what_is_known_before_the_next_run(ours, see):
     see("Traceback" not in done.text, "`doctor --rebuild` works", done.trouble)
     jobs = ours.jobs()
     see(jobs.get("a") == "SUCCESS", "what was over is known", jobs)
+    done = ours.run()
+    said = ours.canary("status").err
+    see(done.code == 0 and not said, "after the next run nothing is said", said + done.trouble)
+
+
+def judge_unended(ours, see, what):
+    """It is said that a session has no end, and no report takes what is missing for passed."""
+    for words in (["status"], ["status", "--json"], ["info"], ["report", "json", "-o", "-"]):
+        done = ours.canary(*words)
+        line = done.err.strip()
+        right = what in line and "4 of 6 jobs without a result" in line
+        one = done.code == 0 and line.startswith("WARNING: ") and "\n" not in line
+        see(right and one, f"`{' '.join(words)}` says in one line that it {what}", line)
+    ends = {"a": "SUCCESS", "b": "SUCCESS", **dict.fromkeys("xy", "INTERRUPTED")}
+    ends |= dict.fromkeys("pq", "CANCELLED")
+    for more in ([], ["--session", "latest"]):
+        report = json.loads(ours.canary("report", "json", "-o", "-", *more).out)
+        said = {job["name"]: job["status"]["outcome"] for job in report.values()}
+        see.same(said, ends, "the report has all jobs of the plan")
+    for kind, bad, times in (
+        ("junit", "<error", 4),
+        ("tap", "not ok", 4),
+        ("github", "::warning", 4),
+        ("markdown", "ABORTED (CANCELLED) | 2", 1),
+    ):
+        said = ours.canary("report", kind, "-o", "-").out
+        see(said.count(bad) == times, f"the report {kind} is not green", said[-400:])
 
 
 THREE = {"a": "SUCCESS", "b": "FAILED", "c": "SUCCESS"}
@@ -180,6 +262,77 @@ def test_07_kill_at_every_write(ours, see, point, first):
     else:
         see(False, "it comes to an end")
     see(k > 1, "there were such writes", k)
+
+
+@pytest.mark.experiment(7, "kill -9 at each write")
+@pytest.mark.parametrize("beside", [False, True])
+def test_07_kill_while_the_store_is_made_anew(ours, see, beside):
+    """At each step of `doctor --rebuild`: the next one keeps what the old store alone knew, also
+    what of it was in a file of SQLite's `beside` it."""
+    three_jobs(ours)
+    ours.run("--tag", "mine", "-k", "none or not none")
+    shutil.rmtree(ours.sessions()[0])  # nobody else knows of its results now
+    ours.run()
+    kept = ours.root / "kept"
+    with contextlib.closing(sqlite3.connect(database(ours))) as db:
+        if beside:
+            db.execute("insert into selection_meta values('theirs', '{}')")
+            db.commit()
+        shutil.copytree(ours.workspace, kept)
+    see((kept / "workspace.sqlite3-wal").exists() >= beside, "SQLite has a file beside it")
+    for k in range(1, 40):
+        shutil.rmtree(ours.workspace)
+        shutil.copytree(kept, ours.workspace)
+        fault = {"CANARY_FAULT": f"rename:kill:{k}"}
+        first = ours.canary("doctor", "--rebuild", env=fault)
+        at = f"killed at rename {k}: "
+        if first.code != -signal.SIGKILL:
+            see("BAD" not in first.out, at + "undisturbed", first.trouble)
+            break
+        second = ours.canary("doctor", "--rebuild")
+        see(second.code == 0, at + "the next one succeeds", second.trouble)
+        see.same(ours.stored(), THREE, at + "no result is lost")
+        info = ours.canary("info").out
+        see("mine" in info and ("theirs" in info) == beside, at + "no tag is lost", info)
+        see((ours.workspace / "workspace.sqlite3.damaged").exists(), at + "the old one is kept")
+        left = [p.name for p in ours.workspace.glob("workspace.sqlite3*")]
+        see(not any("new" in name for name in left), at + "nothing is left over", left)
+        see(ours.canary("doctor").code == 0, at + "doctor finds nothing")
+    else:
+        see(False, "it comes to an end")
+    see(k > 2, "there were such steps", k)
+
+
+@pytest.mark.experiment(7, "kill -9 at each write")
+def test_07_kill_while_the_view_is_written(ours, see):
+    """What it left is gone with the next view, and with the workspace."""
+    run_once(ours)
+    view = ours.home / "TestResults"
+    for words in (["view", "refresh"], ["rm", "."]):
+        first = ours.canary("view", "refresh", env={"CANARY_FAULT": "rename:kill"})
+        left = list(view.glob(".canary-view.json.*~"))
+        see(first.code == -signal.SIGKILL and left, "something is left", first.trouble)
+        second = ours.canary(*words)
+        see(second.code == 0, "the next command succeeds", second.trouble)
+        left = [str(path) for path in view.glob(".canary-view.json.*~")]
+        see(not left, f"`{words[0]}` removes it", left)
+    see(not view.exists(), "nothing of the view stays")
+
+
+@pytest.mark.experiment(12, "the file system of the store is full")
+@pytest.mark.parametrize("point", ["write", "open", "rename", "sync"])
+def test_12_while_the_store_is_made_anew(ours, see, point):
+    """One line that says where; when there is room, it is made."""
+    run_once(ours)
+    for lock in ours.sessions()[0].glob("session.lock"):
+        lock.unlink()
+    done = ours.canary("doctor", "--rebuild", env={"CANARY_FAULT": f"{point}:ENOSPC"})
+    said = done.err.splitlines()
+    see(done.code != 0 and len(said) == 1, "it is one line", done.trouble)
+    see(str(ours.workspace) in done.err and "make room" in done.err, "it says where", said)
+    done = ours.canary("doctor", "--rebuild")
+    see(done.code == 0, "it can be done later", done.trouble)
+    see.same(ours.jobs(), THREE, "with all results")
 
 
 def run_once(world):
@@ -451,6 +604,53 @@ def test_18_no_workspace_is_removed_under_a_run(ours, see, how):
 
 
 @pytest.mark.experiment(18, "two runs at once in one workspace")
+@pytest.mark.parametrize("how", ["rm", "init", "run", "resume"])
+def test_18_a_copy_ends_nothing_of_the_original(ours, see, how):
+    """Whoever copies a workspace while it is in use has two, and the run belongs to the first."""
+    copy = ours.root / "copy"
+    ours.job("a", "n = begin('a')\ntell('up')\nif n == 1:\n    hear('go')\ntell('end.a.%d' % n)")
+    one = ours.start(*ours.words())
+    ours.await_flags("up", runner=one)
+    shutil.copytree(ours.home, copy, symlinks=True)
+    words = {"rm": ["rm", "."], "init": ["init", "-w"], "run": ours.words(), "resume": ["resume"]}
+    for _ in range(2 if how in ("run", "resume") else 1):
+        done = ours.canary(*words[how], cwd=copy)
+        see(done.code in (0, 7), "it succeeds", done.trouble)
+        said = [line for line in done.err.splitlines() if "is left as it is" in line]
+        see(len(said) == 1 and str(one.pid) in said[0], "one line says who runs it", done.text)
+        see(not one.is_over(), "the original's run goes on", one.text())
+    see(not ours.told("end.a.1"), "its job, too")
+    ours.flag("go").touch()
+    see(one.wait().code == 0, "and succeeds", one.text())
+    see.same(ours.jobs(), {"a": "SUCCESS"}, "its result is there")
+    if how in ("run", "resume"):
+        done = ours.canary("run", "--only", "all", cwd=copy)
+        see("was cut off" in done.text, "what was copied is closed then", done.text)
+        see(ours.canary("doctor", cwd=copy).code == 0, "all is well")
+
+
+@pytest.mark.experiment(18, "two runs at once in one workspace")
+def test_18_a_copy_ends_no_batch_of_the_original(ours, see):
+    """Neither by `hpc cancel`, whose word would be the copied lock's, nor by a run."""
+    copy = ours.root / "copy"
+    ours.job("a", "n = begin('a')\ntell('up')\nif n == 1:\n    hear('go')")
+    one = ours.start(*ours.words("-b", "backend=local"))
+    ours.await_flags("up", runner=one)
+    shutil.copytree(ours.home, copy, symlinks=True)
+    for words in (["hpc", "cancel"], ["hpc", "attach"]):
+        done = ours.canary(*words, cwd=copy)
+        see(
+            done.code == 2 and "a copy of" in done.err, f"`{' '.join(words)}`: a line", done.trouble
+        )
+    see(ours.canary("run", cwd=copy).code in (0, 7), "a run there succeeds")
+    left = list(copy.glob(".canary/sessions/*/hpc.batches/*/batch.lock"))
+    see(len(left) == 1, "and leaves the batch alone", left)
+    see(not one.is_over(), "the original's run goes on", one.text())
+    ours.flag("go").touch()
+    see(one.wait().code == 0, "and succeeds", one.text())
+
+
+@pytest.mark.experiment(18, "two runs at once in one workspace")
 def test_18_a_waiting_run_can_be_interrupted(ours, see):
     ours.job("a", "tell('up')\nhear('go')")
     one = ours.start(*ours.words())
@@ -496,6 +696,49 @@ def test_18_stale_locks(ours, see, name):
     see(len(said) == 1 and "elsewhere" in said[0], "one line names the other host", said)
     lock.unlink()
     see(ours.run().code == 8, "as the line says, removing it helps")
+
+
+KINDS = {
+    "pipe": lambda path, _: os.mkfifo(path),
+    "device": lambda path, _: path.symlink_to("/dev/zero"),
+    "link": lambda path, outside: path.symlink_to(outside),
+    "directory": lambda path, _: path.mkdir(),
+    "socket": lambda path, _: os.mknod(path, stat.S_IFSOCK | 0o600),
+}
+SESSION = ".canary/sessions/*"
+OWN_FILES = (
+    *(".canary/VERSION", ".canary/run.lock", ".canary/refs/latest"),
+    *(f"{SESSION}/session.lock", f"{SESSION}/events.jsonl", "TestResults/.canary-view.json"),
+)
+LOOKING = ("status", "info", "describe a", "resume", "log", "report html -o -", "gc", "doctor")
+WRITING = ("view refresh", "run --only all t", "doctor --rebuild", "rm .", "init -w")
+
+
+@pytest.mark.experiment(25, "stored state that names types, and pickles")
+@pytest.mark.parametrize("name", OWN_FILES, ids=os.path.basename)
+def test_25_what_is_no_file(ours, see, name):
+    """In the place of each of canary's own files: nothing hangs, nothing is written elsewhere."""
+    run_once(ours)
+    (path,) = ours.home.glob(name)
+    view, kept, outside = ours.home / "TestResults", ours.root / "kept", ours.root / "outside"
+    shutil.copytree(ours.home, kept, symlinks=True)
+    limit = ["sh", "-c", 'ulimit -v 4000000; exec "$0" "$@"']
+    for kind in KINDS if THOROUGH else ("pipe", "device"):
+        for words in (*LOOKING, *WRITING):
+            for directory in (ours.workspace, view):
+                shutil.rmtree(directory, ignore_errors=True)
+                shutil.copytree(kept / directory.name, directory, symlinks=True)
+            path.unlink()
+            KINDS[kind](path, outside)
+            done = ours.canary(*words.split(), before=limit)
+            at = f"a {kind}, `{words}`: "
+            wrong = "Traceback" in done.text or "MemoryError" in done.text or "a bug" in done.err
+            see(done.code in (0, 1, 2, 7, 8) and not wrong, at + "it ends", done.trouble)
+            see(not outside.exists(), at + "nothing is written elsewhere")
+            if words == "doctor --rebuild" and not name.endswith(("VERSION", "run.lock")):
+                healed = ours.canary("doctor")
+                see(done.code == healed.code == 0, at + "it is made whole", done.trouble)
+                see.same(ours.stored(), THREE, at + "with all results")
 
 
 @pytest.mark.experiment(25, "stored state that names types, and pickles")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import textwrap
 import time
+from pathlib import Path
 
 import pytest
 from harness import PATIENCE, PREAMBLE, until
 
 GRACE = 1.0
+BATCHES = ("-b", "backend=local")
 
 # a test with a child, and a grandchild in another session; it cleans up when it is asked to end
 POLITE = """
@@ -36,6 +39,12 @@ STUBBORN = """
     tell(f"up.{name}")
     hang()
 """
+
+
+def need_batches(world):
+    """Skip where nothing makes batches."""
+    if "slurm" not in world.canary("plugins").out:
+        pytest.skip("canary-slurm is not installed")
 
 
 def six_jobs(world, body):
@@ -211,14 +220,65 @@ def test_01_while_another_run_is_waited_for(ours, see, name):
     see(first.wait().code == 0, "the first does not notice", first.text())
 
 
+def slow_plugin(world, hook, body):
+    """A file of a plugin that hears this hook."""
+    plugin = world.home / "slow_plugin.py"
+    lines = textwrap.indent(body, "    ")
+    plugin.write_text(f"{PREAMBLE}\nimport canary\n@canary.hookimpl\ndef {hook}:\n{lines}\n")
+    return plugin
+
+
+@pytest.mark.experiment(1, "SIGINT during 4 tests")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_01_while_plugins_are_told_of_the_begin(ours, see, name):
+    """All that tells of the end tells the same."""
+    number = getattr(signal, name)
+    ours.job("a", "tell('ran')")
+    plugin = slow_plugin(ours, "canary_session_start()", "tell('begins')\nhear('go')")
+    runner = ours.start("-p", plugin, *ours.words())
+    ours.await_flags("begins", runner=runner)
+    runner.send(number)
+    done = runner.wait()
+    see(done.code == 128 + number, f"exit code {128 + number}", done.trouble)
+    see(f"returncode {128 + number}" in done.text, "the last line names it", done.trouble)
+    see("canary resume" in done.text, "it says how to go on", done.trouble)
+    lock = json.loads((ours.sessions()[-1] / "session.lock").read_text())
+    see.same(lock["returncode"], 128 + number, "and so does the record")
+    (record,) = ours.records()
+    see.same(record["status"]["outcome"], "CANCELLED", "the job has its result")
+    see(f"signal {number:d}" in record["status"]["reason"], "which says why", record["status"])
+    again = ours.canary("resume")
+    see.same(again.code, 0, "it is gone on with", again.trouble)
+    see(ours.told("ran"), "the test has run")
+
+
+@pytest.mark.experiment(1, "SIGINT during 4 tests")
+def test_01_what_runs_in_a_batch(ours, see):
+    """Named are those of its jobs that run, and not itself."""
+    need_batches(ours)
+    ours.job("a", "tell('up.a')\nhear('go')")
+    ours.job("b", "return 0")
+    runner = ours.start(*ours.words(*BATCHES, "-b", "spec=count:1"))
+    ours.await_flags("up.a", runner=runner)
+    log = "sessions/*/hpc.batches/*/events.jsonl"
+    ended = '"e":"job_finished"'
+    until("b is over", lambda: any(ended in f.read_text() for f in ours.workspace.glob(log)))
+    runner.send(signal.SIGUSR1)
+    until("it tells what runs", lambda: "runs for" in runner.text() or runner.is_over())
+    ours.flag("go").touch()
+    done = runner.wait()
+    see(done.code == 0, "it comes to its end", done.trouble)
+    told = [line for line in done.text.splitlines() if "runs for" in line]
+    see(len(told) == 1, "one job runs", told)
+    see("INFO: a (" in told[0], "and is named", told)
+
+
 @pytest.mark.experiment(1, "SIGINT during 4 tests")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGQUIT"])
 def test_01_while_plugins_are_told_of_the_end(ours, see, name):
     """The record is complete by then."""
     ours.job("a", "tell('ran')")
-    hook = "import canary\n@canary.hookimpl\ndef canary_session_finish():\n"
-    plugin = ours.home / "slow_plugin.py"
-    plugin.write_text(f"{PREAMBLE}\n{hook}    tell('finishes')\n    hear('go')\n")
+    plugin = slow_plugin(ours, "canary_session_finish()", "tell('finishes')\nhear('go')")
     runner = ours.start("-p", plugin, *ours.words())
     ours.await_flags("finishes", runner=runner)
     judge_signal(ours, see, runner, getattr(signal, name), "the session is recorded")
@@ -258,7 +318,19 @@ def judge_signal(world, see, runner, number, said, times=1):
 @pytest.mark.early
 def test_11_pause(world, see):
     """Paused for twice its limit; the clocks of job and session stand still meanwhile."""
-    limit, pause = 5.0, 10.0
+    judge_pause(world, see, 5.0, 10.0)
+
+
+@pytest.mark.experiment(11, "paused for longer than a time limit")
+@pytest.mark.early
+def test_11_pause_of_a_batch(ours, see):
+    """The same for those of the program that runs a batch."""
+    need_batches(ours)
+    judge_pause(ours, see, 4.0, 6.0, *BATCHES)
+
+
+def judge_pause(world, see, limit, pause, *words):
+    """A test with a limit is paused for longer (seconds); `words` are for the run."""
     body = """
         tell_pid("main")
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -268,7 +340,7 @@ def test_11_pause(world, see):
         child.kill()
     """
     world.job("a", body, directives=f"canary.directives.timeout({limit})")
-    runner = world.start(*world.words(*world.only_ours(f"--session-timeout={pause}")))
+    runner = world.start(*world.words(*world.only_ours(f"--session-timeout={pause}"), *words))
     world.await_flags("up", runner=runner)
     began = time.time()
     # by default a process that is nobody's job ignores the first of these
@@ -289,6 +361,36 @@ def test_11_pause(world, see):
     if jobs == {"a": "SUCCESS"}:
         running = world.records()[0]["timings"]["running"]
         see(running < limit, "elapsed time leaves the pause out", f"{running:.1f} s")
+
+
+@pytest.mark.experiment(11, "paused for longer than a time limit")
+@pytest.mark.parametrize("stops", [1, 2])
+def test_11_stopped_and_continued_at_once(ours, see, stops):
+    """While something holds it up, a run is told to stop and to go on, or twice to stop: it does
+    neither for ever."""
+    ours.job("a", "hear('go')")
+    body = "if event.kind == 'job_started':\n    tell('held')\n    hear('on')"
+    plugin = slow_plugin(ours, "canary_event(event)", body)
+    runner = ours.start("-p", plugin, *ours.words())
+    ours.await_flags("held", runner=runner)
+    numbers = [signal.SIGTSTP] * stops + [signal.SIGCONT] * (stops == 1)
+    for number in numbers:
+        runner.send(number)
+        until("it has been delivered", lambda: not _pending(runner.pid))
+    ours.flag("on").touch()
+    if stops > 1:
+        until("the runner is stopped", lambda: _state(runner.pid) == "T")
+        runner.send(signal.SIGCONT)
+    ours.flag("go").touch()
+    done = runner.wait()
+    see(done.code == 0, "it comes to its end", done.trouble)
+    see.same(ours.jobs(), {"a": "SUCCESS"}, "with its result")
+
+
+def _pending(pid):
+    """Signals that have been sent to a process and have not come to it, as bits."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return sum(int(x.split()[1], 16) for x in lines if x.startswith(("SigPnd:", "ShdPnd:")))
 
 
 def _state(pid):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 
 import pytest
-from harness import PATIENCE, Late, process, until
+from harness import PATIENCE, Late, process, script, until
 
 GRACE = 1.0
 LIMIT = 5.0  # long enough for a test to be up on a busy machine
@@ -75,6 +75,39 @@ def test_06_warm_server(world, see):
     see(not left, "no process is left", left)
 
 
+INNER = """
+import canary, os, signal
+@canary.hookimpl
+def canary_event(event):
+    if event.kind == "job_started":
+        while not os.path.exists(os.environ["INNER_UP"]):
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.experiment(6, "kill -9 of the process that starts jobs")
+def test_06_a_runner_inside_a_job(ours, see, way):
+    """A test runs canary, which is killed: its tests are what the outer one has started, too."""
+    inner = ours.root / "inner"  # beside the workspace, not in it
+    inner.mkdir()
+    (inner / "plugin.py").write_text(INNER)
+    body = "daemon('inner')\ntell_pid('main')\ntell('up.inner')\nhang()"
+    (inner / "t.pyt").write_text(script(body))
+    words = ["--launcher", "subprocess"] if way[-1:] == WAYS["core"][-1:] else []
+    body = f"""
+        os.environ["INNER_UP"] = f"{{FLAGS}}/up.inner"
+        command = [{str(ours.exe)!r}, "-p", {str(inner / "plugin.py")!r}, "run", *{words!r}, "."]
+        return subprocess.call(command, cwd={str(inner)!r}) != -9
+    """
+    ours.job("a", body)
+    done = run(ours, way).wait()
+    see(done.code == 0, "the inner one was killed, the outer one goes on", done.trouble)
+    see(ours.told("up.inner"), "the inner test was up", done.trouble)
+    left = ours.await_silence(1.0)
+    see(not left, "no process is left", left)
+
+
 @pytest.mark.experiment(8, "a time limit, and a test that ignores SIGTERM")
 def test_08_ignores_term(world, see, way):
     body = """
@@ -132,6 +165,21 @@ def test_09_escaped_grandchild(world, see, way):
     left = world.await_silence(1.0)
     see(not left, "the grandchild is dead", left)
     see(leaks(world, "a"), "what leaked is noted", leaks(world, "a"))
+
+
+@pytest.mark.experiment(9, "a time limit, and a grandchild with setsid and a double fork")
+@pytest.mark.parametrize("broken", [False, True])
+def test_09_of_a_file_that_is_sourced(ours, see, way, broken):
+    """With an emptied environment it dies with the session, whether or not a test was started."""
+    note = """p=$!; echo "$p $(cut -d" " -f22 /proc/$p/stat)" """
+    start = f"""env -i PATH="$PATH" setsid sh -c 'sleep 600 & {note} > {ours.flag("pid.rc")}'"""
+    ours.write({"rc": f"{start}\n" + "exit 3\n" * broken})
+    ours.job("a", "tell('ran')", directives="canary.directives.source('rc')")
+    done = run(ours, way).wait()
+    see(ours.told("pid.rc"), "it was started", done.trouble)
+    see.same(ours.jobs(), {"a": "ERROR" if broken else "SUCCESS"}, "the job is judged")
+    left = ours.await_silence(1.0)
+    see(not left, "no process is left", left)
 
 
 @pytest.mark.experiment(9, "a time limit, and a grandchild with setsid and a double fork")

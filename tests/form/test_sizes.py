@@ -8,9 +8,9 @@ import tokenize
 
 # see docs/adr/0007-what-is-counted.md: the walk, its edges (languages, configuration, command
 # line), and what is there for authors of plugins
-WALK_LINES = 6960
-REPAIR_LINES = 630
-EDGE_LINES = 5495
+WALK_LINES = 7235
+REPAIR_LINES = 725
+EDGE_LINES = 5665
 TESTING_LINES = 700
 EDGES = (
     "cli config detect discovery loader oldstore oldtool options parser plugins progress reporting"

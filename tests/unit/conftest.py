@@ -1,7 +1,10 @@
-"""What tests of single modules share: jobs that are shell scripts, in a session's directory."""
+"""What tests of single modules share: jobs that are shell scripts, in a session's directory; and
+`hostile`, values for their properties."""
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +20,18 @@ from canary.workspace import ExecutionSpace
 # files are written and processes wait: how long an example takes says nothing
 settings.register_profile("canary", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("canary")
+
+
+def _load(name: str) -> None:
+    """A file beside this one as a module: tests are imported without a package here."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+_load("hostile")
 
 
 class NewJob(Protocol):

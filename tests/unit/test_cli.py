@@ -239,6 +239,23 @@ def test_interrupt(tmp_path):
     assert done.stderr == "ERROR: interrupted\n"
 
 
+def test_in_a_thread_of_a_program_that_ignores_interrupts(tmp_path):
+    script = """
+import signal, threading
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+from canary.cli import main
+codes = []
+thread = threading.Thread(target=lambda: codes.append(main(["plugins"])))
+thread.start()
+thread.join()
+raise SystemExit(codes != [0])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_interrupt_names_the_file_that_is_being_read(tmp_path):
     pipe, file = tmp_path / "pipe", tmp_path / "a.pyt"
     os.mkfifo(pipe)

@@ -8,6 +8,7 @@ import signal
 import threading
 from datetime import datetime
 
+import hostile
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -145,13 +146,15 @@ def test_clock_forms(hours, minutes, seconds):
     assert parse_duration(f"{minutes}:{seconds:02d}") == minutes * 60 + seconds
 
 
-@given(st.one_of(st.text(max_size=20), st.floats(), st.integers()))
-def test_any_value_is_a_finite_duration_or_an_error(value):
+@given(st.one_of(st.text(max_size=20), hostile.VALUES), st.booleans(), st.booleans())
+def test_any_value_is_a_finite_duration_or_an_error(value, allow_negative, words):
     try:
-        seconds = parse_duration(value)
+        seconds = parse_duration(value, allow_negative=allow_negative, words=words)
     except ExpressionError:
         return
-    assert 0 <= seconds < math.inf
+    assert type(value) in (int, float, str)
+    assert math.isfinite(seconds)
+    assert seconds >= 0 or allow_negative
 
 
 @pytest.mark.parametrize(

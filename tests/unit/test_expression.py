@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 import time
 
+import hostile
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from canary.errors import ExpressionError
@@ -21,6 +23,7 @@ from canary.expression import (
     platform_names,
     substitute,
 )
+from canary.expression.parameters import MAX_BITS
 from canary.status import Category, Outcome
 
 JOB = {"n": 1, "m": 0, "s": "fine", "f": 1.5, "cpus": 2}
@@ -442,6 +445,40 @@ def test_arithmetic_and_comparisons_are_those_of_python(tree, n, m):
     except (ArithmeticError, TypeError):
         expected = False
     assert compile_parameters(text).matches(params) is expected
+
+
+LIMITS = st.sampled_from([-8, 3, 2, 0.5, 10_000, 2**1000, 2**MAX_BITS])
+OPERATIONS = {
+    **{"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv},
+    **{"//": operator.floordiv, "%": operator.mod, "**": operator.pow},
+}
+
+
+@settings(max_examples=500)
+@given(
+    st.one_of(*(st.tuples(x, x) for x in (hostile.VALUES, hostile.NUMBERS, LIMITS))),
+    st.sampled_from([*OPERATIONS, "*", "**", "**"]),
+)
+def test_what_comes_of_any_values_is_a_real_number_of_bounded_size_or_nothing(pair, op):
+    a, b = pair
+    ints = isinstance(a, int) and isinstance(b, int)
+    if ints and op == "**" and abs(a) > 1 and a.bit_length() * abs(b) > 10**6:
+        return  # Python, which is the reference, would take too long
+    found = compile_parameters(f"n {op} m != 'x'").matches({"n": a, "m": b})
+    if not all(isinstance(x, (int, float)) for x in (a, b)):
+        assert found is (op == "+" and type(a) is type(b) is str and a + b != "x")
+        return
+    try:
+        result = OPERATIONS[op](a, b)
+    except ArithmeticError:
+        result = 0j
+    if isinstance(result, complex):
+        assert found is False
+    elif ints and op in ("*", "**") and isinstance(result, int):
+        assert not (found and result.bit_length() > MAX_BITS)
+        assert found or result.bit_length() > MAX_BITS // 2 or 0 in (a, b)
+    else:
+        assert found or (op == "**" and ints)
 
 
 @given(
@@ -872,6 +909,38 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
+
+
+LIKES = st.sampled_from([True, False, None, 0, 1, -1, 0.5, "1", "x"])
+CONSTANTS = {"true": True, "false": False, "null": None, "0": 0, "1": 1, "-1": -1, "0.5": 0.5}
+
+
+@settings(max_examples=500)
+@given(
+    st.one_of(hostile.VALUES, LIKES, st.lists(st.one_of(LIKES, st.lists(LIKES)), max_size=2)),
+    st.sampled_from(["==", "!=", "<", "<=", ">", ">="]),
+    st.one_of(st.sampled_from([*CONSTANTS, "x", "'1'"]), st.text("xy", min_size=1, max_size=3)),
+)
+def test_where_compares_like_with_like(found, op, value):
+    constant, text = CONSTANTS.get(value, ...), value.strip("'")
+
+    def equals(what):
+        if type(what) is str:
+            return what == text
+        numbers = type(what) in (int, float) and type(constant) in (int, float)
+        return what == constant if numbers else what is constant
+
+    def holds():
+        if op in ("==", "!="):
+            inside = [x for x in found if type(x) is not list] if type(found) is list else [found]
+            return any(map(equals, inside)) is (op == "==")
+        other = text if type(found) is str else constant
+        return {type(found), type(other)} in ORDERED and eval(f"a {op} b", {"a": found, "b": other})
+
+    assert compile_where(f"a {op} {value}").matches({"a": found}) is holds()
+
+
+ORDERED = ({str}, {int}, {float}, {int, float})
 
 
 @given(

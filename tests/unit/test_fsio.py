@@ -151,6 +151,16 @@ def test_output_that_is_not_there_says_so(tmp_path):
     assert "No such file" in fsio.read_text(str(tmp_path / "o"))
 
 
+@pytest.mark.parametrize("limit", [None, 10])
+def test_what_is_no_file_is_neither_waited_for_nor_read(tmp_path, limit):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero", "."):
+        assert fsio.read_text(str(tmp_path / name), limit) == "(no output: not a file)"
+        with pytest.raises(OSError, match="not a file"):
+            fsio.open_left(tmp_path / name)
+
+
 # the rest
 
 

@@ -285,6 +285,13 @@ def test_a_timer_that_a_file_leaves_does_not_go_off_in_the_next(world):
     assert names(world.expand(files))[2] == "(0.0, 0.0)"
 
 
+def test_a_file_that_kills_the_keeper_does_not_outlive_the_collection(world):
+    text = "import os, time; open('pid', 'w').write(str(os.getpid()))\n"
+    error = around(world, text + "os.kill(os.getppid(), 9); time.sleep(600)")
+    assert "ended the collector and its keeper" in error.message
+    await_end(int(Path("pid").read_text()))
+
+
 def test_a_process_that_a_file_leaves_is_gone_before_the_next_is_read(world):
     leave = "import os, time\ndata = os.fork()\nif not data: time.sleep(600)\n"
     leave += "open('pid', 'w').write(str(data))"
@@ -300,6 +307,37 @@ def test_a_time_limit_that_a_file_sets_for_itself_does_not_end_the_next(world):
     assert names(world.expand(world.write(a=limit, b=look)))[2] == str(
         resource.getrlimit(resource.RLIMIT_CPU)
     )
+
+
+LEAVES = {
+    "a recursion limit": ("sys.setrecursionlimit(900)", "sys.getrecursionlimit()"),
+    "a handler": (
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+        "subprocess.run(['false']).returncode",
+    ),
+    "a mask": (
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])",
+        "len(signal.pthread_sigmask(signal.SIG_BLOCK, []))",
+    ),
+    "a priority": ("os.nice(3)", "os.nice(0)"),
+    "a umask": ("os.umask(0o777)", "os.umask(0)"),
+    "a user": ("os.setuid(65534)", "(os.getuid(), os.geteuid())"),
+    "a group": ("os.setegid(65534)", "(os.getgid(), os.getegid())"),
+    "groups": ("os.setgroups([65533, 65534])", "os.getgroups()"),
+}
+
+
+@pytest.mark.parametrize("what", LEAVES)
+def test_what_a_file_leaves_is_not_there_for_the_next(world, what):
+    if what in ("a user", "a group", "groups") and os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    change, look = LEAVES[what]
+    head = "import os, signal, subprocess, sys\n"
+    [alone] = names(world.expand(world.write(b=f"{head}data = {look}")))[::2]
+    files = world.write(a=f"{head}{change}\ndata = 'a'", b=f"{head}data = {look}")
+    made = world.expand(files)
+    assert made.errors == []
+    assert names(made)[2] == alone
 
 
 @pytest.mark.parametrize(

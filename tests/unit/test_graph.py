@@ -238,6 +238,20 @@ def test_whatever_is_wrong_the_rest_is_a_graph(pairs):
     depends = {i: [f"j{b}" for a, b in pairs if a == i and b != i] for i in range(10)}
     made, _ = graph.build([spec(f"j{i}", *depends[i]) for i in range(10)])
     assert sorted(made.order()) == sorted(made.specs)
+    for i, wanted in depends.items():
+        kept = set(upstream(made, f"j{i}"))
+        # what is in no cycle stays, also of a job that is in one
+        assert {j for j in wanted if f"j{i}" not in _behind(depends, j)} <= kept <= set(wanted)
+
+
+def _behind(depends, name):
+    """All that it waits for, in the end."""
+    seen, todo = set(), [name]
+    while todo:
+        new = set(depends[int(todo.pop()[1:])]) - seen
+        seen |= new
+        todo += new
+    return seen
 
 
 # size

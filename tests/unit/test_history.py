@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 
 import pytest
@@ -13,6 +14,7 @@ from canary import history
 from canary.history import RunHistory
 
 seconds = st.floats(0, 1e6)
+KNOWN = RunHistory(1, 2.0, 0.0, 2.0, 2.0, {"PASS": 1}, 3.0).asdict()
 
 
 @given(st.lists(seconds, min_size=1))
@@ -50,10 +52,21 @@ def test_what_is_written_is_read_again(runs):
 
 @pytest.mark.parametrize(
     "data",
-    [{}, {"count": "x"}, {"count": 1, "categories": 3}, {"count": 1, "categories": {"a": ""}}],
+    [
+        {},
+        {"count": "x"},
+        {"count": 1, "categories": 3},
+        {"count": 1, "categories": {"a": ""}},
+        *({**KNOWN, "count": n} for n in (math.inf, math.nan, -1, 10**4000)),
+        {**KNOWN, "categories": {"PASS": math.inf}},
+        *({**KNOWN, "mean": x} for x in (math.inf, math.nan, 10**4000)),
+    ],
 )
 def test_anything_else_is_an_empty_history(data):
-    assert RunHistory.fromdict(data) == RunHistory()
+    known = RunHistory.fromdict(data)
+    assert known == RunHistory()
+    known.add("PASS", 1.0, 2.0)
+    assert known.mean == 1.0
 
 
 def test_a_cache_gives_back_what_it_got(tmp_path):
@@ -65,7 +78,9 @@ def test_a_cache_gives_back_what_it_got(tmp_path):
     assert history.load(tmp_path, "abcdee") == RunHistory()
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b"\xff"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[1]", b"\xff", b"[" * 100_000, b'{"count": 1e400}']
+)
 def test_a_damaged_cache_is_an_empty_one(tmp_path, damage):
     history.store(tmp_path, "abcdef", RunHistory())
     (file,) = (p for p in tmp_path.rglob("*.json"))

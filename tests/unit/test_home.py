@@ -165,6 +165,21 @@ def test_a_later_session_has_the_greater_name_also_when_the_clock_goes_back(tmp_
     assert names[-1] < "zzz"
 
 
+def test_names_of_sessions_stay_short_however_long_the_clock_is_behind(tmp_path):
+    """Those that end in pluses are of older releases."""
+    made = home.create(tmp_path)
+    for last in ("9999-01-01T00-00-00.000000", "9999-01-01T00-00-00.000000+++"):
+        (made.sessions / last).mkdir()
+        names = [made.new_session()[0] for _ in range(300)]
+        assert [last, *names] == sorted({last, *names})
+        assert max(map(len, names)) == len("9999-01-01T00-00-00.000000+000001")
+    last = "9999-01-01T00-00-00.000001+999999"
+    (made.sessions / last).mkdir()
+    names = [made.new_session()[0] for _ in range(3)]
+    assert [last, *names] == sorted({last, *names})
+    assert names[0] == f"{last}+000001"
+
+
 def test_the_newest_is_pointed_to(tmp_path):
     made = home.create(tmp_path)
     assert made.latest is None

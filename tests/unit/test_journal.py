@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from canary import journal
+from canary import fsio, journal
 from canary.errors import WorkspaceError
 from canary.events import (
     JobFinished,
@@ -149,7 +149,7 @@ def test_lines_that_are_added_cost_none_of_a_runner_that_lives(tmp_path, monkeyp
             log_of(path, {"n": 2})
             return data
 
-    monkeypatch.setattr(journal, "open", lambda p, _: Slow(io.FileIO(p, "r+")), raising=False)
+    monkeypatch.setattr(fsio, "open_left", lambda p: Slow(io.FileIO(p, "r+")))
     journal.append(path, [{"n": 3}])
     monkeypatch.undo()
     assert [line["n"] for line in read_lines(path)] == [1, 2, 3]

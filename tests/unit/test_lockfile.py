@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+import hostile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,6 +167,22 @@ def test_any_damage_is_a_record_error_or_a_lock(tmp_path_factory, at, new, gone)
     except RecordError as e:
         told = str(e)
     assert str(file) in told
+
+
+@given(
+    st.one_of(
+        hostile.texts(("schema", "workspace")),
+        hostile.LEAF_TEXTS.map('{{"schema":{}}}'.format),
+        hostile.texts(("root", "path")).map('{{"schema":1,"workspace":{}}}'.format),
+    )
+)
+def test_json_of_any_form_is_a_record_error_or_a_lock(tmp_path_factory, text):
+    file = tmp_path_factory.getbasetemp() / "fuzzed.lock"
+    file.write_text(text)
+    try:
+        assert lockfile.read(file)["schema"] == 1
+    except RecordError:
+        pass
 
 
 @given(st.binary(max_size=60))

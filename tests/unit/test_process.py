@@ -14,11 +14,17 @@ from pathlib import Path
 import pytest
 
 from canary import procfs
-from canary.errors import CanaryError
+from canary.errors import CanaryError, LaunchError
 from canary.launch import Exit, ExitReason, Launch
-from canary.process import SubprocessLauncher, ask_script, run_blocking, sourced_environment
+from canary.process import (
+    Cancellation,
+    SubprocessLauncher,
+    ask_script,
+    run_blocking,
+    sourced_environment,
+)
 from canary.reaper import TreeReaper
-from canary.survivors import kill_survivor, read_ticket, survivors
+from canary.survivors import ABOVE, VARIABLE, bears, kill_survivor, marked, read_ticket, survivors
 from canary.testing.launchers import LocalLauncherContract, OwningLauncherContract, alive
 
 
@@ -131,6 +137,46 @@ launcher.start([Launch(id="a", name="a", argv=("/bin/sh", "-c", sys.argv[1]), cw
                        env=dict(os.environ), stdout="out", attempt=3)])
 loop.run()
 """
+
+
+def test_marks_of_runners_within_runners(monkeypatch):
+    """Each process bears its job's mark, and those of the jobs that its runner is in."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(ABOVE, raising=False)
+    for mark in ("a:1:10", "b:1:11", "c:2:12"):
+        given = marked(mark)
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+    block = b"\0A=1\0" + b"".join(f"{k}={v}\0".encode() for k, v in given.items())
+    assert all(bears(block, mark) for mark in (b"a:1:10", b"b:1:11", b"c:2:12", b"a:1:", b"c:2:"))
+    others = (b"a:1:1", b"b", b"b:1:1", b"c:2:1", b"c:1:", b":1:", b"1:11", b"A=1")
+    assert not any(bears(block, mark) for mark in others)
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_what_another_thread_waits_for_is_cancelled(tmp_path, when):
+    (tmp_path / "rc").write_text("mkfifo up; echo > up; sleep 600")
+    cancellation, errors = Cancellation(), []
+
+    def source():
+        try:
+            env = {"PATH": os.environ["PATH"]}
+            sourced_environment(["rc"], [], env, str(tmp_path), cancellation=cancellation)
+        except LaunchError as e:
+            errors.append(str(e))
+
+    if when == "before":
+        cancellation.cancel()
+    thread = threading.Thread(target=source)
+    thread.start()
+    if when == "meanwhile":
+        while not (tmp_path / "up").exists():
+            time.sleep(0.01)
+        (tmp_path / "up").read_text()
+        cancellation.cancel()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert len(errors) == 1
 
 
 @pytest.mark.parametrize("portable", [False, True])
@@ -290,6 +336,11 @@ class TestSourcing:
         assert "\n" not in str(e.value)
         if "PATH" not in (content or ""):
             assert "./rc" in str(e.value)
+
+    def test_a_pipe_in_place_of_the_output_is_not_waited_for(self, tmp_path):
+        (tmp_path / "rc").write_text('f=$(readlink /proc/$$/fd/1); rm "$f"; mkfifo "$f"\n')
+        with pytest.raises(OSError, match="not a file"):
+            sourced_environment(["rc"], [], {"PATH": os.environ["PATH"]}, str(tmp_path))
 
     def test_a_file_that_leaves_a_daemon_does_not_hang(self, tmp_path):
         (tmp_path / "rc").write_text("setsid sleep 300 & export PID=$!\n")

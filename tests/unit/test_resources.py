@@ -306,7 +306,7 @@ def test_wanting_none_of_what_is_not_there_is_no_refusal():
 def test_free_at_is_the_first_end_after_which_it_fits():
     pool = ResourcePool(machine({"cpus": [1] * 4}))
     parts = [pool.checkout(request(cpus=1)) for _ in range(4)]
-    ends = [(10.0, parts[0]), (20.0, parts[1]), (30.0, parts[2]), (40.0, parts[3])]
+    ends = [(40.0, parts[3]), (20.0, parts[1]), (10.0, parts[0]), (30.0, parts[2])]
     assert pool.free_at(request(cpus=1), ends) == (10, [{"cpus": 1}])
     assert pool.free_at(request(cpus=3), ends) == (30, [{"cpus": 3}])
     assert pool.in_use("cpus") == 4
@@ -340,7 +340,14 @@ requests = st.builds(
 @given(machines, requests)
 def test_refused_is_what_the_idle_machine_cannot_give(host, wanted):
     pool = ResourcePool(host)
-    assert (pool.refusal(wanted) is None) == (pool.checkout(wanted) is not None)
+    why = pool.refusal(wanted)
+    assert (why is None) == (pool.checkout(wanted) is not None)
+    if wanted.nodes > len(host.nodes):
+        assert f"{wanted.nodes} nodes" in why
+    elif over := [(t, n) for t, n in wanted.slots if n > host.count(t)]:
+        # that is the reason, not how it is spread
+        type, n = over[0]
+        assert why == f"needs {n} {type}, the machine has {host.count(type) or f'no {type}'}"
 
 
 @given(machines, requests)
@@ -354,8 +361,8 @@ def test_can_hold_says_what_checkout_does(host, wanted):
     assert pool.checkout(wanted) is None
 
 
-@given(machines, st.lists(requests, max_size=8), requests)
-def test_free_at_agrees_with_giving_back(host, held, wanted):
+@given(machines, st.lists(requests, max_size=8), requests, st.randoms())
+def test_free_at_agrees_with_giving_back(host, held, wanted, random):
     pool = ResourcePool(host)
     if pool.refusal(wanted) is not None:
         return
@@ -363,7 +370,7 @@ def test_free_at_agrees_with_giving_back(host, held, wanted):
     ends = [(float(i + 1), x) for i, x in enumerate(running)]
     if not ends:
         return
-    at, free = pool.free_at(wanted, ends)
+    at, free = pool.free_at(wanted, random.sample(ends, len(ends)))
     for time, assigned in ends:
         pool.checkin(assigned)
         if pool.can_hold(wanted):

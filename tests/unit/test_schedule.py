@@ -481,7 +481,50 @@ def test_jobs_with_one_lock_take_turns_and_hold_up_nobody_else():
     assert made.loop.clock.now == 30.0
 
 
+LOCKS = [f"{LOCK}{name}" for name in "abc"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(LOCKS), st.floats(1, 10)), min_size=10, max_size=40),
+    st.lists(st.sampled_from(LOCKS), min_size=1, max_size=3, unique=True),
+    st.integers(2, 4),
+)
+def test_a_job_that_wants_several_locks_is_not_starved(stream, locks, cpus):
+    """It becomes ready while others hold them in turn, and is the dearest from then on."""
+    others = [
+        Task(f"n{i:03}", seconds, limit=10.0, cost=1.0, needs={"cpus": 1, lock: 1})
+        for i, (lock, seconds) in enumerate(stream)
+    ]
+    first = Task("first", 4.0, limit=10.0, cost=100.0)
+    needs = {"cpus": 1, **dict.fromkeys(locks, 1)}
+    wide = Task("wide", limit=10.0, needs=needs, cost=90.0, depends=[(first, None)])
+    made = world(first, *others, wide, cpus=cpus)
+    assert made.started()["wide"] <= 4.0 + 10.0
+    for lock in LOCKS:
+        holders = {id for id, job in made.jobs.items() if lock in job.needs}
+        assert not any(pair <= holders for pair in overlaps(made.spans()))
+
+
+def test_what_is_dearer_takes_a_lock_from_whoever_waits_for_another():
+    """Only what is less dear waits for a job that has not all of its locks."""
+    first = Task("first", 9.0, cost=100.0, needs={"cpus": 1, LOCKS[0]: 1})
+    both = Task("both", cost=50.0, needs={"cpus": 1, LOCKS[0]: 1, LOCKS[1]: 1})
+    dear = Task("dear", cost=70.0, needs={"cpus": 1, LOCKS[1]: 1})
+    cheap = Task("cheap", cost=30.0, needs={"cpus": 1, LOCKS[1]: 1})
+    other = Task("other", cost=20.0, needs={"cpus": 1, LOCKS[2]: 1})
+    made = world(first, both, dear, cheap, other, cpus=4)
+    assert made.started() == {"first": 0, "dear": 0, "other": 0, "both": 10, "cheap": 20}
+
+
 # reservation
+
+
+@pytest.mark.parametrize("limit", [10.0, 300.0, -1.0])
+def test_an_exclusive_job_is_not_starved_by_others(limit):
+    first = Task("first", 4.0, limit=10.0, cost=50.0)
+    alone = Task("alone", limit=10.0, exclusive=True, cost=40.0, depends=[(first, None)])
+    made = world(first, *narrow_stream(200, limit=limit), alone, cpus=4)
+    assert made.started()["alone"] <= 4.0 + 10.0
 
 
 def narrow_stream(n, seconds=10.0, limit=10.0, **more):
@@ -830,6 +873,42 @@ def test_what_is_cancelled_while_it_is_staged_never_starts():
     made.run()
     assert made.outcomes() == {"a": "INTERRUPTED"}
     assert made.log == []
+
+
+def test_what_is_staged_when_the_first_fails_does_not_begin_after_it():
+    begun, failed = threading.Event(), threading.Event()
+
+    class Slow(Heavy):
+        def prepare(self, services, attempt=1):
+            begun.set()
+            assert failed.wait(60)
+            return super().prepare(services, attempt)
+
+    class Fails(Task):
+        def prepare(self, services, attempt=1):
+            assert begun.wait(60)
+            return super().prepare(services, attempt)
+
+        def on_finished(self):
+            super().on_finished()
+            made.loop.patient = True
+            failed.set()
+
+    made = World([Slow("a"), Fails("b", ends=(1,))], {"fail_fast": True})
+    made.run()
+    assert made.outcomes() == {"a": "CANCELLED", "b": "FAILED"}
+    assert made.jobs["a"].status.reason == "stopped after the failure of b"
+    assert {id for _, _, id in made.log} == {"b"}
+
+
+def test_where_no_thread_can_be_started_that_job_alone_is_in_error(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    made = world(Heavy("a"), Task("b"))
+    assert made.outcomes() == {"a": "ERROR", "b": "SUCCESS"}
+    assert "can't start new thread" in made.jobs["a"].status.reason
 
 
 @pytest.mark.parametrize("how", ["interrupted", "twice", "out of time"])

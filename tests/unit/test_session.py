@@ -26,6 +26,7 @@ from canary.request import RunRequest
 from canary.schedule import Policy
 from canary.select import Criteria
 from canary.settings import View
+from canary.signals import Interrupted
 from canary.spec import DependencyPattern, JobSpec, Loaded, Mask, SpecGenerator, job_id, job_name
 
 
@@ -619,6 +620,28 @@ def test_an_interrupt_ends_a_session_in_order(walk):
     data = book.session(summary.session)
     book.close()
     assert (data["returncode"], data["measurements"]["sum"]) == (143, 16)
+
+
+@pytest.mark.parametrize(
+    ("error", "number"), [(Interrupted(signal.SIGTERM), 15), (KeyboardInterrupt(), 2)]
+)
+def test_an_interrupt_before_the_first_job_is_told_as_one(walk, error, number):
+    class Slow:
+        @hookspecs.hookimpl
+        def canary_session_start(self):
+            raise error
+
+    walk.plugins.append(Slow())
+    walk.write("a")
+    summary = walk.run("t")
+    assert (summary.exit_code, summary.interrupted) == (128 + number, number)
+    row = walk.row("a")
+    assert (row.outcome, row.reason) == ("CANCELLED", f"interrupted by signal {number}")
+    assert walk.display.events[-1].exit_code == 128 + number
+    book = walk.store()
+    data = book.session(summary.session)
+    book.close()
+    assert (data["returncode"], data["measurements"]["sum"]) == (128 + number, 16)
 
 
 def test_an_error_of_ours_is_raised_after_everything_is_written(walk, no_child_is_left):

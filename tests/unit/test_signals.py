@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from canary.signals import heard, telling
+from canary.signals import heard, pausing, telling
 
 
 @pytest.fixture(autouse=True)
 def _as_before():
     """What is tested changes what the whole process does at these."""
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGQUIT)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGQUIT, signal.SIGTSTP)
     before = {n: signal.getsignal(n) for n in numbers}
     yield
     for n, handler in before.items():
@@ -66,3 +69,76 @@ def test_another_thread_hears_nothing():
     thread.start()
     thread.join()
     assert seen == [signal.getsignal(signal.SIGUSR1)]
+
+
+def test_a_stop_that_is_taken_back_is_none():
+    """Whatever Python has heard of both: its handlers are called once the shell is over."""
+    posted, suspended = [], []
+    wait = "while grep -q '^ShdPnd:.*[1-9a-f]' /proc/$0/status; do :; done"
+    words = f"kill -TSTP $0; {wait}; kill -CONT $0; {wait}"
+    with pausing(posted.append, suspended.append):
+        os.system(shlex.join(["sh", "-c", words, str(os.getpid())]))
+        for call in posted:
+            call()
+    assert suspended == []
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_stop_after_that_is_one():
+    posted, suspended = [], []
+    with pausing(posted.append, suspended.append):
+        send(signal.SIGCONT, signal.SIGTSTP)
+        (call,) = posted
+        call()
+        send(signal.SIGCONT)
+        call()
+    assert len(suspended) == 1
+
+
+STOPS = """
+import os, signal, sys
+from canary.signals import pausing
+
+posted = []
+def suspend(stop):
+    if "at once" in sys.argv:
+        os.kill(os.getpid(), signal.SIGCONT)
+    stop()
+
+with pausing(posted.append, suspend):
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGTSTP)
+    for call in posted:
+        call()
+"""
+
+
+@pytest.mark.parametrize("goes_on", ["later", "at once"])
+def test_two_stops_need_one_to_go_on(goes_on):
+    child = subprocess.Popen([sys.executable, "-c", STOPS, goes_on])
+    _, state = os.waitpid(child.pid, os.WUNTRACED)
+    if goes_on == "later":
+        assert os.WIFSTOPPED(state)
+        child.send_signal(signal.SIGCONT)
+        _, state = os.waitpid(child.pid, os.WUNTRACED)
+    stopped = os.WIFSTOPPED(state)
+    if stopped:
+        child.kill()
+        child.wait()
+    else:
+        child.returncode = os.waitstatus_to_exitcode(state)
+    assert not stopped
+    assert child.returncode == 0
+
+
+def test_another_thread_is_not_stopped():
+    seen = []
+
+    def work():
+        with pausing(seen.append, seen.append):
+            seen.append(signal.getsignal(signal.SIGTSTP))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGTSTP)]

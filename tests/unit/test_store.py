@@ -105,6 +105,26 @@ def test_a_result_as_values():
     assert made.times == {"started": 1.5, "stopped": 4.0}
 
 
+def test_directories_of_a_workspace_that_was_moved(tmp_path):
+    """Those of its sessions are where it is now; however the way to it is written, it is one."""
+    root = tmp_path / "w" / ".canary"
+    (root / "sessions" / "1").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("w")
+    said = {
+        "a": "/old/.canary/sessions/1/d/a",
+        "b": "/old/.canary/sessions/2/b",  # which is not here
+        "c": f"{tmp_path}/link/.canary/sessions/1/c",
+        "d": f"{root}/sessions/1/d",
+        "e": "\0/.canary/sessions/1/e",
+        "f": 5,
+    }
+    store = Store(root / "workspace.sqlite3", writable=True)
+    put(store, *(result(id, "1", workspace=place) for id, place in said.items()))
+    moved = {"a": f"{root}/sessions/1/d/a", "e": f"{root}/sessions/1/e", "f": "5"}
+    assert {r.id: r.workspace for r in store.results()} == said | moved
+    store.close()
+
+
 def test_column_names_are_public(store):
     put(store, result("a", "s1"))
     columns, rows = store.columns("select spec_id, status_outcome as o from results")
@@ -127,6 +147,23 @@ def test_other_tables(store):
     assert store.histories() == {"a": "{}"}
     assert store.excluded("s1") == [("a", "d/a", "why")]
     assert store.excluded("s2") == []
+
+
+def test_a_session_whose_name_is_no_text_is_none(store):
+    names = [(b"s1", "{}"), ("s2", "{}"), (b"\xff", "{}")]
+    rows = [("s2", "a", "d/a", None), ("s2", "b", b"d/b", "why"), ("s2", "c", "d/c", "why")]
+    store.write([("insert into sessions values(?,?)", names)])
+    store.write([("insert into excluded values(?,?,?,?)", rows)])
+    assert store.sessions() == ["s2"]
+    assert store.excluded("s2") == [("c", "d/c", "why")]
+
+
+@pytest.mark.parametrize("value", [10**20, [], {}])
+def test_what_a_store_cannot_hold_is_one_line(store, value):
+    with pytest.raises(RecordError, match="cannot be written"):
+        store.write([("insert into excluded values(?,?,?,?)", [("s1", "a", value, "why")])])
+    with pytest.raises(RecordError, match="the store: "):
+        store.query("select 1 where ? > 0", (value,))
 
 
 def test_tags(store):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import hostile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,7 @@ def test_read(tmp_path, name, text, data):
         ("a.toml", b"a = '''\n\n", 3, "not TOML"),
         ("a.json", b'{"a": 1,\n "b"}', 2, "not JSON"),
         ("a.json", b"[" * 100000, None, "nested too deep"),
+        ("a.json", b'{"a": %s}' % (b"9" * 10000), None, "a number of too many digits"),
         ("a.yaml", b"a: 1\nb: [1\n", 3, "expected ',' or ']'"),
         ("a.toml", b"a = '\xff'\n", 1, "not UTF-8"),
         ("a.toml", b"\n\nb\xff", 3, "not UTF-8"),
@@ -215,9 +217,24 @@ def test_any_text_is_data_or_one_line_that_names_the_file(tmp_path_factory, text
         file.write_text(text, encoding="utf-8")
     except UnicodeEncodeError:
         return
+    assert_read(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "begin"), [("a.toml", "a = "), ("a.json", ""), ("a.yaml", "a: "), ("pool", "")]
+)
+@given(text=hostile.texts())
+def test_data_of_any_form_is_read_or_refused_in_a_line(tmp_path_factory, name, begin, text):
+    file = tmp_path_factory.getbasetemp() / name
+    file.write_text(begin + text, encoding="utf-8")
+    assert_read(file)
+
+
+def assert_read(file):
+    """It is data, or the error is one line that names the file."""
     told = str(file)
     try:
-        textdata.read(file)
+        repr(textdata.read(file))  # whatever is said of it
     except ConfigError as e:
         told = str(e)
     assert str(file) in told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -344,3 +345,34 @@ def test_removing_all_leaves_what_others_have_put_there(place, entry, tmp_path):
     assert sorted(os.listdir(place)) == [".canary-view.json", "d", "thesis.txt"]
     assert os.listdir(place / "d") == ["mine"]
     assert view.update(place, [entry("3", "c")]) == 1
+
+
+@pytest.mark.parametrize("has_manifest", [True, False])
+def test_what_a_killed_writer_left_is_removed(place, entry, tmp_path, has_manifest):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    names = [f".canary-view.json.{n}~" for n in (gone.pid, os.getppid(), "x", 10**30)]
+
+    def leave():
+        for name in names:
+            (place / name).touch()
+
+    if has_manifest:
+        view.update(place, [entry("1", "a")])
+    else:
+        place.mkdir()
+    leave()
+    view.update(place, [entry("1", "a")])
+    assert sorted(os.listdir(place)) == sorted([".canary-view.json", "a", *names[1:]])
+    leave()
+    if not has_manifest:
+        view.update(place, (), fresh=True)
+        (place / ".canary-view.json").unlink()
+    view.remove_all(tmp_path)
+    left = sorted(os.listdir(place))
+    assert left == sorted([*[".canary-view.json"][:has_manifest], *names[1:]])
+    for name in names[1:]:
+        (place / name).unlink()
+    (place / names[0]).touch()
+    view.remove_all(tmp_path)
+    assert not place.exists()

@@ -230,7 +230,7 @@ def test_after_a_failure_nothing_more_starts(here, capfd):
     assert cli.main(["resume", "--dry-run"]) == 0
     assert "2 jobs would run" in capfd.readouterr().out
     assert os.listdir(".canary/sessions") == sessions
-    assert cli.main(["resume", "--durations", "1"]) == 8
+    assert cli.main(["resume", "--no-fail-fast", "--durations", "1"]) == 8
     assert "2 failed" in (said := capfd.readouterr().out)
     assert "Slowest jobs" in said
 

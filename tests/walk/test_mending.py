@@ -300,6 +300,33 @@ def test_a_job_lock_that_says_nothing_is_none(canary, place, bad, tmp_path, text
     assert "of a" in canary("exec", "b", expect=0).stdout
 
 
+def test_a_lock_made_anew_has_what_its_log_says(canary, place, tmp_path):
+    """The store gone as well: what a job was given, when its session ended, and how long it took;
+    not what plugins' variables were."""
+    canary("-c", "resource_pool:cpus:2", "run", place, expect=2)
+    (session,) = sessions(tmp_path)
+    paths = [session / "session.lock", *session.glob("*/testcase.lock")]
+    assert len(paths) == 5
+    before = [json.loads(path.read_text()) for path in paths]
+    for path in (*paths, store(tmp_path)):
+        path.unlink()
+    canary("doctor", "--rebuild", expect=0)
+    (session_was, session_is), *jobs = zip(before, map(read_json, paths), strict=True)
+    assert session_is["measurements"].pop("duration") > 0
+    assert session_was["measurements"].pop("duration") > 0
+    assert session_is["finished_on"] >= session_is["started_on"]
+    for name in ("measurements", "returncode", "started_on", "job_ids"):
+        assert session_is[name] == session_was[name]
+    for was, now in jobs:
+        assert now["allocation"] == was["allocation"]
+        assert now["variables"]["CANARY_CPU_IDS"] == was["variables"]["CANARY_CPU_IDS"]
+        assert now["state"] == was["state"]
+
+
+def read_json(path):
+    return json.loads(path.read_text())
+
+
 def test_a_link_in_place_of_the_lock_is_not_followed(canary, place, tmp_path):
     canary("init", expect=0)
     mine = tmp_path / "mine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -253,3 +254,43 @@ def test_a_job_that_is_run_again_says_it_again(tmp_path, canary):
     canary("report", "json", expect=0)
     assert json_report(tmp_path / "canary.json")["attributes_set"]["solver"] == "gmres"
     assert "gmres" in canary("query", "job", "says", "spec/attributes/solver", expect=0).stdout
+
+
+def test_a_full_disk_at_the_end_of_a_run_is_said_as_after_it(tmp_path, canary, tree):
+    place = tree({"t.pyt": "if __name__ == '__main__':\n    pass\n"})
+    (tmp_path / "canary.json").symlink_to("/dev/full")
+    done = canary("run", "--report", "json", place, expect=0)
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("WARNING")]
+    again = canary("report", "json", expect=2).stderr.rstrip("\n")
+    assert line.removeprefix("WARNING") == again.removeprefix("ERROR")
+    assert "cannot write the report json: No space left on device (ENOSPC) [" in line
+
+
+@pytest.mark.parametrize(
+    ("fault", "name"), [("write:ENOSPC", "ENOSPC"), ("open:EDQUOT", "EDQUOT"), ("stage:EIO", "EIO")]
+)
+def test_a_job_that_cannot_be_run_here_says_where_and_why(tmp_path, canary, tree, fault, name):
+    place = tree({"t.pyt": "if __name__ == '__main__':\n    pass\n"})
+    canary("run", place, expect=0)
+    done = canary("exec", "t", env={"CANARY_FAULT": fault}, expect=1)
+    assert len(done.stderr.splitlines()) == 1
+    (session,) = (tmp_path / ".canary" / "sessions").iterdir()
+    assert done.stderr.startswith(f"ERROR: {session / 't'}")
+    assert "cannot run the job: " in done.stderr
+    assert f"({name})" in done.stderr
+    assert ("make room" in done.stderr) == (name != "EIO")
+
+
+@pytest.mark.parametrize("fault", ["open:EMFILE", "write:ENOSPC", "write:EIO", "rename:EIO"])
+def test_a_disk_that_fails_leaves_what_was_there(tmp_path, canary, tree, fault):
+    """Of a report there is one line that names it, and no half of it."""
+    place = tree({"t.pyt": "if __name__ == '__main__':\n    raise SystemExit('x' * 2**20)\n"})
+    canary("run", place, expect=8)
+    report = tmp_path / "report.html"
+    report.write_text("before")
+    words = ("report", "html", "-o", report, "--limit", "1000000")
+    done = canary(*words, env={"CANARY_FAULT": fault}, expect=2)
+    assert done.stderr.startswith(f"ERROR: {report}: cannot write the report html: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert report.read_text() == "before"
+    assert not [name for name in os.listdir(tmp_path) if name.endswith("~")]

@@ -6,8 +6,10 @@ import argparse
 import base64
 import re
 import socketserver
+import sqlite3
 import threading
 import zlib
+from contextlib import closing
 from xml.etree import ElementTree
 
 import pytest
@@ -159,6 +161,17 @@ def test_what_never_started_was_not_run(tmp_path):
     job = sample_job(1, Outcome.BROKEN, tmp_path, started_at=-1.0)
     test = Maker().make(job)
     assert (test.status, test.command, test.seconds) == ("notrun", "", None)
+
+
+def test_a_job_of_which_no_test_file_is_known_any_more(tmp_path, canary):
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "x.pyt").write_text(TEST)
+    canary("run", "t")
+    with closing(sqlite3.connect(tmp_path / ".canary" / "workspace.sqlite3")) as db:
+        db.execute("delete from specs")
+        db.commit()
+    done = canary("report", "cdash", "create", "-d", "out", expect=0)
+    assert "Test-0.xml" in done.stdout
 
 
 def test_names_are_those_that_cdash_knows(tmp_path):

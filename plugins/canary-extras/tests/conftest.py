@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 import pytest
+
+from canary.again import program
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +33,7 @@ def here(tmp_path):
 def canary(here):
     def run(*words, expect=0, cwd=here, env=None):
         done = subprocess.run(
-            [sys.executable, "-m", "canary", *map(str, words)],
+            [*program(), *map(str, words)],
             cwd=cwd,
             env={**os.environ, **(env or {})},
             capture_output=True,

@@ -85,10 +85,9 @@ def test_a_blocked_plugin_is_not_there(canary):
 
 def test_a_directory_called_canary_is_not_the_program(here, canary):
     # `python -m canary` would take a directory of that name in which it is started
-    (here / "tests").mkdir()
-    (here / "tests" / "canary").mkdir()
-    (here / "tests" / "canary" / "__init__.py").write_text("raise SystemExit(9)\n")
-    done = canary("-C", "tests", "learn", "capabilities", "core.exit_codes", "--terse")
+    (here / "canary").mkdir()
+    (here / "canary" / "__init__.py").write_text("raise SystemExit(9)\n")
+    done = canary("learn", "capabilities", "core.exit_codes", "--terse")
     assert json.loads(done.stdout)["FAILED"] == 8
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import random
 import zlib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
 from pathlib import Path
 
 import html5lib
@@ -27,6 +30,7 @@ from canary.testing.reporters import (
 from canary_html.columns import LEVELS, columns, short_ids
 from canary_html.document import script
 from canary_html.model import critical_path, read, timeline, usage
+from canary_html.page import job_page
 from canary_html.reporter import HtmlReporter
 from canary_html.tree import el, to_html
 
@@ -275,6 +279,46 @@ def test_attempts_are_on_the_cores_that_they_had(walked):
     assert usage(read(walked), 4) == {"gpus": (4, [1.0, 2.0, 1.0, 2.0])}
     assert data["usage"]["gpus"]["slots"] == 4
     assert data["notices"] == ["warning: careful"]
+
+
+def damaged(event):
+    """The event with each of its values, and of those in them, as something that is never written;
+    a status is left as it is: none is read that is no status."""
+    odd = (math.inf, -math.inf, math.nan, 10**400, 10**18, -1, None, True, "x", [], ["x"], [["x"]])
+    odd = (*odd, {}, {"a": None}, {"a": []}, {"cpus": [{"id": []}], "gpus": [{"slots": math.inf}]})
+    for name in (f.name for f in fields(event) if f.name not in ("session", "status")):
+        value = getattr(event, name)
+        for other in odd:
+            yield replace(event, **{name: other})
+            if isinstance(value, Mapping):
+                for key, inner in value.items():
+                    yield replace(event, **{name: {**value, key: other}})
+                    if isinstance(inner, Mapping):
+                        changed = ({**value, key: {**inner, k: other}} for k in inner)
+                        yield from (replace(event, **{name: v}) for v in changed)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_values_that_nobody_wrote_are_taken_as_absent(walked, number):
+    events = list(walked.events())
+    for other in damaged(events[number]):
+        walked.events = lambda other=other: [*events[:number], other, *events[number + 1 :]]
+        model = read(walked)
+        data = columns(model, LEVELS[0], 2, "")
+        assert len(data["name"]) == 2
+        json.dumps(data, allow_nan=False)  # a browser reads no other
+        to_html(job_page(model, 1, limit=100, link=str))
+
+
+def test_a_session_of_which_nothing_sound_is_known(walked, tmp_path):
+    started, info = next(walked.events()), walked.info
+    for machine in (math.inf, [], {"a": math.inf}, {"a": {"cpus": []}}, {"a": {"cpus": 10**18}}):
+        walked.events = lambda machine=machine: [replace(started, at={}, machine=machine)]
+        parse(write(walked, tmp_path))
+    for name in ("runner", "argv", "environment"):
+        for other in ([], ["x"], 1, math.inf, "x"):
+            walked.info = {**info, name: other}
+            parse(write(walked, tmp_path))
 
 
 def test_the_critical_path_is_the_longest_chain(tmp_path):

@@ -189,6 +189,34 @@ def test_a_full_disk_is_one_warning(tree, canary):
     assert done.stderr.count("is incomplete") == 1
 
 
+FULL = """\
+import os, resource, sys
+from canary_json.stream import Writer
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (105, hard))
+stream = Writer(os.dup(1))
+for line in (b"first\\n", b"second\\n", b"x" * 200 + b"\\n", b"y\\n"):
+    stream.write(line)
+problem = stream.close()
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+print("later", problem)
+"""
+
+
+@pytest.mark.parametrize("how", [os.O_TRUNC, os.O_APPEND])
+def test_a_full_disk_leaves_no_half_line(tmp_path, canary_environment, how):
+    """And what others write there later follows the last line at once."""
+    file = tmp_path / "stream"
+    file.write_text("before\n")
+    out = os.open(file, os.O_WRONLY | how)
+    command = [sys.executable, "-c", FULL]
+    done = subprocess.run(command, env=canary_environment, stdout=out, timeout=60)
+    os.close(out)
+    before = "before\n" if how == os.O_APPEND else ""
+    assert done.returncode == 0
+    assert file.read_text() == f"{before}first\nsecond\nlater File too large\n"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

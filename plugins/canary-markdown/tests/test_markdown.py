@@ -121,6 +121,22 @@ def test_pages_of_jobs_that_pass_now_are_gone(tmp_path):
     assert names == {"index.md", f"{2:064x}.md", "notes.md", f"{3:064x}.md"}
 
 
+@pytest.mark.parametrize("nth", ["1", "2", "1+"])
+def test_what_cannot_be_written_in_full_leaves_no_directory(tmp_path, canary, nth):
+    """Of a directory that was there, the index at least stays as it was."""
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "x.pyt").write_text(TEST)
+    canary("run", "t", expect=8)
+    fault = {"CANARY_FAULT": f"write:ENOSPC:{nth}"}
+    done = canary("report", "markdown", "-o", "new/M", env=fault, expect=2)
+    assert "cannot write the report markdown" in done.stderr
+    assert not (tmp_path / "new").exists()
+    canary("report", "markdown", expect=0)
+    before = (tmp_path / "MARKDOWN" / "index.md").read_bytes()
+    canary("report", "markdown", env=fault, expect=2)
+    assert (tmp_path / "MARKDOWN" / "index.md").read_bytes() == before
+
+
 def test_a_pipe_gets_one_page(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     read = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)

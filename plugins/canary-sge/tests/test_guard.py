@@ -13,6 +13,7 @@ from canary.launch import Exit, ExitReason, Launch
 from canary.procfs import Table
 from canary.testing.fixtures import until
 from canary.testing.launchers import alive
+from canary_sge.launcher import script_of
 from canary_sge.record import Submission
 
 SPAWN = "sleep 300 & echo pid $!; setsid sleep 300 & echo pid $!; echo here"
@@ -32,14 +33,19 @@ class Guarded:
             stdout=str(self.output),
             grace=10.0,
         )
-        made = Submission.write(directory / "sge.jobs" / "canary-a", [launch], "")
+        place = directory / "sge.jobs" / "canary-a"
+        made = Submission.write(place, [launch], script_of(place, sys.executable))
+        (place / "json.py").write_text("raise SystemExit(9)\n")  # it must not be imported
         (self.task,) = made.open_tasks()
         self.process = self.start()
 
     def start(self):
-        words = (str(self.task.directory), str(self.task.number))
-        command = [sys.executable, "-m", "canary_sge.guard", *words]
-        return subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL)
+        return subprocess.Popen(
+            ["sh", "job.sh"],
+            cwd=self.task.directory,
+            env={**os.environ, "SGE_TASK_ID": str(self.task.number)},
+            start_new_session=True,
+        )
 
     def begun(self):
         until(lambda: self.output.exists() and "here" in self.output.read_text())

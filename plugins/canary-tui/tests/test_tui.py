@@ -147,6 +147,12 @@ def test_output_details_and_help(world, monkeypatch):
 
 
 def test_marked_jobs_run_again(world, monkeypatch):
+    """Whatever lies in the directory, nothing of it is taken for a part of canary."""
+    monkeypatch.chdir(world.directory)
+    (world.directory / "canary").mkdir()
+    for name in ("json.py", "canary/__init__.py"):
+        (world.directory / name).write_text("raise SystemExit(9)\n")
+
     async def act(app, pilot):
         await pilot.press("x", "x")
         assert "2 marked" in top(app)

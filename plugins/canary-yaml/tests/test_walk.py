@@ -207,3 +207,21 @@ def test_an_expression_that_takes_for_ever_fails_its_test(job, tmp_path, monkeyp
         assert status.outcome is Outcome.FAILED
         assert "not done after 0.1 s" in status.reason
     assert verdict.measurements(job(fields), str(output)) == {}
+
+
+def test_an_output_that_is_no_file_fails_its_test(run):
+    """The job has put a pipe in its place, or removed it: that is said, and nothing waits."""
+    found = run(
+        "tests:\n"
+        "  pipe:\n"
+        "    command: [sh, -c, 'rm canary-out.txt; mkfifo canary-out.txt']\n"
+        "    pass_regex: hello\n"
+        "    references: {x: {pattern: '^x = (.)', value: 2}}\n"
+        "  gone:\n"
+        "    command: [rm, canary-out.txt]\n"
+        "    fail_regex: hello\n",
+        expect=8,
+    )
+    for name, why in {"pipe": "not a file", "gone": "No such file or directory"}.items():
+        assert found[name]["status"]["outcome"] == "FAILED"
+        assert found[name]["status"]["reason"] == f"its output cannot be read: {why}"

@@ -172,7 +172,7 @@ def _artifacts(job: Job) -> list[Path]:
     except CanaryError:
         return []
     # `spec.artifacts` may ask for these: all is said of them already
-    put = (job["file"], job["stdout"], job["stderr"], lockfile.FILE_NAME)
+    put = (*(job.get(name) for name in ("file", "stdout", "stderr")), lockfile.FILE_NAME)
     names = {os.path.basename(path) for path in put if path}  # noqa: PTH119 - texts
     return [Path(directory, path) for path in found if str(path) not in names]
 

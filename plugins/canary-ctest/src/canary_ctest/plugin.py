@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from canary import fsio
 from canary.errors import ResourceError, SpecError, UsageError
 from canary.hookspecs import hookimpl
 from canary.status import Category, Outcome, Status
@@ -181,6 +182,6 @@ def _groups(job: Job, machine: str | None) -> dict[str, str]:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return fsio.read_ends(path)
     except OSError:
         return ""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from typing import Any
 
+from canary.again import program
 from canary.launch import Exit, ExitReason, Launch
 from canary_dask import record
 
@@ -37,7 +37,7 @@ def execute(text: str, topic: str, key: str) -> dict[str, Any]:
     if key in guards:
         return refuse(ExitReason.CANCELLED, "cancelled")
     guard = subprocess.Popen(
-        [sys.executable, "-m", "canary_dask.guard"],
+        program("canary_dask.guard"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd="/",

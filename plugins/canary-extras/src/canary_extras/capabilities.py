@@ -10,11 +10,11 @@ from __future__ import annotations
 import inspect
 import json
 import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from canary import hookspecs
+from canary.again import program
 from canary.config import Config
 from canary.errors import ExitCode, PluginError
 from canary.options import Option
@@ -120,13 +120,11 @@ def _first_line(thing: object) -> str:
 
 def _described_commands(config: Config) -> dict[str, Any]:
     """What `canary help --json` says, with the same plugins."""
-    words = [sys.executable, "-m", "canary", "-C", str(config.cwd)]
+    words = [*program(), "-C", str(config.cwd)]
     for name in config.main.plugins:
         words += ["-p", name]
-    # from elsewhere: `-m` would take a directory called canary for the program
-    done = subprocess.run(
-        [*words, "help", "--json"], cwd=sys.prefix, capture_output=True, text=True, check=False
-    )
+    words += ["help", "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise PluginError(f"canary help --json fails: {done.stderr.strip()}")
     found: dict[str, Any] = json.loads(done.stdout)

@@ -21,7 +21,7 @@ from canary.errors import UsageError
 from canary.reporting import replacing
 from canary.status import Outcome
 from canary_html.columns import LEVELS, columns
-from canary_html.model import Model, finite, is_trouble, totals
+from canary_html.model import Model, finite, is_trouble, mapping, totals
 from canary_html.packing import Pages, pack, pack_pages
 from canary_html.page import as_text, badge, job_page, kind, moment, sign, took
 from canary_html.tree import Shown, Tree, clip, el, facts, to_html
@@ -161,7 +161,7 @@ def _tile(name: str, count: int) -> Tree:
 
 def _session_facts(model: Model, counts: dict[str, int]) -> Iterator[tuple[str, Tree]]:
     info, summary = model.info(), model.results.summary
-    runner = info.get("runner") or {}
+    runner, argv = mapping(info.get("runner")), info.get("argv")
     machine = (
         f"{node}: " + ", ".join(f"{n} {type}" for type, n in slots.items() if n)
         for node, slots in list(model.machine.items())[:50]
@@ -175,7 +175,7 @@ def _session_facts(model: Model, counts: dict[str, int]) -> Iterator[tuple[str, 
         ("Time of all jobs", took(busy)),
         ("Exit code", "" if code is None else str(code)),
         ("Started", moment(model.began)),
-        ("Command", shlex.join(map(str, info.get("argv") or ()))),
+        ("Command", shlex.join(map(str, argv if isinstance(argv, (list, tuple)) else ()))),
         ("Host", str(runner.get("host") or "")),
         ("Machine", "; ".join(machine)),
         ("Directory", str(model.results.directory)),
@@ -187,7 +187,7 @@ def _session_facts(model: Model, counts: dict[str, int]) -> Iterator[tuple[str, 
 
 
 def _environment(model: Model) -> Tree | None:
-    variables = model.info().get("environment") or {}
+    variables = mapping(model.info().get("environment"))
     if not variables:
         return None
     rows = ((clip(str(k), 400), clip(as_text(v), 4096)) for k, v in sorted(variables.items())[:500])

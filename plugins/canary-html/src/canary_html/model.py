@@ -10,6 +10,7 @@ import heapq
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final
 
 from canary.declare import Results
@@ -95,8 +96,7 @@ class Model:
 
     def info(self) -> Mapping[str, Any]:
         """What was recorded of the session as a whole."""
-        info = getattr(self.results, "info", {})
-        return info if isinstance(info, Mapping) else {}
+        return mapping(getattr(self.results, "info", {}))
 
 
 def read(results: Results) -> Model:
@@ -119,34 +119,45 @@ def read(results: Results) -> Model:
 def _take(model: Model, event: Event) -> None:
     """Fold one event in."""
     if isinstance(event, SessionStarted):
-        model.began, model.machine = event.at, event.machine
-    elif isinstance(event, JobSubmitted):
-        cores = event.resources.get("cpus", ())[:PLACES]
-        places = tuple((str(x.get("node", "")), str(x.get("id", ""))) for x in cores)
-        others = {
-            type: sum(int(x.get("slots", 1)) for x in entries)
-            for type, entries in event.resources.items()
-            if type != "cpus"
+        model.began = finite(event.at)
+        model.machine = {
+            node: {type: int(finite(n)) for type, n in slots.items() if finite(n) >= 0}
+            for node, slots in mapping(event.machine).items()
+            if isinstance(slots, Mapping)
         }
-        model.attempts.setdefault(event.id, []).append(Attempt(event.attempt, places, others))
+    elif isinstance(event, JobSubmitted):
+        held = {t: _entries(found) for t, found in mapping(event.resources).items()}
+        cores = held.pop("cpus", [])[:PLACES]
+        places = tuple((str(x.get("node", "")), str(x.get("id", ""))) for x in cores)
+        others = {t: sum(int(finite(x.get("slots", 1))) for x in xs) for t, xs in held.items()}
+        model.attempts.setdefault(str(event.id), []).append(Attempt(_number(event), places, others))
     elif isinstance(event, JobStarted):
-        _attempt(model, event.id, event.attempt).started = event.at
+        _attempt(model, event).started = finite(event.at)
     elif isinstance(event, JobFinished):
-        attempt = _attempt(model, event.id, event.attempt)
-        attempt.started = event.times.get("started", attempt.started)
-        attempt.stopped = event.times.get("stopped", -1.0)
+        attempt, times = _attempt(model, event), mapping(event.times)
+        attempt.started = finite(times.get("started", attempt.started))
+        attempt.stopped = finite(times.get("stopped"))
         if attempt.stopped < 0 <= attempt.started:
-            attempt.stopped = event.at
+            attempt.stopped = finite(event.at)
         attempt.outcome, attempt.reason = event.status.outcome.name, event.status.reason or ""
     elif isinstance(event, Notice) and event.level != "info":
         model.notices.append(event)
 
 
-def _attempt(model: Model, id: str, number: int) -> Attempt:
-    attempts = model.attempts.setdefault(id, [])
+def _attempt(model: Model, event: JobStarted | JobFinished) -> Attempt:
+    attempts, number = model.attempts.setdefault(str(event.id), []), _number(event)
     if not attempts or attempts[-1].number != number:
         attempts.append(Attempt(number))
     return attempts[-1]
+
+
+def _number(event: JobSubmitted | JobStarted | JobFinished) -> int:
+    return max(1, int(finite(event.attempt)))
+
+
+def _entries(found: Any) -> list[Mapping[str, Any]]:
+    """What a job held of a type, as it was recorded."""
+    return [x for x in found if isinstance(x, Mapping)] if isinstance(found, (list, tuple)) else []
 
 
 def _read_past(model: Model) -> None:
@@ -169,6 +180,11 @@ def _read_past(model: Model) -> None:
 def finite(value: Any) -> float:
     """A number of seconds as it was recorded; -1 if it is none."""
     return float(value) if isinstance(value, (int, float)) and 0 <= value < 1e12 else -1.0
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """A mapping as it was recorded; an empty one if it is none."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def is_trouble(job: Job) -> bool:
@@ -285,8 +301,10 @@ def _idle(model: Model, used: Collection[Place]) -> set[Place]:
     idle: set[Place] = set()
     for node, slots in model.machine.items():
         ids = {id for at, id in used if at == node}
-        others = [str(n) for n in range(slots.get("cpus", 0)) if str(n) not in ids]
-        idle |= {(node, id) for id in others[: slots.get("cpus", 0) - len(ids)]}
+        count = slots.get("cpus", 0)
+        others = (str(n) for n in range(count) if str(n) not in ids)
+        left = max(0, min(count - len(ids), PLACES + 1 - len(idle)))
+        idle |= {(node, id) for id in islice(others, left)}
     return idle if len(idle) <= PLACES else set()
 
 

@@ -12,6 +12,7 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,7 +77,8 @@ class Stream:
                 self._parts[job.id] = job.spec if job.id in known else None, edges.get(job.id, ())
                 write(lines.encode("job", {"job": self._record(job, job.state.phase.value)}))
             if book.excluded(session.name):
-                for left_out in StoredResults(session.workspace, book, session.name).jobs():
+                jobs = StoredResults(session.workspace, book, session.name).jobs()
+                for left_out in (job for job in jobs if job["excluded"] is not None):
                     write(lines.encode("excluded", {"job": left_out}))
         finally:
             book.close()
@@ -170,13 +172,22 @@ class Writer:
             while not self._waiting.empty():
                 parts.append(self._waiting.get())
             more = parts[-1] is not None
-            data = memoryview(b"".join(p for p in parts if p is not None))
-            try:
-                while data and self._problem is None:
-                    data = data[os.write(self._fd, data) :]
-            except OSError as e:
-                self._problem = e.strerror
+            if self._problem is None:
+                self._put(b"".join(p for p in parts if p is not None))
         os.close(self._fd)
+
+    def _put(self, data: bytes) -> None:
+        """Write whole lines, or note what went wrong: a file keeps no part of a line then."""
+        done = 0
+        try:
+            while done < len(data):
+                done += os.write(self._fd, memoryview(data)[done:])
+        except OSError as e:
+            self._problem = e.strerror
+            torn = done - (data.rfind(b"\n", 0, done) + 1)
+            with suppress(OSError):  # a pipe has no place to go back to
+                if os.lseek(self._fd, 0, os.SEEK_CUR) == os.fstat(self._fd).st_size:
+                    os.ftruncate(self._fd, os.lseek(self._fd, -torn, os.SEEK_CUR))
 
     def close(self, patience: float = PATIENCE) -> str | None:
         """Write what is left; what went wrong, or None."""

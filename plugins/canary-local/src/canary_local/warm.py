@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from canary.launch import Launch
-from canary.survivors import VARIABLE
+from canary.survivors import marked
 
 MESSAGE: Final = 4096
 MARK_SIZE: Final = 255
@@ -31,7 +31,7 @@ class Server:
 
     def __init__(self, preload: Sequence[str]) -> None:
         environ = {k: v for k, v in os.environ.items() if k not in ANY_TIME}
-        environ[VARIABLE] = "-" * MARK_SIZE  # a place for each job's own
+        environ |= marked("-" * MARK_SIZE)  # a place for each job's own
         self.environ = environ
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.setblocking(False)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,13 +62,28 @@ class MarkdownReporter(Reporter):
         if options["output"] == "-" or is_file:
             return write(page(results, limit), options)
         failures = {f"{job['id']}.md": job for job in results.jobs() if is_failure(job)}
-        for name, job in failures.items():
-            write_file(job_page(job, limit), path / name)
-        written = write_file(page(results, None), path / "index.md")
+        made = [p for p in (path, *path.parents) if not p.exists()]
+        try:
+            for name, job in failures.items():
+                write_file(job_page(job, limit), path / name)
+            written = write_file(page(results, None), path / "index.md")
+        except OSError:
+            if made:
+                _take_back(failures, made)
+            raise
         for old in _pages(path):
             if old.name not in failures:
                 old.unlink()
         return written
+
+
+def _take_back(names: Iterable[str], made: Sequence[Path]) -> None:
+    """Remove directories that were made, the deepest first, and files of ours in that one."""
+    with suppress(OSError):
+        for name in names:
+            (made[0] / name).unlink(missing_ok=True)
+        for directory in made:
+            directory.rmdir()
 
 
 def _pages(directory: Path) -> Iterator[Path]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
+from canary.again import program
 from canary.launch import Exit, ExitReason, Launch, Message, PollingLauncher, Started
 from canary_sge.engine import Engine, Refused, Seen, limits
 from canary_sge.record import Submission, Task
@@ -306,7 +307,7 @@ def script_of(directory: Path, python: str) -> str:
     place = shlex.quote(str(directory))
     return f"""#!/bin/sh
 exec >>{place}/"$SGE_TASK_ID.txt" 2>&1 </dev/null
-{exports}exec {shlex.quote(python)} -m canary_sge.guard {place} "$SGE_TASK_ID"
+{exports}exec {shlex.join(program("canary_sge.guard", python))} {place} "$SGE_TASK_ID"
 """
 
 

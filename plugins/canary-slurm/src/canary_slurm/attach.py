@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from canary import lockfile
 from canary.job import JobServices
+from canary.journal import LOG, read_lines
 from canary.launch import Launch
+from canary.recovery import runs_elsewhere
 from canary.survivors import kill_marked
 from canary.workspace import ExecutionSpace
 from canary_slurm.batch import DIRECTORY, MANIFEST, OPEN, BatchJob, read_json
@@ -57,9 +59,19 @@ class AttachedBatch(BatchJob):
 
 
 def left_over(sessions: Path, current: str) -> list[Path]:
-    """The directories of batches of other sessions that nobody has seen the end of."""
+    """The directories of batches of other sessions that nobody has seen the end of; in a copy of a
+    workspace, not those of a runner that lives."""
     found = sessions.glob(f"*/{DIRECTORY}/*/{OPEN}")
-    return sorted(lock.parent for lock in found if lock.parts[-4] != current)
+    others = {lock.parents[2] for lock in found} - {sessions / current}
+    ours = [session for session in others if not is_elsewhere(session)]
+    return sorted(lock.parent for s in ours for lock in s.glob(f"{DIRECTORY}/*/{OPEN}"))
+
+
+def is_elsewhere(session: Path) -> bool:
+    """Is this directory of a session a copy of one whose runner lives?"""
+    log = session / LOG
+    header = next(read_lines(log), {}) if log.is_file() else {}
+    return runs_elsewhere(header, session)
 
 
 def take_up(

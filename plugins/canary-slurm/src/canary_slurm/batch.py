@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from canary import fsio, lockfile
+from canary.again import program
 from canary.clock import Timekeeper
 from canary.errors import RecordError
 from canary.events import Event, JobFinished, JobStarted, JobSubmitted, Notice
@@ -52,7 +52,7 @@ class Tail:
     def read(self) -> list[dict[str, Any]]:
         """Sound lines, in order; a file that is not there yet has none."""
         try:
-            with open(self.path, "rb") as f:
+            with fsio.open_left(self.path) as f:
                 f.seek(self._at)
                 data = f.read()
         except OSError:
@@ -74,7 +74,7 @@ class BatchJob(BaseJob):
         self.jobs = pack.jobs
         self.config = config
         self.backend = backend
-        self.program: Sequence[str] = (sys.executable, "-m", "canary")
+        self.program: Sequence[str] = program()
         self.workers: int | None = None
         self.launcher: str | None = config.run.launcher
         self.options: Mapping[str, Any] = {}
@@ -204,6 +204,8 @@ class BatchJob(BaseJob):
         env["CANARY_HPC_BATCH"] = self._id
         env["CANARY_HPC_NODE_COUNT"] = str(pack.nodes)
         env[THREADS] = str(pack.room.threads)
+        if self.backend == "local":
+            env["PWD"] = str(self.directory)  # by which it is found should this runner be killed
         words = ("-C", str(self.config.cwd), "-f", str(self.directory / SETTINGS))
         return Launch(
             id=self._id,
@@ -216,6 +218,7 @@ class BatchJob(BaseJob):
             grace=settings.grace,
             nodes=pack.nodes,
             exclusive=pack.exclusive,
+            pauses_itself=True,
             attempt=attempt,
             options=self.options,
         )
@@ -235,6 +238,8 @@ class BatchJob(BaseJob):
         launch = {k: v for k, v in asdict(first.settings).items() if k != "environment"}
         return {
             "schema": 1,
+            "id": self._id,
+            "backend": self.backend,
             "upstream": [job.record() for job in upstream.values()],
             "jobs": [
                 {
@@ -358,6 +363,6 @@ def _save(job: Job) -> None:
 def read_json(path: Path) -> Any:
     """What is in a file of a batch; None if it is not there or not whole."""
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return json.loads(fsio.read_ends(str(path)))
+    except (OSError, ValueError, RecursionError):
         return None

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from canary import home
+from canary.again import program
 from canary.errors import NothingToRun, WorkspaceError
 from canary.events import JobFinished, SessionFinished
 from canary.home import Workspace
 from canary.journal import LOG, decode_event
 from canary.recovery import RUN_LOCK, Runner
+from canary_slurm.attach import is_elsewhere
 from canary_slurm.batch import DIRECTORY, OPEN, Tail, read_json
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def leave() -> NoReturn:
     """Start the run apart and end this process: 0 once its session has begun, else as it ends."""
     reader, writer = os.pipe()
     child = subprocess.Popen(
-        [sys.executable, "-m", "canary", *sys.argv[1:]],
+        [*program(), *sys.argv[1:]],
         stdin=subprocess.DEVNULL,
         env={**os.environ, VARIABLE: str(writer)},
         pass_fds=(writer,),
@@ -80,8 +82,14 @@ def latest(config: Config) -> tuple[Workspace, str]:
     return workspace, workspace.latest
 
 
-def runner(workspace: Workspace) -> Runner | None:
-    """Who runs in the workspace now; None if nobody does."""
+def runner(workspace: Workspace, session: str) -> Runner | None:
+    """Who runs in the workspace now; None if nobody does, WorkspaceError if this is a copy."""
+    if is_elsewhere(workspace.sessions / session):
+        raise WorkspaceError(
+            f"session {session} runs in the workspace that this is a copy of",
+            hint="look after it there",
+            file=str(workspace.root),
+        )
     found = Runner.fromdict(read_json(workspace.root / RUN_LOCK))
     return None if found is None or found.lives() is False else found
 
@@ -91,7 +99,7 @@ def attach(config: Config) -> int:
     workspace, session = latest(config)
     tail = Tail(workspace.sessions / session / LOG)
     while True:
-        alive = runner(workspace) is not None
+        alive = runner(workspace, session) is not None
         for line in tail.read():
             event = decode_event(line)
             if isinstance(event, JobFinished) and not event.retry:
@@ -109,7 +117,7 @@ def attach(config: Config) -> int:
 def cancel(config: Config, slurm: Slurm) -> int:
     """End the session that runs: by its runner, or where that is gone, its batches."""
     workspace, session = latest(config)
-    found = runner(workspace)
+    found = runner(workspace, session)
     if found is not None and found.lives():
         os.kill(found.pid, signal.SIGINT)
         sys.stdout.write(f"session {session}: told its runner (process {found.pid})\n")

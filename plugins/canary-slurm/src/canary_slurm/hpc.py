@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from canary import fsio, lockfile
+from canary.again import program
 from canary.declare import Command
 from canary.errors import UsageError
 from canary.journal import LOG
@@ -101,7 +102,7 @@ def _again(action: str, rest: Sequence[str], config: Config, *words: str) -> int
     names = (COMMAND.name, *COMMAND.aliases)
     plain = len(given) > 1 and given[-2] in names and given[-1] == action
     main = given[:-2] if plain else ["-C", str(config.cwd)]
-    os.execv(sys.executable, [sys.executable, "-m", "canary", *main, *words])
+    os.execv(sys.executable, [*program(), *main, *words])
 
 
 def _info(words: Sequence[str], config: Config) -> int:
@@ -149,7 +150,7 @@ def _log(words: Sequence[str], config: Config) -> int:
         path = directory / OUTPUT
         sys.stdout.write(f"{path}\n")
         if path.exists():
-            sys.stdout.write(path.read_text(errors="replace"))
+            sys.stdout.write(fsio.read_text(str(path)))
     return 0
 
 

@@ -222,7 +222,7 @@ class SlurmLauncher(PollingLauncher):
     def _code(self, id: str) -> int | None:
         """The exit code that the launch's script has left."""
         try:
-            text = (self._watched[id].directory / CODE).read_text()
+            text = fsio.read_ends(f"{self._watched[id].directory}/{CODE}")
             return int(text) if text.endswith("\n") else None
         except (OSError, ValueError):
             return None

@@ -22,6 +22,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Footer, Static
 
+from canary.again import program
 from canary.config import Config
 from canary.errors import CanaryError
 from canary.reporting import output, visible
@@ -323,7 +324,7 @@ class Explorer(App[int]):
 
     def _command(self, *words: str) -> list[str]:
         where = ("--canary-dir", str(self.model.workspace.root))
-        return [sys.executable, "-m", "canary", *where, *words]
+        return [*program(), *where, *words]
 
     async def _ask_canary(self, *words: str) -> tuple[int, str]:
         """A short command: its exit code, and what it wrote."""
