@@ -6,6 +6,7 @@ import os
 import py_compile
 import re
 import runpy
+import signal
 import sys
 import textwrap
 import zipfile
@@ -103,6 +104,8 @@ def both(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in [n for n in os.environ if n.startswith(("PYTHON", "LC_", "LANG", "TZ"))]:
             patch.delenv(name)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in a script's background
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         both = Both(tmp_path_factory.mktemp("fresh"))
         yield both
         both.close()
