@@ -19,6 +19,8 @@ def _as_before():
     """What is tested changes what the whole process does at these."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGQUIT, signal.SIGTSTP)
     before = {n: signal.getsignal(n) for n in numbers}
+    for n in (n for n in numbers if before[n] is signal.SIG_IGN):
+        signal.signal(n, signal.SIG_DFL)  # as in the background of a script
     yield
     for n, handler in before.items():
         signal.signal(n, handler)
