@@ -248,7 +248,8 @@ class PollingLauncher(Launcher):
     def open(self, loop: Loop, post: Post) -> None:
         """See `Launcher.open`."""
         super().open(loop, post)
-        self._orders: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        # no SimpleQueue: that waits for ever if a signal comes to its thread after the timeout
+        self._orders: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._thread = threading.Thread(target=self._serve, name=f"{self.name}:poll", daemon=True)
         self._thread.start()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -394,3 +396,45 @@ def test_the_module_loads_nothing_that_starts_processes():
     code = "import sys, canary.launch; print({'asyncio', 'multiprocessing'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+STOPPED = """
+import signal
+from canary.launch import Launch, PollingLauncher
+from canary.loop import Loop
+
+class Polls(PollingLauncher):
+    name = "polls"
+    first_interval = interval = 0.05
+
+    def submit(self, launches):
+        return {launch.id: "1" for launch in launches}
+
+    def query(self, tickets):
+        print("asked", flush=True)
+        return ()
+
+    def kill(self, tickets, grace):
+        pass
+
+signal.signal(signal.SIGCONT, lambda *_: None)
+loop, polls = Loop(), Polls()
+polls.open(loop, print)
+polls.start([Launch(id="a", name="a", argv=("a",), cwd="/", env={}, stdout="")])
+loop.run()
+"""
+
+
+def test_a_batch_system_is_asked_again_after_a_stop():
+    """Whichever thread the signal to go on comes to."""
+    words = [sys.executable, "-c", STOPPED]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            for _ in range(16):
+                assert child.stdout.readline() == "asked\n"
+                child.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+                time.sleep(0.1)  # until it would have asked
+                child.send_signal(signal.SIGCONT)
+        finally:
+            child.kill()
