@@ -291,7 +291,8 @@ def _keep(line: int, serve: Callable[[], None]) -> None:
     over = threading.Event()
 
     def follow() -> None:
-        os.read(line, 1)
+        with suppress(ConnectionResetError):  # the runner left without hearing how it ended
+            os.read(line, 1)
         with suppress(OSError):  # it may be over at this very moment
             if not over.is_set():
                 os.kill(child, signal.SIGKILL)

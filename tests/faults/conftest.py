@@ -17,6 +17,8 @@ from types import ModuleType
 import pytest
 
 LIMIT = 60
+SHOWN = 4  # commands whose words are shown where a trial fails
+LONGEST = 4000  # of what each said
 TABLE = "FAULT_TABLE"  # a file to write what came of each experiment to
 
 
@@ -95,13 +97,17 @@ def pytest_pyfunc_call(pyfuncitem):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Add what the record needs, so that it reaches a process that only collects reports."""
+    """Add what the record needs, so that it reaches a process that only collects reports; where a
+    trial fails, also what its commands said: their files are gone before anyone can look."""
     report = yield
     if Path(__file__).parent in item.path.parents:
         marker = item.get_closest_marker("experiment")
         see = item.funcargs.get("see") if hasattr(item, "funcargs") else None
         said = list(see.wrong) if see is not None else []
         report.fault = {"experiment": marker and marker.args, "says": said}
+        world = item.funcargs.get("ours") if report.failed and report.when == "call" else None
+        for runner in world.runners[-SHOWN:] if world else ():
+            report.sections.append((runner.err.name, runner.text()[-LONGEST:]))
     return report
 
 

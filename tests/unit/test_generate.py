@@ -473,6 +473,31 @@ print("after", made.errors)
     assert sorted(done.stderr.splitlines()) == ["err of a", "out of a", "raw of b"]
 
 
+def test_a_runner_that_leaves_before_it_hears_how_a_child_ended_is_no_trouble():
+    """The keeper has said it, and still has processes to kill. In a process of its own, because
+    pytest would take what its thread has to say."""
+    code = """
+import os, socket, time
+from canary import generate
+def serve():
+    for _ in range(50):
+        if os.fork() == 0:
+            time.sleep(600)
+    os._exit(0)
+near, far = socket.socketpair()
+keeper = os.fork()
+if keeper == 0:
+    near.close()
+    generate._keep(far.detach(), serve)
+far.close()
+generate._readable([near.fileno()], 20)
+near.close()
+os.waitpid(keeper, 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
 def test_all_errors_of_all_files_are_found_at_once(world):
     files = world.write(a="1 / 0", b="import os; os._exit(3)", c="data = 'fail'", d="data = 'd'")
     made = world.expand(files)
