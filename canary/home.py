@@ -8,8 +8,11 @@ of their own.
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,10 +26,15 @@ DIRECTORY: Final = ".canary"
 ASIDE: Final = ".canary.old"  # directories called `.canary.*` are not scanned
 TAG: Final = "WORKSPACE.TAG"
 VERSION: Final = "2.0.0"
+REMOVED: Final = "the workspace was removed meanwhile"
 _TAG_TEXT: Final = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This file marks a canary workspace and keeps backup tools out of it.\n"
 )
+
+
+class Raced(WorkspaceError):
+    """Another process has removed the workspace, or made one in its place: look again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,20 +233,51 @@ def create(directory: Path) -> Workspace:
     root = directory.absolute() / DIRECTORY
     if os.path.lexists(root):
         raise UsageError(f"a workspace exists at {root}", hint="use -w to wipe it first")
+    with prepared(root) as made:
+        return publish(made, root)
+
+
+@contextmanager
+def prepared(root: Path) -> Iterator[Workspace]:
+    """An empty workspace that is still to be published at `root`; removed if it is not."""
+    made = beside(root)
     try:
-        root.mkdir(mode=0o775, parents=True)
-        for name in ("sessions", "refs", "logs"):
-            (root / name).mkdir(mode=0o775)
-        (root / "VERSION").write_text(VERSION + "\n", encoding="utf-8")
-        (root / TAG).write_text(_TAG_TEXT, encoding="utf-8")  # it is found from here on
+        try:
+            made.mkdir(mode=0o775, parents=True)
+            for name in ("sessions", "refs", "logs"):
+                (made / name).mkdir(mode=0o775)
+            (made / "VERSION").write_text(VERSION + "\n", encoding="utf-8")
+            (made / TAG).write_text(_TAG_TEXT, encoding="utf-8")
+        except OSError as e:
+            raise fsio.explain(e, root, "make a workspace") from None
+        yield Workspace(made)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def publish(made: Workspace, root: Path) -> Workspace:
+    """Put a prepared one in its place: others find it whole, or not at all. Raced if they have
+    made one there meanwhile."""
+    try:
+        made.root.rename(root)
     except OSError as e:
+        if os.path.lexists(root):
+            raise Raced("another process has made a workspace here", file=str(root)) from None
         raise fsio.explain(e, root, "make a workspace") from None
     return Workspace(root)
 
 
+def beside(root: Path) -> Path:
+    """A name for what is to become the workspace, or was it; none scans directories of such
+    names."""
+    return root.with_name(f"{root.name}.{os.urandom(4).hex()}~")
+
+
 def refuse_removal(workspace: Workspace) -> None:
-    """WorkspaceError for what has no tag, unless its making was cut off."""
+    """WorkspaceError for what has no tag, unless its making was cut off; Raced if it is gone."""
     root = workspace.root
+    if not os.path.lexists(root):
+        raise Raced(REMOVED, file=str(root))
     known = root.is_dir() and ((root / TAG).is_file() or not any(root.iterdir()))
     if root.is_symlink() or not known:
         raise WorkspaceError("this is no workspace, so it is not removed", file=str(root))

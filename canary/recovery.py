@@ -14,8 +14,9 @@ import fcntl
 import json
 import os
 import socket
+import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -27,7 +28,7 @@ from canary.errors import CanaryError, RecordError, WorkspaceError
 from canary.events import JobFinished
 from canary.faults import fault
 from canary.graph import Edge
-from canary.home import Workspace
+from canary.home import Raced, Workspace
 from canary.procfs import process
 from canary.signals import telling
 from canary.spec import JobSpec
@@ -72,15 +73,23 @@ class Runner(NamedTuple):
         return found is not None and not found.dead and found.start == self.start
 
 
+def insist(hold: Callable[[], AbstractContextManager[Workspace]], stack: ExitStack) -> Workspace:
+    """Enter what `hold` gives; if others were faster there, it is asked again."""
+    while True:
+        with suppress(Raced):
+            return stack.enter_context(hold())
+
+
 @contextmanager
-def run_lock(workspace: Workspace, say: Callable[[str], None]) -> Iterator[None]:
+def run_lock(workspace: Workspace, say: Callable[[str], None]) -> Iterator[Workspace]:
     """Hold the workspace for one run; a second run of this host waits until the first is over.
 
-    The lock is the kernel's, so that a killed holder never keeps it; who holds it stands in the
-    file, because the kernel's lock may not reach other hosts of a shared file system.
+    Raced if that removes it. The lock is the kernel's, so that a killed holder never keeps it; who
+    holds it stands in the file, because the kernel's lock may not reach other hosts of a shared
+    file system.
     """
     path = workspace.root / RUN_LOCK
-    if path.is_symlink() or path.exists() != path.is_file():
+    if not _is_free(path):
         text = "cannot lock the workspace: this is no file"
         raise WorkspaceError(text, hint=f"remove {path}", file=str(path))
     while True:
@@ -88,6 +97,8 @@ def run_lock(workspace: Workspace, say: Callable[[str], None]) -> Iterator[None]
             fault("lock")
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except OSError as e:
+            if not path.parent.exists():
+                raise Raced(home.REMOVED, file=str(path.parent)) from None
             raise fsio.explain(e, path, "lock the workspace") from None
         try:
             _lock(fd, path, say)
@@ -105,12 +116,20 @@ def run_lock(workspace: Workspace, say: Callable[[str], None]) -> Iterator[None]
             except OSError as e:
                 raise fsio.explain(e, path, "lock the workspace") from None
             try:
-                yield
+                yield workspace
             finally:
                 os.ftruncate(fd, 0)
             return
         finally:
             os.close(fd)
+
+
+def _is_free(path: Path) -> bool:
+    """Is there a file, or nothing? Asked once, as it may come or go between two questions."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return True
 
 
 def _lock(fd: int, path: Path, say: Callable[[str], None]) -> None:
@@ -145,14 +164,35 @@ def _content(fd: int) -> Any:
         return None
 
 
-def wipe(workspace: Workspace, say: Callable[[str], None], *, anew: bool = False) -> Workspace:
-    """Remove a workspace and its views, and make it `anew`; what is not of canary's making is left
-    in the views.
+def wipe(workspace: Workspace, say: Callable[[str], None]) -> None:
+    """Remove a workspace and its views; what is not of canary's making is left in the views.
 
     A run that is under way is waited for, and what a killed one left is killed.
     """
+    with suppress(Raced), _cleared(workspace, say) as aside:
+        workspace.root.rename(aside)
+
+
+@contextmanager
+def renewed(workspace: Workspace, say: Callable[[str], None]) -> Iterator[Workspace]:
+    """Hold, as `run_lock` does, an empty workspace in the place of one that is removed as by
+    `wipe`."""
+    with ExitStack() as stack:
+        with _cleared(workspace, say) as aside:
+            new = stack.enter_context(home.prepared(workspace.root))
+            stack.enter_context(run_lock(new, say))
+            workspace.root.rename(aside)
+            fault("renew")
+            new = home.publish(new, workspace.root)
+        yield new
+
+
+@contextmanager
+def _cleared(workspace: Workspace, say: Callable[[str], None]) -> Iterator[Path]:
+    """Nobody uses it and its views are gone; it can be renamed to what is given, which is removed
+    in the end."""
     home.refuse_removal(workspace)
-    aside = workspace.root.with_name(f"{workspace.root.name}.{os.getpid()}~")
+    aside = home.beside(workspace.root)
     try:
         try:
             with run_lock(workspace, say):
@@ -163,8 +203,7 @@ def wipe(workspace: Workspace, say: Callable[[str], None], *, anew: bool = False
                         _end_batches(directory)
                         _end_survivors(folded, directory)
                 view.remove_all(workspace.home)
-                workspace.root.rename(aside)  # at once: nobody begins in what is half removed
-                return home.create(workspace.home) if anew else workspace
+                yield aside  # renamed at once: nobody begins in what is half removed
         finally:
             fsio.remove(aside)  # NFS lets no directory go while a file in it is open, as the lock
     except OSError as e:

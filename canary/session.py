@@ -13,7 +13,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -64,28 +64,39 @@ class Session:
     config: Config
 
 
-def run(request: RunRequest, config: Config, display: Display) -> Summary:
-    """Collect, choose, run, record; return what it came to."""
-    workspace = _open_workspace(request, display.say)
-    with (
-        telling(lambda: display.say("test files are read, nothing runs yet")),
-        recovery.run_lock(workspace, display.say),
-        closing(Catalog(workspace.database, writable=True)) as book,
-    ):
+def run(
+    request: RunRequest,
+    config: Config,
+    display: Display,
+    show: Callable[[Workspace, Summary], None] | None = None,
+) -> Summary:
+    """Collect, choose, run, record, `show`; return what it came to.
+
+    Nobody else runs in the workspace, or removes it, before all that is over.
+    """
+    told = partial(display.say, "test files are read, nothing runs yet")
+    with telling(told), ExitStack() as stack:
+        workspace = recovery.insist(partial(_held_workspace, request, display.say), stack)
+        book = stack.enter_context(closing(Catalog(workspace.database, writable=True)))
         recovery.recover(workspace, book, display.say)
         choice = choose(request, config, book)
         for error in choice.collected.errors:
             display.say(str(error), "error")
         _check(choice, book, display)
-        return _execute(choice, config, display, workspace, book)
+        summary = _execute(choice, config, display, workspace, book)
+        with telling(partial(display.say, "all has run, results are reported")):
+            if show is not None:
+                show(workspace, summary)
+        return summary
 
 
-def _open_workspace(request: RunRequest, say: Callable[[str], None]) -> Workspace:
-    """The workspace around, or a new one; wiped first if that was asked for."""
+def _held_workspace(
+    request: RunRequest, say: Callable[[str], None]
+) -> AbstractContextManager[Workspace]:
+    """The workspace around, or a new one, held for a run; wiped first if that was asked for."""
     found = home.find(Path(request.cwd), request.canary_dir) if request.wipe else None
-    if found is None:
-        return targets.open_workspace(request)
-    return recovery.wipe(found, say, anew=True)
+    hold = recovery.renewed if request.wipe else recovery.run_lock
+    return hold(found or targets.open_workspace(request), say)
 
 
 def choose(request: RunRequest, config: Config, book: Catalog | None) -> Choice:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from canary import collect, home, view
 from canary.catalog import Catalog
-from canary.errors import UsageError
+from canary.errors import CanaryError, UsageError
 from canary.home import Workspace
 from canary.options import near
 from canary.request import RunRequest
@@ -31,9 +31,14 @@ def open_workspace(request: RunRequest) -> Workspace:
     if not request.words and not request.roots:
         raise UsageError("there is no workspace here and no path to run", hint="canary run PATH")
     if request.canary_dir is not None:
-        directory = request.canary_dir
-        return home.create(directory.parent if directory.name == home.DIRECTORY else directory)
-    return home.create(here)
+        here = request.canary_dir
+        here = here.parent if here.name == home.DIRECTORY else here
+    try:
+        return home.create(here)
+    except CanaryError:
+        if home.find(here, here) is None:
+            raise
+        return open_workspace(request)  # another run was faster
 
 
 def resolve_names(request: RunRequest, book: Catalog, *, tags: bool = True) -> RunRequest:

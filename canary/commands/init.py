@@ -6,7 +6,7 @@ import argparse
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,19 +34,25 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.take_over:
         return _take_over(place, config)
     made = home.Workspace(place.absolute() / home.DIRECTORY)
-    if args.wipe and os.path.lexists(made.root):
-        recovery.wipe(made, partial(say, "info"), anew=True)
-    else:
-        home.create(place)
-    if args.wipe:  # also where only the view is left
-        view.remove_all(made.home)
-    if args.save:
-        text = ""
-        for path, value in _given(config):
-            text = textdata.set_value(text, path, value, str(made.config_file))
-        fsio.write_atomic(made.config_file, text.encode())
+    with ExitStack() as stack:
+        recovery.insist(partial(_held, made, wipe=args.wipe), stack)
+        if args.wipe:  # also where only the view is left
+            view.remove_all(made.home)
+        if args.save:
+            text = ""
+            for path, value in _given(config):
+                text = textdata.set_value(text, path, value, str(made.config_file))
+            fsio.write_atomic(made.config_file, text.encode())
     say("info", f"made an empty workspace at {home.relative(made.root)}")
     return 0
+
+
+def _held(made: home.Workspace, *, wipe: bool) -> AbstractContextManager[home.Workspace]:
+    """A new workspace that no run begins in yet."""
+    tell = partial(say, "info")
+    if wipe and os.path.lexists(made.root):
+        return recovery.renewed(made, tell)
+    return recovery.run_lock(home.create(made.home), tell)
 
 
 def _take_over(place: Path, config: Config) -> int:

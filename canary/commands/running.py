@@ -7,16 +7,18 @@ import os
 import sys
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from canary import fsio, gather, session, targets, textdata
+from canary import fsio, gather, session, textdata
 from canary.catalog import Catalog
 from canary.commands import asked, options, shapes
 from canary.config import Config
 from canary.declare import Display
 from canary.errors import CanaryError, ExitCode, NothingToRun, UsageError
 from canary.events import Summary
+from canary.home import Workspace
 from canary.job import LaunchSettings
 from canary.lockfile import public
 from canary.options import no_such
@@ -150,16 +152,13 @@ def run(args: argparse.Namespace, config: Config, *, resume: str = "") -> int:
         print("\n".join(details.plan_lines(jobs) if lines is None else lines))
         return ExitCode.OK
     try:
-        summary = session.run(request, config, display_of(args, config))
+        shown = partial(show_details, args, config)
+        summary = session.run(request, config, display_of(args, config), shown)
     except NothingToRun as e:
         if request.empty_ok:
             say("info", e.message)
             return ExitCode.OK
         raise
-    try:
-        show_details(args, config, request, summary)
-    except BrokenPipeError:  # nobody reads on
-        fsio.drop_output()
     if summary.interrupted and not _is_quiet(config):
         try:
             say("info", "what is left is run by: canary resume")
@@ -187,7 +186,7 @@ def display_of(args: argparse.Namespace, config: Config) -> Display:
 
 
 def show_details(
-    args: argparse.Namespace, config: Config, request: RunRequest, summary: Summary
+    args: argparse.Namespace, config: Config, workspace: Workspace, summary: Summary
 ) -> None:
     """What `--durations`, `--show-capture`, `--show-excluded-tests` and `--report` ask for."""
     reports = _reports(args)
@@ -196,7 +195,6 @@ def show_details(
         return
     from canary.commands import details  # not needed by most runs
 
-    workspace = targets.open_workspace(replace(request, wipe=False))
     with closing(Catalog(workspace.database)) as book:
         try:
             if reports:
@@ -210,3 +208,5 @@ def show_details(
                 details.show_excluded(book.excluded(summary.session))
         except CanaryError as e:
             say("warning", str(e))
+        except BrokenPipeError:  # nobody reads on
+            fsio.drop_output()

@@ -380,6 +380,26 @@ class World:
         subprocess.run(["rm", "-rf", "--", self.root], check=False)
 
 
+# a file of a plugin, whose report lasts until it may go on
+REPORTER = """
+import canary
+
+class Slow(canary.Reporter):
+    name = "slow"
+
+    def report(self, results, options):
+        tell("reports")
+        hear("go")
+        for job in results.jobs():
+            with open(job["exec_dir"] + "/canary-out.txt") as f:
+                tell("out." + job["name"], f.read())
+        return ()
+
+@canary.hookimpl
+def canary_reporters():
+    return [Slow()]
+"""
+
 PREAMBLE = """\
 import os, signal, subprocess, sys, time
 

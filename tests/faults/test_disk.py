@@ -259,7 +259,8 @@ def test_12_slow_disk(ours, see):
 
 POINTS = (
     *("open", "rename", "sync", "log.open", "log.append", "store.open", "store.write"),
-    *("store.commit", "mkdir", "stage", "output", "spawn", "fork", "lock", "session", "view"),
+    *("store.commit", "mkdir", "stage", "output", "spawn", "fork", "lock", "session", "renew"),
+    "view",
 )
 KINDS = ("ENOSPC", "EIO", "EACCES", "EMFILE")
 
@@ -280,7 +281,8 @@ def test_12_each_boundary(ours, see, point, kind):
     three_jobs(ours)
     for nth in ("1", "2+") if THOROUGH else ("2+",):
         shutil.rmtree(ours.workspace, ignore_errors=True)
-        done = ours.run(env={"CANARY_FAULT": f"{point}:{kind}:{nth}"})
+        wiping = ["-w"] if point == "renew" else []
+        done = ours.run(*wiping, env={"CANARY_FAULT": f"{point}:{kind}:{nth}"})
         see("Traceback" not in done.text, f"{nth}: no traceback", done.trouble)
         see("this is a bug" not in done.err, f"{nth}: no bug of canary's", done.trouble)
         told = done.code == 8 or warnings(done)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import PATIENCE, PREAMBLE, until
+from harness import PATIENCE, PREAMBLE, REPORTER, until
 
 GRACE = 1.0
 BATCHES = ("-b", "backend=local")
@@ -287,6 +287,20 @@ def test_01_while_plugins_are_told_of_the_end(ours, see, name):
     see.same(ours.jobs(), {"a": "SUCCESS"}, "all results are there")
     again = ours.canary("resume")
     see("left nothing undone" in again.err, "nothing is left", again.trouble)
+    see(ours.canary("doctor").code == 0, "doctor finds nothing")
+
+
+@pytest.mark.experiment(1, "SIGINT during 4 tests")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGQUIT"])
+def test_01_while_reports_are_written(ours, see, name):
+    """All has run and is recorded."""
+    ours.job("a", "tell('ran')")
+    plugin = ours.home / "slow_plugin.py"
+    plugin.write_text(PREAMBLE + REPORTER)
+    runner = ours.start("-p", plugin, *ours.words("--report", "slow"))
+    ours.await_flags("reports", runner=runner)
+    judge_signal(ours, see, runner, getattr(signal, name), "results are reported")
+    see.same(ours.jobs(), {"a": "SUCCESS"}, "all results are there")
     see(ours.canary("doctor").code == 0, "doctor finds nothing")
 
 

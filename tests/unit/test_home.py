@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from canary import home
 from canary.errors import UsageError, WorkspaceError
-from canary.home import Workspace
+from canary.home import Raced, Workspace
 
 
 def test_a_workspace_is_made_and_found_from_anywhere_below(tmp_path):
@@ -127,6 +128,33 @@ def test_what_is_no_workspace_is_never_removed(tmp_path, kind):
 def test_one_whose_making_was_cut_off_can_be_wiped(tmp_path):
     (tmp_path / ".canary").mkdir()
     home.refuse_removal(home.Workspace(tmp_path / ".canary"))
+
+
+def test_one_that_others_make_meanwhile_is_left_to_them(tmp_path):
+    with home.prepared(tmp_path / ".canary") as mine:
+        assert home.find(tmp_path) is None
+        assert mine.root.name.startswith(".canary.")  # so that it is not scanned
+        theirs = home.create(tmp_path)
+        (theirs.root / "theirs").touch()
+        with pytest.raises(Raced, match="another process has made a workspace here"):
+            home.publish(mine, theirs.root)
+    assert (theirs.root / "theirs").exists()
+    assert os.listdir(tmp_path) == [".canary"]
+
+
+def test_one_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(WorkspaceError, match="No space left"):
+        home.create(tmp_path)
+    assert not os.listdir(tmp_path)
+
+
+def test_what_is_gone_is_no_foreign_thing(tmp_path):
+    with pytest.raises(Raced):
+        home.refuse_removal(home.Workspace(tmp_path / ".canary"))
 
 
 def test_where_none_can_be_made_it_is_said_in_one_line(tmp_path):

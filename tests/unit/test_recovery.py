@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+from contextlib import ExitStack
+
 import pytest
 
+from canary import home, recovery
+from canary.home import Raced
 from canary.recovery import Folded, fold
 
 SPEC = {"id": "a", "name": "n", "file_root": "/r", "file_path": "f.x"}
@@ -51,6 +57,82 @@ def test_a_spec_with_a_wrong_text_is_damaged(name):
 def test_a_status_with_a_code_that_no_process_has_is_damaged():
     status = {**STATUS, "code": 10**20}
     assert not Folded().take({"e": "job_finished", **LINES["job_finished"], "status": status})
+
+
+class Held:
+    """A workspace that is held; whoever waits for it is seen by what it says."""
+
+    def __init__(self, root):
+        self.workspace = home.create(root)
+        self.stack = ExitStack()
+        self.stack.enter_context(recovery.run_lock(self.workspace, print))
+
+    def ends_as_it_waits(self, then):
+        """Words of who waits, at which this one does `then` and ends."""
+
+        def hear(said):
+            assert "waiting for its end" in said
+            then()
+            self.stack.close()
+
+        return hear
+
+
+def test_who_waits_for_a_workspace_goes_on_in_the_new_one(tmp_path):
+    held = Held(tmp_path)
+
+    def anew():
+        held.workspace.root.rename(tmp_path / "old")
+        home.create(tmp_path)
+
+    with recovery.run_lock(held.workspace, held.ends_as_it_waits(anew)):
+        assert (held.workspace.root / "run.lock").stat().st_size > 0
+
+
+def test_who_waits_for_one_that_is_removed_looks_again(tmp_path):
+    held = Held(tmp_path)
+    tell = held.ends_as_it_waits(lambda: recovery.fsio.remove(held.workspace.root))
+    asked = []
+
+    def hold():
+        asked.append(1)
+        found = held.workspace if len(asked) == 1 else home.create(tmp_path)
+        return recovery.run_lock(found, tell)
+
+    with ExitStack() as stack:
+        assert recovery.insist(hold, stack) == held.workspace
+        assert len(asked) == 2
+        assert (held.workspace.root / "run.lock").stat().st_size > 0
+
+
+def test_a_workspace_that_is_renewed_is_held(tmp_path):
+    old = home.create(tmp_path)
+    (old.root / "mine").touch()
+    with recovery.renewed(old, print) as new:
+        assert new == old
+        assert not (new.root / "mine").exists()
+        other = os.open(new.root / "run.lock", os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(other)
+    with recovery.run_lock(old, print):
+        pass
+    assert os.listdir(tmp_path) == [".canary"]
+
+
+def test_one_that_others_make_in_its_place_is_not_renewed(tmp_path, monkeypatch):
+    old = home.create(tmp_path)
+    monkeypatch.setattr(recovery, "fault", lambda at: at == "renew" and home.create(tmp_path))
+    with pytest.raises(Raced), recovery.renewed(old, print):
+        pass
+    assert os.listdir(tmp_path) == [".canary"]
+
+
+def test_what_is_removed_by_others_meanwhile_is_removed(tmp_path):
+    held = Held(tmp_path)
+    remove = held.ends_as_it_waits(lambda: recovery.fsio.remove(held.workspace.root))
+    recovery.wipe(held.workspace, remove)
+    assert not os.listdir(tmp_path)
 
 
 def test_a_log_that_is_no_file_says_nothing(tmp_path):

@@ -331,6 +331,7 @@ def test_a_link_in_place_of_the_lock_is_not_followed(canary, place, tmp_path):
     canary("init", expect=0)
     mine = tmp_path / "mine"
     mine.write_text("precious")
+    (tmp_path / ".canary" / "run.lock").unlink()
     (tmp_path / ".canary" / "run.lock").symlink_to(mine)
     assert "cannot lock the workspace" in canary("run", place, expect=2).stderr
     assert mine.read_text() == "precious"
