@@ -7,12 +7,14 @@ of their own.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -155,10 +157,13 @@ def require(start: Path, explicit: Path | None = None) -> Workspace:
 
 
 def _checked(root: Path) -> Workspace:
-    try:
-        version = fsio.read_ends(f"{root}/VERSION").strip()
-    except OSError:
-        version = ""
+    version = ""
+    for _ in range(2):  # between the questions it may have been removed, or made anew
+        with suppress(OSError):
+            version = fsio.read_ends(f"{root}/VERSION").strip()
+            break
+        if not os.path.lexists(root):
+            raise Raced(REMOVED, file=str(root))
     major = version.split(".")[0]
     if not major.isdecimal():  # it may be of either tool, or newer than this: nothing is written
         raise WorkspaceError(
@@ -186,15 +191,16 @@ def refuse_shared(*paths: Path) -> None:
     me = os.geteuid()
     open_to_all = 0 if os.environ.get("CI") else stat.S_IWOTH
     hint = "canary --shared-workspace ... if that is meant"
-    for path in filter(Path.exists, paths):
-        others = {path.stat().st_uid, path.lstat().st_uid} - {0, me, os.stat(__file__).st_uid}
-        if path.stat().st_mode & open_to_all:
-            text, hint = "anybody may write to it", f"chmod o-w {path}, or {hint}"
-        elif others and (me or path.parent.stat().st_mode & open_to_all):
-            text = "it belongs to another user"
-        else:
-            continue
-        raise WorkspaceError(text, hint=hint, file=str(path))
+    for path in paths:
+        with suppress(FileNotFoundError):
+            others = {path.stat().st_uid, path.lstat().st_uid} - {0, me, os.stat(__file__).st_uid}
+            if path.stat().st_mode & open_to_all:
+                text, hint = "anybody may write to it", f"chmod o-w {path}, or {hint}"
+            elif others and (me or path.parent.stat().st_mode & open_to_all):
+                text = "it belongs to another user"
+            else:
+                continue
+            raise WorkspaceError(text, hint=hint, file=str(path))
 
 
 def is_foreign(workspace: Workspace) -> bool:
@@ -261,7 +267,7 @@ def publish(made: Workspace, root: Path) -> Workspace:
     try:
         made.root.rename(root)
     except OSError as e:
-        if os.path.lexists(root):
+        if e.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise Raced("another process has made a workspace here", file=str(root)) from None
         raise fsio.explain(e, root, "make a workspace") from None
     return Workspace(root)
@@ -276,11 +282,45 @@ def beside(root: Path) -> Path:
 def refuse_removal(workspace: Workspace) -> None:
     """WorkspaceError for what has no tag, unless its making was cut off; Raced if it is gone."""
     root = workspace.root
-    if not os.path.lexists(root):
+    try:
+        fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            names = os.listdir(fd)
+            if TAG in names or not names:
+                return
+            gone = not os.path.samestat(os.fstat(fd), root.lstat())
+        finally:
+            os.close(fd)
+    except OSError as e:
+        gone = e.errno == errno.ENOENT
+    if gone:
         raise Raced(REMOVED, file=str(root))
-    known = root.is_dir() and ((root / TAG).is_file() or not any(root.iterdir()))
-    if root.is_symlink() or not known:
-        raise WorkspaceError("this is no workspace, so it is not removed", file=str(root))
+    raise WorkspaceError("this is no workspace, so it is not removed", file=str(root))
+
+
+@contextmanager
+def tag_locked(root: Path, how: int) -> Iterator[None]:
+    """Hold the lock of its tag, if it has one: LOCK_SH while its store is written, LOCK_EX while
+    that is taken away; Raced if the workspace is gone.
+
+    SQLite removes files beside a store by their names, which would then be another store's.
+    """
+    tag = root / TAG
+    while True:
+        try:
+            fd = os.open(tag, os.O_CLOEXEC | (os.O_RDWR if how == fcntl.LOCK_EX else os.O_RDONLY))
+        except FileNotFoundError:
+            if not root.exists():
+                raise Raced(REMOVED, file=str(root)) from None
+            yield
+            return
+        try:
+            fcntl.flock(fd, how)
+            if is_same(f"/dev/fd/{fd}", str(tag)):
+                yield
+                return
+        finally:
+            os.close(fd)
 
 
 def relative(path: str | os.PathLike[str]) -> str:

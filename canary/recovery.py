@@ -96,9 +96,9 @@ def run_lock(workspace: Workspace, say: Callable[[str], None]) -> Iterator[Works
         try:
             fault("lock")
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        except FileNotFoundError:
+            raise Raced(home.REMOVED, file=str(path.parent)) from None
         except OSError as e:
-            if not path.parent.exists():
-                raise Raced(home.REMOVED, file=str(path.parent)) from None
             raise fsio.explain(e, path, "lock the workspace") from None
         try:
             _lock(fd, path, say)
@@ -203,7 +203,8 @@ def _cleared(workspace: Workspace, say: Callable[[str], None]) -> Iterator[Path]
                         _end_batches(directory)
                         _end_survivors(folded, directory)
                 view.remove_all(workspace.home)
-                yield aside  # renamed at once: nobody begins in what is half removed
+                with home.tag_locked(workspace.root, fcntl.LOCK_EX):
+                    yield aside  # renamed at once: nobody begins in what is half removed
         finally:
             fsio.remove(aside)  # NFS lets no directory go while a file in it is open, as the lock
     except OSError as e:

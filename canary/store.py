@@ -8,11 +8,13 @@ one writer (the record of a running session); readers open it read-only. Column 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -21,7 +23,7 @@ from canary import fsio, oldstore
 from canary.clock import Timekeeper
 from canary.errors import RecordError
 from canary.faults import fault
-from canary.home import DIRECTORY, Workspace, is_foreign, is_same, refuse_foreign
+from canary.home import DIRECTORY, Workspace, is_foreign, is_same, refuse_foreign, tag_locked
 from canary.status import Outcome, Status, read_outcome
 
 SCHEMA: Final = 1
@@ -151,19 +153,21 @@ class Store:
         self._own = f"{path.parent}/sessions/"
         self._moved: dict[str, bool] = {}  # by where the workspace was
         is_lost = not _size(str(path)) and path == Workspace(path.parent).database
-        if is_lost and any(path.parent.glob("sessions/*/*")):
-            raise RecordError(
-                "the store is gone", hint="canary doctor --rebuild makes it anew", file=str(path)
-            )
         try:
+            if is_lost and any(path.parent.glob("sessions/*/*")):
+                raise RecordError(
+                    "the store is gone",
+                    hint="canary doctor --rebuild makes it anew",
+                    file=str(path),
+                )
             fault("store.open")
-            self._db = _connect(path, writable)
-            try:
+            with ExitStack() as stack:
+                if writable and path == Workspace(path.parent).database:
+                    stack.enter_context(tag_locked(path.parent, fcntl.LOCK_SH))
+                self._db = stack.enter_context(closing(_connect(path, writable)))
                 self._prepare(writable)
                 self._check(writable)
-            except BaseException:
-                self._db.close()
-                raise
+                self._open = stack.pop_all()
         except (OSError, sqlite3.Error) as e:
             sound = "readonly" in str(e) or not os.access(path.parent, os.W_OK)
             hint = None if sound else "canary doctor --rebuild makes it anew"
@@ -176,15 +180,11 @@ class Store:
         if not writable:
             self._db.execute("pragma query_only=1")
             return
-        # WAL needs memory shared between processes, which a network file system cannot give
-        mode = "truncate" if fsio.is_network(self.path.parent) else "wal"
-        self._db.execute(f"pragma journal_mode={mode}")
-        self._db.execute("pragma synchronous=normal")
+        _tune(self._db, self.path)
 
     def _check(self, writable: bool) -> None:
         if writable:
-            self._db.executescript(_TABLES)
-            self._db.execute("insert or ignore into meta values('schema', ?)", (str(SCHEMA),))
+            _make_tables(self._db)
         row = self._db.execute("select value from meta where key='schema'").fetchone()
         if row is None or not str(row[0]).isdecimal() or int(row[0]) > SCHEMA:
             raise RecordError(
@@ -195,7 +195,7 @@ class Store:
 
     def close(self) -> None:
         """Close it."""
-        self._db.close()
+        self._open.close()
 
     def take_over(self, old: Path) -> None:
         """Copy selections, results and run times of the older tool's store into this empty one."""
@@ -355,15 +355,43 @@ def _connect(path: Path, writable: bool) -> sqlite3.Connection:
     around = Workspace(path.parent)
     if writable:
         refuse_foreign(around)
+        if not path.exists():
+            _create(path)
         return sqlite3.connect(path, isolation_level=None, timeout=30)
-    if path.exists() and not is_foreign(around):
+    foreign, there = is_foreign(around), path.exists()
+    if there and not foreign:
         return sqlite3.connect(_uri(path), uri=True, isolation_level=None)
     db = sqlite3.connect("file::memory:", uri=True, isolation_level=None)
-    db.executescript(_TABLES)
-    db.execute("insert into meta values('schema', ?)", (str(SCHEMA),))
-    if path.exists():
+    _make_tables(db)
+    if there:
         oldstore.copy(db, path, _uri(path), specs=True)
     return db
+
+
+def _create(path: Path) -> None:
+    """Make an empty store, whole at once: others may look at it, or make one, meanwhile."""
+    temporary = f"{path}.{os.getpid()}~"
+    try:
+        with closing(sqlite3.connect(temporary, isolation_level=None)) as db:
+            _tune(db, path)
+            _make_tables(db)
+        os.link(temporary, path)
+    except OSError:
+        pass  # another is there, or links are unknown here: then it is made in its place
+    finally:
+        fsio.remove(temporary)
+
+
+def _tune(db: sqlite3.Connection, path: Path) -> None:
+    # WAL needs memory shared between processes, which a network file system cannot give
+    mode = "truncate" if fsio.is_network(path.parent) else "wal"
+    db.execute(f"pragma journal_mode={mode}")
+    db.execute("pragma synchronous=normal")
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    db.executescript(f"begin; {_TABLES}; commit")
+    db.execute("insert or ignore into meta values('schema', ?)", (str(SCHEMA),))
 
 
 def _uri(path: Path) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -85,14 +86,21 @@ def update(
 
 def remove_all(directory: Path) -> None:
     """Remove the views in `directory`: what is listed in them, and what is empty then."""
-    for view in sorted({path.parent for path in directory.glob(f"*/{MANIFEST}*")}):
-        if view.is_symlink():
-            continue
+    for view in sorted(_views(directory)):
         if is_view(view):
             update(view, (), fresh=True)
         _sweep(view)
         if set(os.listdir(view)) <= {MANIFEST}:
             shutil.rmtree(view)
+
+
+def _views(directory: Path) -> Iterator[Path]:
+    """Directories in it with a manifest, or with what is left of one."""
+    for path in directory.iterdir():
+        with suppress(OSError):  # no directory, none of ours, or one that goes meanwhile
+            names = () if path.is_symlink() else os.listdir(path)
+            if any(name.startswith(MANIFEST) for name in names):
+                yield path
 
 
 def _sweep(view: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import sqlite3
 import sys
@@ -38,7 +39,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.rebuild:
         home.refuse_foreign(workspace)
         with recovery.run_lock(workspace, lambda text: say("info", text)):
-            n = mending.rebuild(workspace, lambda text: say("warning", text))
+            with home.tag_locked(workspace.root, fcntl.LOCK_EX):
+                n = mending.rebuild(workspace, lambda text: say("warning", text))
             if n and (settings.when == "always" or view.is_view(shown)):
                 try:
                     refresh_view(workspace, settings)

@@ -49,10 +49,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 def _held(made: home.Workspace, *, wipe: bool) -> AbstractContextManager[home.Workspace]:
     """A new workspace that no run begins in yet."""
-    tell = partial(say, "info")
-    if wipe and os.path.lexists(made.root):
-        return recovery.renewed(made, tell)
-    return recovery.run_lock(home.create(made.home), tell)
+    anew = wipe and os.path.lexists(made.root)
+    hold = recovery.renewed if anew else recovery.run_lock
+    return hold(made if anew else home.create(made.home), partial(say, "info"))
 
 
 def _take_over(place: Path, config: Config) -> int:

@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import pickle
+import random
+import re
 import shutil
 import signal
 import sqlite3
@@ -655,6 +657,43 @@ def test_18_first_runs_at_once(ours, see, words):
     if not words:
         see.same(ours.ends(), dict.fromkeys("ab", 1), "each job runs once")
     see.same(ours.jobs(), dict.fromkeys("ab", "SUCCESS"), "its results are there")
+    see(not list(ours.home.glob(".canary.*")), "nothing is left beside it")
+
+
+# exit codes of commands that begin at once, whatever the others do
+AT_ONCE = {
+    "run": (0, 7),
+    "run --only all": (0,),
+    "run -w": (0,),
+    "init -w": (0,),
+    "rm .": (0, 2),
+    "gc": (0, 2),
+    "status": (0, 2),
+    "query jobs": (0, 2),
+    "collect": (0, 2),
+}
+LACKS = re.compile("ERROR: .*(no workspace at or above|the workspace was removed meanwhile)")
+
+
+@pytest.mark.experiment(18, "two runs at once in one workspace")
+@pytest.mark.parametrize("seed", range(4 if THOROUGH else 1))
+def test_18_all_kinds_of_commands_at_once(ours, see, seed):
+    """Some of them take the workspace away; then there is none, or another, and no damaged one."""
+    for name in "ab":
+        ours.job(name, f"begin('{name}')\ntell('end.{name}')")
+    chance = random.Random(seed)
+    for _ in range(5):
+        chosen = [chance.choice(list(AT_ONCE)) for _ in range(6)]
+        paths = {words: words.startswith(("run", "collect")) for words in chosen}
+        started = [ours.start(*w.split(), *[ours.tests] * paths[w]) for w in chosen]
+        for words, one in zip(chosen, started, strict=True):
+            done = one.wait()
+            see(done.code in AT_ONCE[words], f"{words} among {chosen}", done.trouble)
+            see(done.code != 2 or LACKS.search(done.err), f"{words}: says why", done.trouble)
+            see("Traceback" not in done.text, "no traceback", done.trouble)
+    see(ours.canary("run", "--only", "all", ours.tests).code == 0, "it can be used")
+    see.same(ours.jobs(), dict.fromkeys("ab", "SUCCESS"), "its results are there")
+    see(ours.canary("doctor").code == 0, "doctor finds nothing")
     see(not list(ours.home.glob(".canary.*")), "nothing is left beside it")
 
 

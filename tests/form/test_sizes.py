@@ -8,7 +8,7 @@ import tokenize
 
 # see docs/adr/0007-what-is-counted.md: the walk, its edges (languages, configuration, command
 # line), and what is there for authors of plugins
-WALK_LINES = 7270
+WALK_LINES = 7330
 REPAIR_LINES = 750
 EDGE_LINES = 5665
 TESTING_LINES = 700

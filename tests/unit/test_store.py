@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
 
 import pytest
 
+from canary import home
 from canary.catalog import Catalog, spec_rows
 from canary.errors import RecordError
 from canary.graph import Edge
@@ -249,6 +253,8 @@ def test_readers_and_the_writer_do_not_wait_for_each_other(path, store):
 
 def test_what_a_killed_writer_committed_is_there(path):
     code = f"""
+import errno
+import fcntl
 import os
 from pathlib import Path
 from canary.store import Store
@@ -264,6 +270,62 @@ os.kill(os.getpid(), 9)
         made = Store(path, writable=writable)
         assert made.sessions() == ["s1"]
         made.close()
+
+
+def test_one_that_others_make_meanwhile_is_theirs_and_whole(tmp_path, monkeypatch):
+    path = tmp_path / "workspace.sqlite3"
+    link, seen = os.link, []
+
+    def late(source, target):
+        seen.append(path.exists())
+        with closing(Store(path, writable=True)) as theirs:
+            theirs.write([("insert into sessions values(?,?)", [("theirs", "{}")])])
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", lambda *names: (monkeypatch.undo(), late(*names)))
+    with closing(Store(path, writable=True)) as mine:
+        assert seen == [False]
+        assert mine.query("select name from sessions") == [("theirs",)]
+    assert not [name for name in os.listdir(tmp_path) if name.endswith("~")]
+
+
+def test_one_is_made_where_links_are_unknown(tmp_path, monkeypatch):
+    def unknown(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", unknown)
+    with closing(Store(tmp_path / "workspace.sqlite3", writable=True)) as store:
+        assert store.sessions() == []
+    assert os.listdir(tmp_path) == ["workspace.sqlite3"]
+
+
+def test_a_workspace_is_not_taken_away_while_its_store_is_written(tmp_path):
+    made = home.create(tmp_path)
+    with closing(Store(made.database, writable=True)), open(made.root / home.TAG, "r+") as tag:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(tag, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with closing(Store(made.database, writable=True)):
+            pass  # several may write, one after the other
+    with closing(Store(made.database)), home.tag_locked(made.root, fcntl.LOCK_EX):
+        pass  # readers remove nothing
+
+
+def test_who_waits_to_write_writes_to_the_new_one(tmp_path, monkeypatch):
+    made = home.create(tmp_path)
+    flock, asked = fcntl.flock, []
+
+    def late(fd, how):
+        flock(fd, how)
+        asked.append(how)
+        if len(asked) == 1:
+            made.root.rename(tmp_path / "old")
+            home.create(tmp_path)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with closing(Store(made.database, writable=True)):
+        assert len(asked) == 2
+    assert made.database.exists()
+    assert not (tmp_path / "old" / "workspace.sqlite3").exists()
 
 
 def test_opening_again_changes_nothing(path, store):
