@@ -210,6 +210,14 @@ class World:
         """`canary run` of the tests here, with these words before the path."""
         return self.canary(*self.words(*words), **more)
 
+    def reporting(self) -> Runner:
+        """A run that has come to its report, which lasts until it may go on."""
+        plugin = self.home / "slow_plugin.py"
+        plugin.write_text(PREAMBLE + REPORTER)
+        runner = self.start("-p", plugin, *self.words("--report", "slow"))
+        self.await_flags("reports", runner=runner)
+        return runner
+
     def measured(self, *words: str | Path, **more: Any) -> tuple[Done, int]:
         """Run `canary WORDS` to its end; how much memory any one process took, in bytes."""
         note = self.root / "memory.txt"

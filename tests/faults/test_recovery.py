@@ -15,7 +15,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from harness import PREAMBLE, REPORTER, THOROUGH, until
+from harness import THOROUGH, until
 
 # six jobs: `a` and `b` are over, `x` and `y` run, `p` and `q` wait for them
 QUICK = "n = begin('{name}')\ntell('end.{name}.%d' % n)"
@@ -609,10 +609,7 @@ def test_18_no_workspace_is_removed_under_a_run(ours, see, how):
 def test_18_no_workspace_is_removed_under_a_report(ours, see, how):
     """A run is not over before its reports are written: they would lack what the next removes."""
     ours.job("a", "print('told')")
-    plugin = ours.home / "slow_plugin.py"
-    plugin.write_text(PREAMBLE + REPORTER)
-    one = ours.start("-p", plugin, *ours.words("--report", "slow"))
-    ours.await_flags("reports", runner=one)
+    one = ours.reporting()
     two = ours.start(*{"rm": ["rm", "."], "init": ["init", "-w"], "run": ours.words("-w")}[how])
     until("it waits", lambda: "waiting" in two.text() or two.is_over())
     see(not two.is_over(), "it waits for the report", two.text())

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import PATIENCE, PREAMBLE, REPORTER, until
+from harness import PATIENCE, PREAMBLE, until
 
 GRACE = 1.0
 BATCHES = ("-b", "backend=local")
@@ -295,10 +295,7 @@ def test_01_while_plugins_are_told_of_the_end(ours, see, name):
 def test_01_while_reports_are_written(ours, see, name):
     """All has run and is recorded."""
     ours.job("a", "tell('ran')")
-    plugin = ours.home / "slow_plugin.py"
-    plugin.write_text(PREAMBLE + REPORTER)
-    runner = ours.start("-p", plugin, *ours.words("--report", "slow"))
-    ours.await_flags("reports", runner=runner)
+    runner = ours.reporting()
     judge_signal(ours, see, runner, getattr(signal, name), "results are reported")
     see.same(ours.jobs(), {"a": "SUCCESS"}, "all results are there")
     see(ours.canary("doctor").code == 0, "doctor finds nothing")
