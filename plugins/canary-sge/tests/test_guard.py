@@ -138,6 +138,7 @@ def test_a_job_is_not_run_a_second_time(guarded):
     """So does Grid Engine do if it is asked to, or the host was lost."""
     guard = guarded(f"{SPAWN}; echo ran; wait").begun()
     inner = inner_of(guard)
+    os.kill(inner, signal.SIGSTOP)  # it is not to hear of the outer one's end
     guard.process.kill()
     os.kill(inner, signal.SIGKILL)
     guard.process.wait()

@@ -93,7 +93,8 @@ def test_what_others_kill_is_told_and_leaves_nothing(bench):
     launch = bench.shell(SPAWN)
     outer = bench.shell(f"{spawn} {once_known(2)}; kill -9 {above}; wait")
     inner = bench.shell(f"{spawn} {once_known(3)}; kill -9 $PPID; wait")
-    both = bench.shell(f"{once_known(4)}; kill -9 {above} $PPID; exit 0")
+    # stopped, the inner one cannot hear of the outer one's end before its own
+    both = bench.shell(f"{once_known(4)}; kill -STOP $PPID; kill -9 {above} $PPID; exit 0")
     bench.begin(launch, outer, inner, both)
     Engine().cancel([ticket_of(bench, launch)])
     ends = bench.finish()
